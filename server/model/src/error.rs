@@ -1,0 +1,35 @@
+//! Why a model gave no answer, cut by what the caller does about it.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a model gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelError {
+    /// No model is there or it cannot be started; the text says why and what to do.
+    #[error("the model is unavailable: {0}")]
+    Unavailable(String),
+    /// The file is damaged or of a kind we do not load; trying again does not help.
+    #[error("the model file cannot be used: {0}")]
+    BadFile(String),
+    /// Too many requests wait already.
+    #[error("too many requests wait for the model")]
+    Busy,
+    /// The prompt does not fit.
+    #[error("the prompt has {prompt_tokens} tokens, the model reads {context_tokens}")]
+    TooLong {
+        /// Tokens of the prompt.
+        prompt_tokens: u32,
+        /// Tokens the model can hold.
+        context_tokens: u32,
+    },
+    /// The process that ran the model ended in the middle; asking again starts a new one.
+    #[error("the model process stopped: {0}")]
+    Crashed(String),
+    /// The caller took the request back.
+    #[error("cancelled")]
+    Cancelled,
+    /// A defect of ours.
+    #[error("internal model error: {0}")]
+    Bug(String),
+}
