@@ -1,0 +1,301 @@
+//! The index on disk: the text index and the manifest as one thing with one generation. Opening it checks it, brings
+//! both sides into step after a crash, and moves a broken one aside.
+//!
+//! Refuses: two writers; the caller holds the workspace's lock. And repair by guesswork: in doubt it is rebuilt.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tantivy::directory::MmapDirectory;
+use tantivy::index::IndexSettings;
+use tantivy::indexer::{LogMergePolicy, UserOperation};
+use tantivy::tokenizer::TextAnalyzer;
+use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
+
+use crate::document::{FILE, Fields};
+use crate::error::{Doing, IndexError};
+use crate::limits::{BUILD_BYTES, CHECKSUM_BYTES_MAX, QUARANTINE_MAX, STEADY_BYTES};
+use crate::manifest::{Changes, FileRow, Loaded, Manifest};
+use crate::tokenize::{CodeTokenizer, TOKENIZER};
+
+/// Deleted documents still count in statistics, so segments with more than this share of them are merged away.
+const DELETED_SHARE_MAX: f32 = 0.2;
+/// Segments of one size that are merged into one.
+const MERGE_SEGMENTS_MIN: usize = 6;
+/// Threads that write the text index during a build; parsing needs the other cores.
+const BUILD_WRITERS: usize = 1;
+
+/// The index on disk, open for writing.
+pub(crate) struct Base {
+    /// The text index.
+    pub(crate) text: tantivy::Index,
+    /// Hands out snapshots.
+    pub(crate) reader: IndexReader,
+    /// Its fields.
+    pub(crate) fields: Fields,
+    /// What is indexed, including changes that are not published yet.
+    pub(crate) rows: BTreeMap<String, FileRow>,
+    /// Numbers for new states of files; never one that was used before.
+    pub(crate) next_id: Arc<AtomicU64>,
+    /// Raised by one with each publication that changes what can be found.
+    pub(crate) generation: u64,
+    /// A sentence about a broken predecessor, if there was one.
+    pub(crate) note: Option<String>,
+    manifest: Manifest,
+    pending: Changes,
+    writer: Option<(IndexWriter, bool)>,
+    text_changed: bool,
+}
+
+impl Base {
+    /// Opens the index in `folder`, or starts an empty one there. A broken one is moved aside.
+    ///
+    /// # Errors
+    /// [`IndexError::Storage`] when not even an empty one can be made.
+    pub(crate) fn open(folder: &Path) -> Result<Self, IndexError> {
+        let base = folder.join("base");
+        if !base.exists() {
+            return Self::create(&base);
+        }
+        match Self::load(&base) {
+            Ok(opened) => Ok(opened),
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "index is broken or of another version; starting anew");
+                quarantine(folder, &base)?;
+                let mut fresh = Self::create(&base)?;
+                fresh.note = Some(format!("the stored index could not be used and is being made anew ({error})"));
+                Ok(fresh)
+            }
+        }
+    }
+
+    fn create(base: &Path) -> Result<Self, IndexError> {
+        let doing = "creating the index";
+        let folder = base.join("text");
+        fs::create_dir_all(&folder).doing(doing)?;
+        let directory = MmapDirectory::open(&folder).doing(doing)?;
+        let text = tantivy::Index::create(directory, Fields::schema().0, IndexSettings::default()).doing(doing)?;
+        let manifest = Manifest::create(&base.join("manifest.db"))?;
+        Self::assemble(text, Loaded { manifest, rows: BTreeMap::new(), generation: 0 })
+    }
+
+    fn load(base: &Path) -> Result<Self, IndexError> {
+        let folder = base.join("text");
+        let text = open_text(&folder)?;
+        if bytes_in(&folder) <= CHECKSUM_BYTES_MAX {
+            let broken = text.validate_checksum().doing("checking the text index")?;
+            if !broken.is_empty() {
+                return Err(IndexError::storage("checking the text index")("a checksum does not match".into()));
+            }
+        }
+        let payload = text.load_metas().doing("opening the text index")?.payload;
+        let text_generation: u64 = payload.and_then(|payload| payload.parse().ok()).unwrap_or(0);
+        let loaded = Manifest::load(&base.join("manifest.db"))?;
+        let manifest_generation = loaded.generation;
+        let mut opened = Self::assemble(text, loaded)?;
+        let documents: u64 = opened.rows.values().map(|row| u64::from(row.chunks)).sum();
+        if text_generation != manifest_generation || opened.reader.searcher().num_docs() != documents {
+            opened.generation = text_generation.max(manifest_generation);
+            opened.match_sides()?;
+        }
+        Ok(opened)
+    }
+
+    fn assemble(text: tantivy::Index, loaded: Loaded) -> Result<Self, IndexError> {
+        text.tokenizers().register(TOKENIZER, TextAnalyzer::from(CodeTokenizer));
+        let reader = text
+            .reader_builder()
+            .reload_policy(ReloadPolicy::Manual)
+            .try_into()
+            .doing("opening the text index")?;
+        let highest = loaded.rows.values().map(|row| row.id).max().unwrap_or(0);
+        Ok(Self {
+            text,
+            reader,
+            fields: Fields::schema().1,
+            rows: loaded.rows,
+            next_id: Arc::new(AtomicU64::new(highest + 1)),
+            generation: loaded.generation,
+            note: None,
+            manifest: loaded.manifest,
+            pending: Changes::new(),
+            writer: None,
+            text_changed: false,
+        })
+    }
+
+    /// After a crash between the two commits: forgets every file whose documents are not exactly those of its row, on
+    /// both sides. The next walk finds those files as new.
+    fn match_sides(&mut self) -> Result<(), IndexError> {
+        let mut counts: HashMap<u64, u32> = HashMap::new();
+        for segment in self.reader.searcher().segment_readers() {
+            let ids =
+                segment.fast_fields().u64(FILE).doing("matching index and manifest")?.first_or_default_col(0);
+            for document in segment.doc_ids_alive() {
+                *counts.entry(ids.get_val(document)).or_default() += 1;
+            }
+        }
+        let highest = counts.keys().copied().max().unwrap_or(0);
+        self.next_id.fetch_max(highest + 1, Ordering::Relaxed);
+        let unsound = |row: &FileRow| counts.get(&row.id).copied().unwrap_or(0) != row.chunks;
+        let lost: Vec<String> = self.rows.iter().filter(|(_, row)| unsound(row)).map(|(p, _)| p.clone()).collect();
+        for path in lost {
+            self.remove(&path)?;
+        }
+        let known: std::collections::HashSet<u64> = self.rows.values().map(|row| row.id).collect();
+        let orphans: Vec<u64> = counts.into_keys().filter(|id| !known.contains(id)).collect();
+        let fields = self.fields;
+        let writer = self.writer()?;
+        for id in orphans {
+            writer.delete_term(Term::from_field_u64(fields.file, id));
+        }
+        self.text_changed = true;
+        self.publish(&[])?;
+        Ok(())
+    }
+
+    /// A fact stored beside the files.
+    pub(crate) fn fact(&self, key: &str) -> Result<Option<String>, IndexError> {
+        self.manifest.fact(key)
+    }
+
+    /// Announces that many files follow: more memory until [`Self::end_build`].
+    pub(crate) fn begin_build(&mut self) -> Result<(), IndexError> {
+        if self.text_changed {
+            return Ok(());
+        }
+        // There is one writer at a time, so the small one goes first.
+        self.writer = None;
+        self.writer = Some((self.new_writer(BUILD_WRITERS, BUILD_BYTES)?, true));
+        Ok(())
+    }
+
+    /// Replaces what is indexed of a file.
+    pub(crate) fn put(
+        &mut self,
+        path: &str,
+        row: FileRow,
+        documents: Vec<TantivyDocument>,
+    ) -> Result<(), IndexError> {
+        let old = self.rows.get(path).filter(|old| old.chunks > 0 && old.id != row.id).map(|old| old.id);
+        if old.is_some() || !documents.is_empty() {
+            let file = self.fields.file;
+            let writer = self.writer()?;
+            if let Some(old) = old {
+                writer.delete_term(Term::from_field_u64(file, old));
+            }
+            let adds: Vec<_> = documents.into_iter().map(UserOperation::Add).collect();
+            if !adds.is_empty() {
+                // One batch lands in one segment, and a commit happens between batches only.
+                writer.run(adds).doing("writing the text index")?;
+            }
+            self.text_changed = true;
+        }
+        self.rows.insert(path.to_owned(), row);
+        self.pending.insert(path.to_owned(), Some(row));
+        Ok(())
+    }
+
+    /// Forgets a file.
+    pub(crate) fn remove(&mut self, path: &str) -> Result<(), IndexError> {
+        let Some(row) = self.rows.remove(path) else { return Ok(()) };
+        if row.chunks > 0 {
+            let file = self.fields.file;
+            self.writer()?.delete_term(Term::from_field_u64(file, row.id));
+            self.text_changed = true;
+        }
+        self.pending.insert(path.to_owned(), None);
+        Ok(())
+    }
+
+    /// Whether anything waits to be published.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.text_changed || !self.pending.is_empty()
+    }
+
+    /// Makes all changes since the last call durable and searchable. After an error this value must be dropped and
+    /// opened again.
+    pub(crate) fn publish(&mut self, facts: &[(&str, String)]) -> Result<(), IndexError> {
+        if self.text_changed {
+            self.generation += 1;
+            let generation = self.generation.to_string();
+            let writer = self.writer()?;
+            let mut commit = writer.prepare_commit().doing("writing the text index")?;
+            commit.set_payload(&generation);
+            commit.commit().doing("writing the text index")?;
+        }
+        if self.has_pending() || !facts.is_empty() {
+            self.manifest.commit(&self.pending, self.generation, facts)?;
+        }
+        if self.text_changed {
+            self.reader.reload().doing("reading the text index")?;
+        }
+        self.pending.clear();
+        self.text_changed = false;
+        Ok(())
+    }
+
+    /// Ends a build: lets merges finish and gives its memory back.
+    pub(crate) fn end_build(&mut self) -> Result<(), IndexError> {
+        if let Some((writer, true)) = self.writer.take_if(|(_, build)| *build) {
+            writer.wait_merging_threads().doing("merging the text index")?;
+            self.reader.reload().doing("reading the text index")?;
+        }
+        Ok(())
+    }
+
+    /// The writer there is, else one for a few files.
+    fn writer(&mut self) -> Result<&mut IndexWriter, IndexError> {
+        if self.writer.is_none() {
+            self.writer = Some((self.new_writer(1, STEADY_BYTES)?, false));
+        }
+        let writer = self.writer.as_mut().expect("a writer was made above");
+        Ok(&mut writer.0)
+    }
+
+    fn new_writer(&self, threads: usize, bytes: usize) -> Result<IndexWriter, IndexError> {
+        let writer: IndexWriter =
+            self.text.writer_with_num_threads(threads, bytes).doing("opening the text index for writing")?;
+        let mut policy = LogMergePolicy::default();
+        policy.set_min_num_segments(MERGE_SEGMENTS_MIN);
+        policy.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
+        writer.set_merge_policy(Box::new(policy));
+        Ok(writer)
+    }
+}
+
+/// Opens the text index for reading, and refuses one with other fields.
+pub(crate) fn open_text(folder: &Path) -> Result<tantivy::Index, IndexError> {
+    let text = tantivy::Index::open_in_dir(folder).doing("opening the text index")?;
+    if text.schema() != Fields::schema().0 {
+        return Err(IndexError::storage("opening the text index")("it has other fields".into()));
+    }
+    text.tokenizers().register(TOKENIZER, TextAnalyzer::from(CodeTokenizer));
+    Ok(text)
+}
+
+/// Moves a broken index aside and removes older ones.
+fn quarantine(folder: &Path, base: &Path) -> Result<(), IndexError> {
+    let doing = "moving a broken index aside";
+    let mut broken: Vec<PathBuf> = fs::read_dir(folder)
+        .doing(doing)?
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("broken-"))
+        .map(|entry| entry.path())
+        .collect();
+    broken.sort();
+    while broken.len() >= QUARANTINE_MAX {
+        fs::remove_dir_all(broken.remove(0)).doing(doing)?;
+    }
+    let stamp =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    fs::rename(base, folder.join(format!("broken-{stamp:020}"))).doing(doing)
+}
+
+fn bytes_in(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+}

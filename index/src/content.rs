@@ -1,0 +1,267 @@
+//! Bytes of a file -> text, or the reason why they are no text worth indexing.
+//!
+//! Refuses: opening files; see `live`. Decoding never fails: what is no UTF-8 and no UTF-16 is read as Latin-1.
+
+use crate::limits::{LINE_BYTES_MAX, MEAN_LINE_BYTES_MAX, SNIFF_BYTES};
+use crate::skip::SkipReason;
+
+/// Extensions that are never text; such files are not even opened.
+const BINARY_EXTENSIONS: &[&str] = &[
+    "7z",
+    "a",
+    "avi",
+    "avif",
+    "bin",
+    "bmp",
+    "bz2",
+    "class",
+    "dat",
+    "db",
+    "dll",
+    "dylib",
+    "eot",
+    "exe",
+    "flac",
+    "gif",
+    "gz",
+    "ico",
+    "icns",
+    "jar",
+    "jpeg",
+    "jpg",
+    "lib",
+    "lz4",
+    "lzma",
+    "mkv",
+    "mmdb",
+    "mo",
+    "mov",
+    "mp3",
+    "mp4",
+    "npy",
+    "npz",
+    "o",
+    "obj",
+    "ogg",
+    "onnx",
+    "otf",
+    "parquet",
+    "pdf",
+    "pickle",
+    "pkl",
+    "png",
+    "psd",
+    "pyc",
+    "pyo",
+    "pyd",
+    "rar",
+    "rlib",
+    "rmeta",
+    "safetensors",
+    "so",
+    "sqlite",
+    "sqlite3",
+    "tar",
+    "tgz",
+    "tif",
+    "tiff",
+    "ttf",
+    "wasm",
+    "wav",
+    "webm",
+    "webp",
+    "whl",
+    "woff",
+    "woff2",
+    "xz",
+    "zip",
+    "zst",
+    "gguf",
+];
+
+/// Lock files of package managers, in lower case.
+const LOCK_FILES: &[&str] = &[
+    "bun.lock",
+    "bun.lockb",
+    "cargo.lock",
+    "composer.lock",
+    "deno.lock",
+    "flake.lock",
+    "gemfile.lock",
+    "go.sum",
+    "gradle.lockfile",
+    "mix.lock",
+    "npm-shrinkwrap.json",
+    "package-lock.json",
+    "package.resolved",
+    "packages.lock.json",
+    "pdm.lock",
+    "pipfile.lock",
+    "pnpm-lock.yaml",
+    "podfile.lock",
+    "poetry.lock",
+    "pubspec.lock",
+    "uv.lock",
+    "yarn.lock",
+];
+
+/// Extensions in which one paragraph is one line, so that long lines say nothing.
+const PROSE_EXTENSIONS: &[&str] = &["adoc", "markdown", "md", "mdx", "org", "rst", "tex", "txt"];
+
+/// Lines at the head of a file in which it may say that it is generated.
+const GENERATED_LINES: usize = 10;
+
+/// Text of a file, and whether some of it had to be guessed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decoded {
+    /// The text, without a byte order mark.
+    pub(crate) text: String,
+    /// Not UTF-8: read as UTF-16 or Latin-1.
+    pub(crate) converted: bool,
+}
+
+/// The reason to skip a file that its name alone gives.
+pub(crate) fn skip_by_name(path: &str) -> Option<SkipReason> {
+    let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    if LOCK_FILES.contains(&name.as_str()) {
+        return Some(SkipReason::LockFile);
+    }
+    match extension(&name) {
+        "po" | "pot" | "xlf" | "xliff" => Some(SkipReason::Translations),
+        "map" => Some(SkipReason::Generated),
+        other if BINARY_EXTENSIONS.contains(&other) => Some(SkipReason::Binary),
+        _ => None,
+    }
+}
+
+/// Decodes the bytes of the file at `path`, or says why it is left out.
+pub(crate) fn decode(path: &str, bytes: Vec<u8>) -> Result<Decoded, SkipReason> {
+    let decoded = decode_bytes(bytes).ok_or(SkipReason::Binary)?;
+    if let Some(reason) = machine_made(path, &decoded.text) {
+        return Err(reason);
+    }
+    Ok(decoded)
+}
+
+/// The text of any bytes; `None` when they are binary.
+pub(crate) fn decode_bytes(bytes: Vec<u8>) -> Option<Decoded> {
+    if let Some(rest) = bytes.strip_prefix(b"\xEF\xBB\xBF") {
+        let rest = rest.to_vec();
+        return decode_bytes(rest);
+    }
+    if let Some(wide) = decode_wide(&bytes) {
+        return Some(Decoded { text: wide, converted: true });
+    }
+    if bytes[..bytes.len().min(SNIFF_BYTES)].contains(&0) {
+        return None;
+    }
+    Some(match String::from_utf8(bytes) {
+        Ok(text) => Decoded { text, converted: false },
+        Err(error) => {
+            let text = error.as_bytes().iter().map(|&byte| char::from(byte)).collect();
+            Decoded { text, converted: true }
+        }
+    })
+}
+
+/// UTF-16 with a byte order mark, or without one when every other byte of the head is zero.
+fn decode_wide(bytes: &[u8]) -> Option<String> {
+    let head = &bytes[..bytes.len().min(SNIFF_BYTES)];
+    let zeros = |offset: usize| head.iter().skip(offset).step_by(2).filter(|&&byte| byte == 0).count();
+    let pairs = head.len() / 2;
+    let (rest, little) = match bytes {
+        [0xFF, 0xFE, rest @ ..] => (rest, true),
+        [0xFE, 0xFF, rest @ ..] => (rest, false),
+        _ if pairs >= 4 && bytes.len().is_multiple_of(2) && zeros(0) == 0 && zeros(1) * 10 >= pairs * 7 => {
+            (bytes, true)
+        }
+        _ if pairs >= 4 && bytes.len().is_multiple_of(2) && zeros(1) == 0 && zeros(0) * 10 >= pairs * 7 => {
+            (bytes, false)
+        }
+        _ => return None,
+    };
+    let units = rest.chunks_exact(2).map(|pair| {
+        if little { u16::from_le_bytes([pair[0], pair[1]]) } else { u16::from_be_bytes([pair[0], pair[1]]) }
+    });
+    Some(char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+}
+
+/// Minified or generated, as far as the text itself shows.
+fn machine_made(path: &str, text: &str) -> Option<SkipReason> {
+    let prose = PROSE_EXTENSIONS.contains(&extension(&path.to_lowercase()));
+    let mut lines = 0usize;
+    let mut longest = 0usize;
+    for line in text.split(['\n', '\r']) {
+        lines += 1;
+        longest = longest.max(line.len());
+    }
+    let dense = !prose && text.len() > 4 * MEAN_LINE_BYTES_MAX && text.len() / lines.max(1) > MEAN_LINE_BYTES_MAX;
+    if longest > LINE_BYTES_MAX || dense {
+        return Some(SkipReason::Minified);
+    }
+    text.lines().take(GENERATED_LINES).any(says_generated).then_some(SkipReason::Generated)
+}
+
+/// Whether a comment line says that a tool wrote this file and that hands should keep off.
+fn says_generated(line: &str) -> bool {
+    let line = line.trim_start();
+    let Some(marker) =
+        ["//", "#", "/*", "*", "<!--", "--", ";", "%", "\"\"\""].iter().find(|m| line.starts_with(**m))
+    else {
+        return false;
+    };
+    let words = line[marker.len()..].trim_start_matches(['*', '/', '!', ' ']).to_lowercase();
+    words.starts_with("@generated") || (words.contains("generated") && words.contains("do not edit"))
+}
+
+/// The extension of a path, or nothing.
+pub(crate) fn extension(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => extension,
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8]) -> Option<(String, bool)> {
+        decode_bytes(bytes.to_vec()).map(|decoded| (decoded.text, decoded.converted))
+    }
+
+    #[test]
+    fn every_encoding_becomes_text() {
+        let utf16le: Vec<u8> = "fn wide() {}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let utf16be: Vec<u8> = "fn wide() {}\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let marked: Vec<u8> = [0xFF, 0xFE].into_iter().chain(utf16le.clone()).collect();
+        assert_eq!(text(b"plain"), Some(("plain".into(), false)));
+        assert_eq!(text(b"\xEF\xBB\xBFmark"), Some(("mark".into(), false)));
+        assert_eq!(text(&marked), Some(("fn wide() {}\n".into(), true)));
+        assert_eq!(text(&utf16le), Some(("fn wide() {}\n".into(), true)));
+        assert_eq!(text(&utf16be), Some(("fn wide() {}\n".into(), true)));
+        assert_eq!(text(b"caf\xE9"), Some(("caf\u{e9}".into(), true)));
+        assert_eq!(text(b"\x7fELF\0\0\0\x01binary"), None);
+        assert_eq!(text(b""), Some((String::new(), false)));
+    }
+
+    #[test]
+    fn machine_made_files_are_seen() {
+        let long = "x=1;".repeat(600);
+        let check = |path: &str, text: &str, expected: Option<SkipReason>| {
+            assert_eq!(decode(path, text.as_bytes().to_vec()).err(), expected, "{path}");
+        };
+        check("a.js", &long, Some(SkipReason::Minified));
+        check("a.md", &long, None);
+        check("a.md", &"y".repeat(60_000), Some(SkipReason::Minified));
+        check("a.go", "// Code generated by protoc. DO NOT EDIT.\npackage a\n", Some(SkipReason::Generated));
+        check("a.rs", "// @generated\nfn a() {}\n", Some(SkipReason::Generated));
+        check("a.py", "# Generated by Django 5.0\nx = 1\n", None);
+        check("a.py", "MARK = '@generated do not edit'\n", None);
+        assert_eq!(skip_by_name("x/Cargo.lock"), Some(SkipReason::LockFile));
+        assert_eq!(skip_by_name("x/a.PNG"), Some(SkipReason::Binary));
+        assert_eq!(skip_by_name("x/django.po"), Some(SkipReason::Translations));
+        assert_eq!(skip_by_name("x/so"), None);
+    }
+}

@@ -1,0 +1,263 @@
+//! One text -> chunks with their names and headers: by syntax where a grammar is known, else by [`prose`].
+//!
+//! Refuses: files, stores and scores. The same path and text always give the same chunks.
+//!
+//! [`prose`]: crate::prose
+
+use std::ops::{ControlFlow, Range};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tree_sitter::{ParseOptions, ParseState, Parser, QueryCursor, Tree};
+
+use crate::language::{Language, language_of};
+use crate::limits::{CHUNK_NAMES_MAX, PARSE_MS_MAX};
+use crate::lines::LineStarts;
+use crate::prose;
+use crate::split::split;
+use crate::symbols::{Definition, definitions, one_line};
+
+/// A name that a chunk defines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Name {
+    /// The plain name.
+    #[serde(rename = "n")]
+    pub(crate) name: String,
+    /// With the names around it.
+    #[serde(rename = "q")]
+    pub(crate) qualified: String,
+    /// `function`, `class`, ...
+    #[serde(rename = "k")]
+    pub(crate) kind: String,
+}
+
+/// A piece of a file, with everything that search knows about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Chunk {
+    /// Its bytes in the decoded text; no blank lines at either end.
+    pub(crate) span: Range<usize>,
+    /// 1-based first line.
+    pub(crate) start_line: u32,
+    /// 1-based last line, inclusive.
+    pub(crate) end_line: u32,
+    /// The definition it begins with or stands in.
+    pub(crate) symbol: Option<String>,
+    /// Kind of that definition, `section` for prose under a heading, or `text`.
+    pub(crate) kind: String,
+    /// Names it defines, in order.
+    pub(crate) names: Vec<Name>,
+    /// Enclosing symbols and signature: the header without the path.
+    pub(crate) context: String,
+    /// Documentation of the names it defines.
+    pub(crate) doc: String,
+    /// Hash of header and text.
+    pub(crate) hash: [u8; 16],
+}
+
+/// Cuts texts; keeps a parser, so one of these serves a whole thread.
+pub(crate) struct Cutter {
+    parser: Parser,
+    cursor: QueryCursor,
+}
+
+impl Default for Cutter {
+    fn default() -> Self {
+        Self { parser: Parser::new(), cursor: QueryCursor::new() }
+    }
+}
+
+impl Cutter {
+    /// The chunks of one text. Never fails: what cannot be parsed in time becomes windows.
+    pub(crate) fn cut(&mut self, path: &str, text: &str) -> Vec<Chunk> {
+        let lines = LineStarts::of(text);
+        let chunks = language_of(path).and_then(|language| self.cut_code(language, path, text, &lines));
+        chunks.unwrap_or_else(|| cut_prose(path, text, &lines))
+    }
+
+    /// The syntax tree of a text; `None` when parsing took too long.
+    pub(crate) fn parse(&mut self, language: &Language, text: &str, deadline: Instant) -> Option<Tree> {
+        self.parser.set_language(&language.grammar).ok()?;
+        let mut in_time = |_: &ParseState| {
+            if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let options = ParseOptions::new().progress_callback(&mut in_time);
+        let bytes = text.as_bytes();
+        let tree = self.parser.parse_with_options(&mut |at, _| &bytes[at.min(bytes.len())..], None, Some(options));
+        if tree.is_none() {
+            // A parser that was stopped would otherwise resume with the old text.
+            self.parser.reset();
+        }
+        tree
+    }
+
+    /// The definitions of a parsed text.
+    pub(crate) fn definitions(
+        &mut self,
+        language: &'static Language,
+        tree: &Tree,
+        text: &str,
+        deadline: Instant,
+    ) -> Vec<Definition> {
+        definitions(language, tree.root_node(), text, &mut self.cursor, deadline)
+    }
+
+    fn cut_code(
+        &mut self,
+        language: &'static Language,
+        path: &str,
+        text: &str,
+        lines: &LineStarts,
+    ) -> Option<Vec<Chunk>> {
+        let deadline = parse_deadline();
+        let tree = self.parse(language, text, deadline)?;
+        if mostly_broken(&tree, text.len()) {
+            return None;
+        }
+        let all = self.definitions(language, &tree, text, deadline);
+        let spans = split(&tree, text, &all);
+        Some(spans.into_iter().filter_map(|span| code_chunk(path, text, lines, &all, span)).collect())
+    }
+}
+
+/// When a parse that starts now must be over.
+pub(crate) fn parse_deadline() -> Instant {
+    Instant::now() + Duration::from_millis(PARSE_MS_MAX)
+}
+
+/// Whether so much of a tree is errors that its structure says nothing.
+fn mostly_broken(tree: &Tree, bytes: usize) -> bool {
+    let root = tree.root_node();
+    if !root.has_error() {
+        return false;
+    }
+    let mut cursor = root.walk();
+    let broken: usize =
+        root.children(&mut cursor).filter(tree_sitter::Node::is_error).map(|node| node.byte_range().len()).sum();
+    root.is_error() || broken * 10 > bytes * 3
+}
+
+fn code_chunk(
+    path: &str,
+    text: &str,
+    lines: &LineStarts,
+    all: &[Definition],
+    span: Range<usize>,
+) -> Option<Chunk> {
+    let span = trim(text, span)?;
+    let first = all.partition_point(|item| item.span.start < span.start);
+    let inside: Vec<usize> = (first..all.len()).take_while(|&index| all[index].span.start < span.end).collect();
+    let around = enclosing(all, first, span.start);
+    // A chunk that begins with leading comments of a definition is about that definition.
+    let opens = inside.iter().copied().find(|&index| !all[index].container);
+    let subject = match (opens, around) {
+        (Some(index), Some(outer)) if all[index].local => Some(outer),
+        (Some(index), _) => Some(index),
+        (None, outer) => outer.or_else(|| inside.first().copied()),
+    };
+    let names: Vec<&Definition> = inside.iter().map(|&index| &all[index]).filter(|item| !item.container).collect();
+    let mut doc = String::new();
+    for item in names.iter().filter(|item| !item.doc.is_empty()) {
+        doc.push_str(&item.doc);
+        doc.push('\n');
+    }
+    let names = names.iter().take(CHUNK_NAMES_MAX).map(|item| Name {
+        name: item.name.clone(),
+        qualified: item.qualified.clone(),
+        kind: item.kind.to_owned(),
+    });
+    let names = names.collect();
+    let subject = subject.map(|index| &all[index]);
+    let context = subject.map(|item| context(all, item)).unwrap_or_default();
+    let first_doc = subject.and_then(|item| item.doc.lines().next()).unwrap_or_default().to_owned();
+    let symbol = subject.map(|item| item.qualified.clone());
+    let kind = subject.map_or("text", |item| item.kind).to_owned();
+    let hash = chunk_hash(&header(path, &context, &first_doc), &text[span.clone()]);
+    let (start_line, end_line) = (lines.line_at(span.start), lines.line_at(span.end - 1));
+    Some(Chunk { span, start_line, end_line, symbol, kind, names, context, doc, hash })
+}
+
+/// The innermost definition that holds the byte at `at`; `before` is the first definition that starts at or after it.
+fn enclosing(all: &[Definition], before: usize, at: usize) -> Option<usize> {
+    let mut index = before.checked_sub(1);
+    while let Some(candidate) = index {
+        if all[candidate].span.end > at {
+            return Some(candidate);
+        }
+        // Everything between a definition and its parent has ended before it as well.
+        index = all[candidate].parent;
+    }
+    None
+}
+
+/// Enclosing symbols, then the signature.
+fn context(all: &[Definition], item: &Definition) -> String {
+    let mut parents = Vec::new();
+    let mut next = item.parent;
+    while let Some(index) = next {
+        parents.push(all[index].name.as_str());
+        next = all[index].parent;
+    }
+    parents.reverse();
+    let mut context = parents.join(" > ");
+    if !context.is_empty() {
+        context.push_str(" > ");
+    }
+    context.push_str(&item.signature);
+    context
+}
+
+fn cut_prose(path: &str, text: &str, lines: &LineStarts) -> Vec<Chunk> {
+    let chunk = |piece: prose::Piece| {
+        let span = trim(text, piece.span)?;
+        let title = piece.headings.last().map(|title| one_line(title));
+        let context = one_line(&piece.headings.join(" > "));
+        let kind = if title.is_some() { "section" } else { "text" }.to_owned();
+        let names = title.iter().filter(|_| piece.opens).map(|title| Name {
+            name: title.clone(),
+            qualified: title.clone(),
+            kind: kind.clone(),
+        });
+        let names = names.collect();
+        let hash = chunk_hash(&header(path, &context, ""), &text[span.clone()]);
+        let (start_line, end_line) = (lines.line_at(span.start), lines.line_at(span.end - 1));
+        Some(Chunk { span, start_line, end_line, symbol: title, kind, names, context, doc: String::new(), hash })
+    };
+    prose::pieces(path, text).into_iter().filter_map(chunk).collect()
+}
+
+/// The header of a chunk: path > enclosing symbols > signature > first line of documentation.
+fn header(path: &str, context: &str, first_doc: &str) -> String {
+    let mut header = path.to_owned();
+    for part in [context, first_doc] {
+        if !part.is_empty() {
+            header.push_str(" > ");
+            header.push_str(part);
+        }
+    }
+    header
+}
+
+fn chunk_hash(header: &str, text: &str) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(header.as_bytes());
+    hasher.update(&[0]);
+    hasher.update(text.as_bytes());
+    short_hash(&hasher.finalize())
+}
+
+/// The first half of a hash: plenty to tell texts of one workspace apart.
+pub(crate) fn short_hash(hash: &blake3::Hash) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.copy_from_slice(&hash.as_bytes()[..16]);
+    short
+}
+
+/// Without blank lines at both ends; `None` when nothing is left.
+fn trim(text: &str, span: Range<usize>) -> Option<Range<usize>> {
+    let part = &text[span.clone()];
+    let end = span.start + part.trim_end().len();
+    let first = span.start + part.find(|letter: char| !letter.is_whitespace())?;
+    // Indentation of the first line belongs to the chunk.
+    let start = text[span.start..first].rfind(['\n', '\r']).map_or(span.start, |at| span.start + at + 1);
+    Some(start..end)
+}

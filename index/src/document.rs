@@ -1,0 +1,161 @@
+//! The text index's fields, and a chunk as one of its documents.
+//!
+//! Refuses: to store the text of a chunk. Search reads it from the live file, so it can never be stale.
+
+use serde::{Deserialize, Serialize};
+use tantivy::TantivyDocument;
+use tantivy::schema::{
+    FAST, Field, INDEXED, IndexRecordOption, STORED, Schema, SchemaBuilder, TextFieldIndexing, TextOptions, Value,
+};
+
+use crate::cut::{Chunk, Name};
+use crate::tokenize::TOKENIZER;
+
+/// Name of the field with a file's number.
+pub(crate) const FILE: &str = "file";
+/// Name of the field with a file's role.
+pub(crate) const ROLE: &str = "role";
+
+/// The fields of the text index.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields {
+    /// Number of the file's indexed state; unique for ever, so that one term deletes exactly one state.
+    pub(crate) file: Field,
+    /// The path and every folder above it, as they are.
+    pub(crate) under: Field,
+    /// What the file is for.
+    pub(crate) role: Field,
+    /// Names as they are written, plain and qualified.
+    pub(crate) exact: Field,
+    /// Words of the names a chunk defines.
+    pub(crate) names: Field,
+    /// Words of the path.
+    pub(crate) path: Field,
+    /// Words of enclosing symbols and signature.
+    pub(crate) context: Field,
+    /// Words of documentation.
+    pub(crate) doc: Field,
+    /// Words of the text.
+    pub(crate) body: Field,
+    /// What a hit shows; see [`Card`].
+    pub(crate) card: Field,
+}
+
+impl Fields {
+    /// The schema and its fields.
+    pub(crate) fn schema() -> (Schema, Self) {
+        let mut builder = SchemaBuilder::new();
+        let words = |norms: bool, tokenizer: &str, option: IndexRecordOption| {
+            let indexing = TextFieldIndexing::default().set_tokenizer(tokenizer).set_index_option(option);
+            TextOptions::default().set_indexing_options(indexing.set_fieldnorms(norms))
+        };
+        let raw = || words(false, "raw", IndexRecordOption::Basic);
+        let code = || words(true, TOKENIZER, IndexRecordOption::WithFreqs);
+        let fields = Self {
+            file: builder.add_u64_field(FILE, FAST | INDEXED),
+            under: builder.add_text_field("under", raw()),
+            role: builder.add_u64_field(ROLE, FAST),
+            exact: builder.add_text_field("exact", raw()),
+            names: builder.add_text_field("names", code()),
+            path: builder.add_text_field("path", code()),
+            context: builder.add_text_field("context", code()),
+            doc: builder.add_text_field("doc", code()),
+            body: builder.add_text_field("body", code()),
+            card: builder.add_bytes_field("card", STORED),
+        };
+        (builder.build(), fields)
+    }
+
+    /// A chunk as a document. `text` is the whole decoded file.
+    pub(crate) fn document(&self, file: &FileFacts<'_>, chunk: &Chunk, text: &str) -> TantivyDocument {
+        let mut document = TantivyDocument::new();
+        document.add_u64(self.file, file.id);
+        document.add_u64(self.role, file.role);
+        for (at, _) in file.path.match_indices('/') {
+            document.add_text(self.under, &file.path[..at]);
+        }
+        document.add_text(self.under, file.path);
+        for name in &chunk.names {
+            document.add_text(self.exact, &name.name);
+            if name.qualified != name.name {
+                document.add_text(self.exact, &name.qualified);
+            }
+            document.add_text(self.names, &name.name);
+        }
+        document.add_text(self.path, file.path);
+        document.add_text(self.context, &chunk.context);
+        document.add_text(self.doc, &chunk.doc);
+        document.add_text(self.body, &text[chunk.span.clone()]);
+        let card = Card::of(file, chunk);
+        document.add_bytes(self.card, &serde_json::to_vec(&card).unwrap_or_default());
+        document
+    }
+
+    /// The card of a stored document; `None` when it cannot be read.
+    pub(crate) fn card(&self, document: &TantivyDocument) -> Option<Card> {
+        serde_json::from_slice(document.get_first(self.card)?.as_bytes()?).ok()
+    }
+}
+
+/// What all chunks of one file share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileFacts<'a> {
+    /// See [`Fields::file`].
+    pub(crate) id: u64,
+    /// Relative path.
+    pub(crate) path: &'a str,
+    /// See [`Fields::role`].
+    pub(crate) role: u64,
+    /// Hash of the bytes on disk.
+    pub(crate) hash: [u8; 16],
+}
+
+/// What is stored of a chunk: enough to find it in the live file and to notice that the file changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Card {
+    /// Relative path.
+    #[serde(rename = "p")]
+    pub(crate) path: String,
+    /// First and last line, 1-based and inclusive.
+    #[serde(rename = "l")]
+    pub(crate) lines: (u32, u32),
+    /// Bytes in the decoded text.
+    #[serde(rename = "b")]
+    pub(crate) bytes: (u32, u32),
+    /// The definition it begins with or stands in.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) symbol: Option<String>,
+    /// Its kind.
+    #[serde(rename = "k")]
+    pub(crate) kind: String,
+    /// Names it defines.
+    #[serde(rename = "n", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) names: Vec<Name>,
+    /// Hash of the file's bytes.
+    #[serde(rename = "f")]
+    pub(crate) file_hash: u128,
+    /// Hash of header and text.
+    #[serde(rename = "h")]
+    pub(crate) hash: u128,
+}
+
+impl Card {
+    fn of(file: &FileFacts<'_>, chunk: &Chunk) -> Self {
+        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self {
+            path: file.path.to_owned(),
+            lines: (chunk.start_line, chunk.end_line),
+            bytes: (offset(chunk.span.start), offset(chunk.span.end)),
+            symbol: chunk.symbol.clone(),
+            kind: chunk.kind.clone(),
+            names: chunk.names.clone(),
+            file_hash: u128::from_le_bytes(file.hash),
+            hash: u128::from_le_bytes(chunk.hash),
+        }
+    }
+
+    /// The card of a chunk that is in no index.
+    pub(crate) fn unstored(path: &str, chunk: &Chunk) -> Self {
+        Self::of(&FileFacts { id: 0, path, role: 0, hash: [0; 16] }, chunk)
+    }
+}

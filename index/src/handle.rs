@@ -1,0 +1,226 @@
+//! The handle on one workspace's index: open, refresh, touch, watch, search, status, forget.
+//!
+//! Refuses: two owners of one workspace; the second gets [`IndexError::Locked`] and may still read.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::base::Base;
+use crate::cut::{Cutter, short_hash};
+use crate::error::{Doing, IndexError};
+use crate::limits::{CancelFlag, IndexDirs, Limits};
+use crate::roots;
+use crate::search::Searcher;
+use crate::shared::{RefreshEvent, RefreshJob, Shared, Ticket, View};
+use crate::status::{Progress, Report, State, Status};
+use crate::walk::walk;
+use crate::watch::Watch;
+use crate::writer::{COMPLETE, SKIPPED, Writer};
+
+/// The content by which other programs know a cache folder.
+const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n";
+
+/// An open index. Share it as `Arc<Index>`; all methods take `&self`. Dropping it stops its thread.
+pub struct Index {
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+    /// Held for as long as this value lives; the system releases it also after a crash.
+    _lock: File,
+}
+
+impl Index {
+    /// Opens the index of a workspace and serves what it holds from an earlier run. Indexes nothing by itself: call
+    /// [`Self::refresh`] or [`Self::watch`].
+    ///
+    /// # Errors
+    /// [`IndexError::Root`] for a missing or unreadable folder, [`IndexError::Locked`] when another owner has it open,
+    /// [`IndexError::Storage`] when the cache folder cannot be used.
+    pub fn open(root: &Path, dirs: &IndexDirs, limits: Limits) -> Result<Self, IndexError> {
+        let root = canonical(root)?;
+        let folder = folder_of(&root, dirs);
+        let doing = "opening the cache folder";
+        create_private(&folder).doing(doing)?;
+        let lock = take_lock(&root, &folder)?;
+        fs::write(folder.join("root.txt"), root.to_string_lossy().as_bytes()).doing(doing)?;
+        // Keeps every walk out, ours too: a cache inside a workspace would otherwise index itself without end.
+        fs::write(folder.join("CACHEDIR.TAG"), CACHE_TAG).doing(doing)?;
+        let base = Base::open(&folder)?;
+        let status = stored_status(&base)?;
+        let view = View { text: base.reader.searcher(), generation: base.generation };
+        let shared = Arc::new(Shared::new(root, limits.bounded(), view, status));
+        let writer = Writer { shared: shared.clone(), folder, base: Some(base), cutter: Cutter::default() };
+        let thread = std::thread::Builder::new().name("index-writer".to_owned());
+        let writer = thread.spawn(move || writer.run()).doing("starting the writer thread")?;
+        Ok(Self { shared, writer: Some(writer), _lock: lock })
+    }
+
+    /// Walks the workspace and brings the index into step with it; returns when all of it can be searched. Files whose
+    /// stat did not change are not read.
+    ///
+    /// # Errors
+    /// [`IndexError::Cancelled`] once `cancel` is raised (what was done stays), [`IndexError::Root`] when the workspace is
+    /// gone (the index stays as it was), [`IndexError::Storage`], [`IndexError::Closed`].
+    pub fn refresh(&self, progress: &mut dyn FnMut(Progress), cancel: &CancelFlag) -> Result<Report, IndexError> {
+        let (events, incoming) = channel();
+        self.shared.want_refresh(RefreshJob { events, cancel: cancel.clone() });
+        for event in incoming {
+            match event {
+                RefreshEvent::Progress(so_far) => progress(so_far),
+                RefreshEvent::Done(result) => return result,
+            }
+        }
+        Err(IndexError::Closed)
+    }
+
+    /// Looks at some files or folders again (absolute, or relative to the workspace), soon and in the background. Saves
+    /// close together are taken up together. Returns a ticket for [`Self::wait`].
+    pub fn touch<P: AsRef<Path>>(&self, paths: impl IntoIterator<Item = P>) -> Ticket {
+        self.shared.touch(paths)
+    }
+
+    /// Waits until everything asked for up to a ticket can be searched; false after `timeout`.
+    pub fn wait(&self, ticket: Ticket, timeout: Duration) -> bool {
+        self.shared.wait(ticket, timeout)
+    }
+
+    /// Waits until what can be found differs from a generation; gives back the current one, which is the same after
+    /// `timeout` or when the index closes.
+    pub fn wait_for_change(&self, generation: u64, timeout: Duration) -> u64 {
+        self.shared.wait_for_change(generation, timeout)
+    }
+
+    /// Starts to watch the workspace, and looks once for what changed before. Returns a ticket for that look; changes
+    /// from now on are taken up by themselves. Where the system cannot watch every folder, a note in the status says so
+    /// and the workspace is walked every half minute.
+    ///
+    /// # Errors
+    /// [`IndexError::Root`] and [`IndexError::Storage`] when nothing can be watched at all.
+    pub fn watch(&self) -> Result<Ticket, IndexError> {
+        let found = walk(&self.shared.root, &self.shared.limits, &self.shared.closing)?;
+        self.shared.set_watch(Watch::start(&self.shared)?);
+        self.shared.watch_folders(&found.folders);
+        Ok(self.shared.want_walk())
+    }
+
+    /// A snapshot for searching. Cheap; take a new one for each question.
+    pub fn searcher(&self) -> Searcher {
+        let View { text, generation } = self.shared.view();
+        let shared: Weak<Shared> = Arc::downgrade(&self.shared);
+        let report = Arc::new(move |path: &str| {
+            if let Some(shared) = shared.upgrade() {
+                shared.touch([path]);
+            }
+        });
+        Searcher::new(self.shared.root.clone(), text, generation, Some(report))
+    }
+
+    /// What the index holds and how complete it is.
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// The workspace, canonical.
+    pub fn root(&self) -> &Path {
+        &self.shared.root
+    }
+
+    /// Removes everything stored about a workspace, which need not exist any more. True when there was something.
+    ///
+    /// # Errors
+    /// [`IndexError::Locked`] while it is open, [`IndexError::Storage`] when files cannot be removed.
+    pub fn forget(root: &Path, dirs: &IndexDirs) -> Result<bool, IndexError> {
+        let root = root.canonicalize().or_else(|_| std::path::absolute(root)).doing("finding the workspace")?;
+        let folder = folder_of(&root, dirs);
+        if !folder.exists() {
+            return Ok(false);
+        }
+        let lock = take_lock(&root, &folder)?;
+        let doing = "removing the index";
+        for entry in fs::read_dir(&folder).doing(doing)?.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                fs::remove_dir_all(&path).doing(doing)?;
+            }
+        }
+        // Some systems refuse to remove a file that is open, so the lock goes first.
+        drop(lock);
+        fs::remove_dir_all(&folder).doing(doing)?;
+        Ok(true)
+    }
+
+    /// Whether a folder is the file system's root, the home folder or a folder above it: such a folder is indexed only
+    /// when the user names it.
+    pub fn is_forbidden_root(root: &Path) -> bool {
+        roots::is_forbidden(root, std::env::home_dir().as_deref())
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        self.shared.stop();
+        self.shared.drop_watch();
+        if let Some(writer) = self.writer.take() {
+            // The thread catches its own panics, and there is nobody left to tell.
+            let _ = writer.join();
+        }
+    }
+}
+
+/// The folder in the cache that belongs to a workspace.
+pub(crate) fn folder_of(root: &Path, dirs: &IndexDirs) -> PathBuf {
+    let key = blake3::hash(root.as_os_str().as_encoded_bytes());
+    dirs.cache.join("index").join(format!("{:032x}", u128::from_be_bytes(short_hash(&key))))
+}
+
+/// The canonical path of a workspace that can be listed.
+pub(crate) fn canonical(root: &Path) -> Result<PathBuf, IndexError> {
+    let refuse = |reason: String| IndexError::Root { path: root.to_owned(), reason };
+    let real = root.canonicalize().map_err(|error| refuse(error.to_string()))?;
+    if !real.is_dir() {
+        return Err(refuse("it is not a folder".to_owned()));
+    }
+    fs::read_dir(&real).map_err(|error| refuse(error.to_string()))?;
+    Ok(real)
+}
+
+/// Makes a folder that only this user can enter: words of private code stand in it.
+fn create_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn take_lock(root: &Path, folder: &Path) -> Result<File, IndexError> {
+    let doing = "locking the index";
+    let file = File::options().create(true).truncate(false).write(true).open(folder.join("lock")).doing(doing)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(IndexError::Locked { root: root.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(error).doing(doing),
+    }
+}
+
+/// The status that an earlier run left behind.
+fn stored_status(base: &Base) -> Result<Status, IndexError> {
+    let complete = base.fact(COMPLETE)?.is_some_and(|value| value == "1");
+    let skipped = base.fact(SKIPPED)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let state = match (complete, base.rows.is_empty()) {
+        (true, _) => State::Ready,
+        (false, true) => State::Empty,
+        (false, false) => State::Partial,
+    };
+    Ok(Status {
+        files: base.rows.values().filter(|row| row.skip.is_none()).count(),
+        chunks: base.rows.values().map(|row| row.chunks as usize).sum(),
+        generation: base.generation,
+        state,
+        skipped,
+        notes: base.note.iter().cloned().collect(),
+    })
+}

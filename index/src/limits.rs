@@ -1,0 +1,145 @@
+//! Every maximum of this room, with its unit in the name, and the small set that a caller may choose.
+//!
+//! Refuses: to read settings; whoever opens an index passes checked values in.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Files larger than this are counted as skipped, in bytes.
+pub const FILE_BYTES_MAX: u64 = 1 << 20;
+/// More files than this are left out, lowest priority first, and said so.
+pub const FILES_MAX: usize = 200_000;
+/// Parsing threads of one build; more would only starve the editor.
+pub const THREADS_MAX: usize = 8;
+/// Hits one search may return.
+pub const HITS_MAX: usize = 200;
+/// Bytes of a query that are looked at; the rest of a pasted log is ignored.
+pub const QUERY_BYTES_MAX: usize = 16 << 10;
+/// Lines one passage may hold.
+pub const PASSAGE_LINES_MAX: u32 = 2_000;
+
+/// How deep folders are followed; deeper ones are noted and left out.
+pub(crate) const FOLDER_DEPTH_MAX: usize = 128;
+/// The part of a file in which a NUL byte means "binary", in bytes.
+pub(crate) const SNIFF_BYTES: usize = 8 << 10;
+/// A source file with a longer average line is machine-made, in bytes.
+pub(crate) const MEAN_LINE_BYTES_MAX: usize = 300;
+/// A file with a longer line is machine-made, in bytes.
+pub(crate) const LINE_BYTES_MAX: usize = 50_000;
+/// Paths remembered as examples for each reason to skip.
+pub(crate) const EXAMPLES_MAX: usize = 5;
+/// Notes kept for the status; later ones are only counted.
+pub(crate) const NOTES_MAX: usize = 20;
+
+/// Time one file may take to parse, in milliseconds; after it the file is cut into windows.
+pub(crate) const PARSE_MS_MAX: u64 = 2_000;
+/// Definitions read from one file.
+pub(crate) const SYMBOLS_MAX: usize = 20_000;
+/// Chunks aim at this size, in bytes.
+pub(crate) const CHUNK_BYTES_TARGET: usize = 1_500;
+/// A definition up to this size stays whole, in bytes.
+pub(crate) const CHUNK_BYTES_MAX: usize = 2_400;
+/// A definition starts a chunk of its own once the chunk before it holds this much, in bytes.
+pub(crate) const CHUNK_BYTES_MIN: usize = 350;
+/// Names of one chunk that its header and its card carry.
+pub(crate) const CHUNK_NAMES_MAX: usize = 64;
+/// Bytes of a signature or first doc line kept in a header.
+pub(crate) const HEADER_PART_BYTES_MAX: usize = 240;
+
+/// Prepared files waiting for the writer; bounds memory when parsing is faster than writing.
+pub(crate) const PREPARED_QUEUE_MAX: usize = 16;
+/// Memory of the text index while a build runs, in bytes, over all its threads.
+pub(crate) const BUILD_BYTES: usize = 64 << 20;
+/// Memory of the text index for saves, in bytes; the least the library accepts.
+pub(crate) const STEADY_BYTES: usize = 16 << 20;
+/// Changed files from which a change counts as a build.
+pub(crate) const BUILD_FILES_MIN: usize = 64;
+/// Touched paths held back; more than this becomes one full walk.
+pub(crate) const TOUCHED_MAX: usize = 4_096;
+/// How long saves are gathered before they are indexed, in milliseconds.
+pub(crate) const COALESCE_MS: u64 = 25;
+/// First interval after which a running build publishes what it has, in seconds; it doubles each time.
+pub(crate) const PUBLISH_SECONDS_FIRST: u64 = 5;
+/// Longest such interval, in seconds.
+pub(crate) const PUBLISH_SECONDS_MAX: u64 = 60;
+/// A file changed this shortly before it was read is hashed again at the next walk, in nanoseconds: its clock
+/// tick may hide a second change.
+pub(crate) const RACY_NANOS: i64 = 2_000_000_000;
+/// Full walk regardless of events while watching, in seconds.
+pub(crate) const SWEEP_SECONDS: u64 = 600;
+/// The same when the system cannot watch every folder, in seconds.
+pub(crate) const SWEEP_BLIND_SECONDS: u64 = 30;
+/// Index files up to this size are checksummed when opened, in bytes.
+pub(crate) const CHECKSUM_BYTES_MAX: u64 = 256 << 20;
+/// Broken indexes kept aside for a look; older ones are removed.
+pub(crate) const QUARANTINE_MAX: usize = 1;
+
+/// Different terms of one query that are scored.
+pub(crate) const TERMS_MAX: usize = 48;
+/// Exact names looked up for one query.
+pub(crate) const IDENTIFIERS_MAX: usize = 16;
+/// Candidates fetched for each wanted hit.
+pub(crate) const CANDIDATES_PER_HIT: usize = 8;
+/// Fewest candidates fetched.
+pub(crate) const CANDIDATES_MIN: usize = 64;
+/// Most candidates fetched, however many of them turn out stale.
+pub(crate) const CANDIDATES_MAX: usize = 4_096;
+/// Changed files one search cuts again; further ones are dropped until the index has caught up.
+pub(crate) const RECUT_FILES_MAX: usize = 16;
+
+/// What a caller may choose about an index. The defaults suit a laptop.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest file that is indexed, in bytes; at most [`FILE_BYTES_MAX`].
+    pub file_bytes_max: u64,
+    /// Most files that are indexed; at most [`FILES_MAX`].
+    pub files_max: usize,
+    /// Threads that parse during a build; at most [`THREADS_MAX`].
+    pub threads: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { file_bytes_max: FILE_BYTES_MAX, files_max: FILES_MAX, threads: threads.min(THREADS_MAX) }
+    }
+}
+
+impl Limits {
+    /// The same limits, brought inside what this room allows.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.file_bytes_max = self.file_bytes_max.min(FILE_BYTES_MAX);
+        self.files_max = self.files_max.min(FILES_MAX);
+        self.threads = self.threads.clamp(1, THREADS_MAX);
+        self
+    }
+}
+
+/// Where indexes are kept. Everything below it can be deleted at any time without loss.
+#[derive(Debug, Clone)]
+pub struct IndexDirs {
+    /// The cache folder; each workspace gets a folder of its own under `index/` in it.
+    pub cache: PathBuf,
+}
+
+/// Asks a running build to stop; clones share one flag.
+#[derive(Debug, Clone, Default)]
+pub struct CancelFlag(Arc<AtomicBool>);
+
+impl CancelFlag {
+    /// A flag that nobody has raised.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Raises the flag. What was indexed until then stays.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the flag is raised.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,144 @@
+//! The outline of one text: its symbols, references and imports, and whether it parses.
+//!
+//! Refuses: files. Callers pass the text they have, saved or not.
+
+use std::ops::Range;
+
+use tree_sitter::{Node, Query, QueryCursor, StreamingIterator};
+
+use crate::cut::{Cutter, parse_deadline};
+use crate::language::{Language, language_of};
+use crate::lines::LineStarts;
+
+/// Errors, references and imports reported of one text.
+const ITEMS_MAX: usize = 20_000;
+
+/// A definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Symbol {
+    /// Plain name.
+    pub name: String,
+    /// Name with those of the definitions around it.
+    pub qualified: String,
+    /// `function`, `method`, `class`, ...
+    pub kind: &'static str,
+    /// 1-based first line, with the comments and attributes that belong to it.
+    pub start_line: u32,
+    /// 1-based last line, inclusive.
+    pub end_line: u32,
+    /// The text up to the body, on one line.
+    pub signature: String,
+    /// Documentation without markers.
+    pub doc: String,
+}
+
+/// A use of a name, or an import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mention {
+    /// The name, or the path that is imported.
+    pub name: String,
+    /// `call`, `type`, `macro`, `implementation` or `import`.
+    pub kind: &'static str,
+    /// 1-based line.
+    pub line: u32,
+}
+
+/// What a text defines and uses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outline {
+    /// Definitions in order.
+    pub symbols: Vec<Symbol>,
+    /// Uses of names in order.
+    pub references: Vec<Mention>,
+    /// Imports in order.
+    pub imports: Vec<Mention>,
+}
+
+/// The outline of a text, by the extension of its path; `None` for a language that is not parsed, or when parsing
+/// took too long.
+pub fn outline(path: &str, text: &str) -> Option<Outline> {
+    let language = language_of(path)?;
+    let mut cutter = Cutter::default();
+    let deadline = parse_deadline();
+    let tree = cutter.parse(language, text, deadline)?;
+    let lines = LineStarts::of(text);
+    let symbols = cutter.definitions(language, &tree, text, deadline).into_iter().filter(|item| !item.container);
+    let symbols = symbols
+        .map(|item| Symbol {
+            start_line: lines.line_at(item.outer_start),
+            end_line: lines.line_at(item.span.end.saturating_sub(1)),
+            name: item.name,
+            qualified: item.qualified,
+            kind: item.kind,
+            signature: item.signature,
+            doc: item.doc,
+        })
+        .collect();
+    let root = tree.root_node();
+    Some(Outline {
+        symbols,
+        references: mentions(&language.references, root, text, &lines),
+        imports: mentions(&language.imports, root, text, &lines),
+    })
+}
+
+/// The name of the language of the file at `path`; `None` for what is not parsed.
+pub fn language_name(path: &str) -> Option<&'static str> {
+    language_of(path).map(|language| language.name)
+}
+
+/// The byte ranges where a text does not parse; `None` for a language that is not parsed. An edit that adds none is
+/// sound as far as syntax goes.
+pub fn syntax_errors(path: &str, text: &str) -> Option<Vec<Range<usize>>> {
+    let language: &Language = language_of(path)?;
+    let tree = Cutter::default().parse(language, text, parse_deadline())?;
+    let mut errors = Vec::new();
+    let mut cursor = tree.walk();
+    loop {
+        let node = cursor.node();
+        if node.is_error() || node.is_missing() {
+            errors.push(node.byte_range());
+        }
+        let deeper = node.has_error() && !node.is_error() && errors.len() < ITEMS_MAX && cursor.goto_first_child();
+        while !deeper && !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return Some(errors);
+            }
+        }
+        if deeper {
+            continue;
+        }
+    }
+}
+
+fn mentions(query: &'static Query, root: Node<'_>, text: &str, lines: &LineStarts) -> Vec<Mention> {
+    let names = query.capture_names();
+    let mut found = Vec::new();
+    let mut cursor = QueryCursor::new();
+    let mut matches = cursor.matches(query, root, text.as_bytes());
+    while let Some(one) = matches.next() {
+        let mut kind = None;
+        let mut name = None;
+        for capture in one.captures() {
+            match names[capture.index as usize] {
+                "name" | "path" => name = Some(capture.node.byte_range()),
+                "import" => kind = Some("import"),
+                other => kind = other.strip_prefix("reference."),
+            }
+        }
+        if let (Some(kind), Some(name)) = (kind, name) {
+            found.push((name, kind));
+        }
+        if found.len() >= ITEMS_MAX {
+            break;
+        }
+    }
+    found.sort_by_key(|(name, _)| (name.start, name.end));
+    found.dedup();
+    let mention = |(name, kind): (Range<usize>, &'static str)| Mention {
+        line: lines.line_at(name.start),
+        name: text[name].to_owned(),
+        kind,
+    };
+    found.into_iter().map(mention).collect()
+}

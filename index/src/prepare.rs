@@ -1,0 +1,107 @@
+//! One file on disk -> what the index stores of it. Runs on many threads at once.
+//!
+//! Refuses: to write anything, and to fail: whatever is wrong with a file becomes an outcome.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tantivy::TantivyDocument;
+
+use crate::content::{decode, skip_by_name};
+use crate::cut::Cutter;
+use crate::document::{Fields, FileFacts};
+use crate::language::recipe_of;
+use crate::live::{ReadFailure, StatKey, read};
+use crate::manifest::FileRow;
+use crate::role::role_of;
+use crate::skip::SkipReason;
+use crate::walk::Entry;
+
+/// What became of a file.
+pub(crate) enum Outcome {
+    /// New or changed: replace what is indexed of it.
+    Indexed(FileRow, Vec<TantivyDocument>),
+    /// Its bytes are those that are indexed; only the stat is new.
+    Same(FileRow),
+    /// Left out for a reason that lies in the file; remembered so that it is not read again.
+    Skipped(FileRow, SkipReason),
+    /// Left out for a reason that may pass.
+    Refused(SkipReason),
+    /// No longer there.
+    Gone,
+}
+
+/// What every preparation needs to know.
+pub(crate) struct Preparation<'a> {
+    /// The workspace.
+    pub(crate) root: &'a Path,
+    /// Fields of the text index.
+    pub(crate) fields: Fields,
+    /// Numbers for new states.
+    pub(crate) next_id: &'a AtomicU64,
+    /// Largest file, in bytes.
+    pub(crate) bytes_max: u64,
+}
+
+impl Preparation<'_> {
+    /// Whether a file on disk is the one that a row describes, as far as its stat can tell.
+    pub(crate) fn is_unchanged(&self, entry: &Entry, row: &FileRow) -> bool {
+        // The limit may be another one than last time.
+        let same_side_of_limit = match row.skip {
+            None => row.stat.size <= self.bytes_max,
+            Some(SkipReason::TooLarge) => row.stat.size > self.bytes_max,
+            Some(_) => true,
+        };
+        row.stat == entry.stat && !row.racy && same_side_of_limit && row.recipe == recipe_of(&entry.path)
+    }
+
+    /// Prepares one file. `known` is what the index has of it.
+    pub(crate) fn prepare(&self, cutter: &mut Cutter, entry: &Entry, known: Option<&FileRow>) -> Outcome {
+        let path = entry.path.as_str();
+        if let Some(reason) = skip_by_name(path) {
+            return self.skipped(entry.stat, path, reason);
+        }
+        let file = match read(&self.root.join(path), self.bytes_max) {
+            Ok(file) => file,
+            Err(ReadFailure::Gone) => return Outcome::Gone,
+            Err(ReadFailure::Skipped(reason, Some(stat))) => return self.skipped(stat, path, reason),
+            Err(ReadFailure::Skipped(reason, None)) => return Outcome::Refused(reason),
+        };
+        let hash = file.hash();
+        let stat = file.stat;
+        let recipe = recipe_of(path);
+        if let Some(known) = known
+            && known.hash == hash
+            && known.recipe == recipe
+            && known.stat.size == stat.size
+        {
+            return Outcome::Same(FileRow { stat, racy: stat.racy(), ..*known });
+        }
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let row = FileRow { id, stat, racy: stat.racy(), hash, recipe, chunks: 0, skip: None };
+        let text = match decode(path, file.bytes) {
+            Ok(decoded) => decoded.text,
+            Err(reason) => return Outcome::Skipped(FileRow { skip: Some(reason), ..row }, reason),
+        };
+        let chunks = catch_unwind(AssertUnwindSafe(|| cutter.cut(path, &text)));
+        let chunks = chunks.unwrap_or_else(|_| {
+            // A parser that panicked is not used again.
+            *cutter = Cutter::default();
+            tracing::error!(path, "cutting a file into chunks panicked; the file is left out");
+            Vec::new()
+        });
+        let facts = FileFacts { id, path, role: role_of(path), hash };
+        let documents: Vec<_> = chunks.iter().map(|chunk| self.fields.document(&facts, chunk, &text)).collect();
+        let chunks = u32::try_from(documents.len()).unwrap_or(u32::MAX);
+        Outcome::Indexed(FileRow { chunks, ..row }, documents)
+    }
+
+    fn skipped(&self, stat: StatKey, path: &str, reason: SkipReason) -> Outcome {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let recipe = recipe_of(path);
+        // The content was not looked at, so no change of it can be missed.
+        let row = FileRow { id, stat, racy: false, hash: [0; 16], recipe, chunks: 0, skip: Some(reason) };
+        Outcome::Skipped(row, reason)
+    }
+}

@@ -1,0 +1,175 @@
+//! A question -> the words, names and wishes that search scores. Pure.
+//!
+//! Refuses: any query syntax; people and models write what they like.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use crate::limits::{IDENTIFIERS_MAX, QUERY_BYTES_MAX};
+use crate::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
+use crate::tokenize::{for_each_written, tokens};
+
+/// Weight of a part of a compound identifier, relative to a word that stands alone.
+const PART_WEIGHT: f32 = 0.6;
+/// Weight of the first line of a long question, which usually is its title.
+const TITLE_WEIGHT: f32 = 2.0;
+
+/// The line that opens every Python traceback; its words say nothing.
+const TRACEBACK: &str = "Traceback (most recent call last)";
+
+/// Words that say nothing about code.
+const STOP_WORDS: &str = "a about all also am an and any are as at be because been being but by can could did do does \
+    doing done for from had has have having he her here him his how i if in into is it its just like me my no nor not \
+    of on or our out over please she should so some such than that the their them then there these they this those to \
+    too under up very was we were what when where which while who whom whose why will with would you your explain show \
+    tell find work works working happens happen used use uses using";
+
+static STOPS: LazyLock<HashSet<String>> = LazyLock::new(|| tokens(STOP_WORDS).into_iter().collect());
+
+/// One scored word.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Term {
+    /// As the tokenizer writes it.
+    pub(crate) token: String,
+    /// As the question writes it, in lower case.
+    pub(crate) word: String,
+    /// How much it counts.
+    pub(crate) weight: f32,
+}
+
+/// What a question asks for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Plan {
+    /// Words, in order of first appearance.
+    pub(crate) terms: Vec<Term>,
+    /// Names that look like code, to be found exactly.
+    pub(crate) identifiers: Vec<String>,
+    /// Roles that the question asks for, so that they are not ranked lower.
+    pub(crate) wanted_roles: u64,
+}
+
+impl Plan {
+    /// Reads a question.
+    pub(crate) fn of(question: &str) -> Self {
+        let mut end = question.len().min(QUERY_BYTES_MAX);
+        while !question.is_char_boundary(end) {
+            end -= 1;
+        }
+        let question = question[..end].trim();
+        let mut terms = terms(question, true);
+        if terms.is_empty() {
+            terms = self::terms(question, false);
+        }
+        Self { identifiers: identifiers(question), wanted_roles: wanted_roles(&terms), terms }
+    }
+
+    /// Whether a token is one of the question's words.
+    pub(crate) fn term(&self, token: &str) -> Option<&Term> {
+        self.terms.iter().find(|term| term.token == token)
+    }
+}
+
+fn terms(question: &str, without_stops: bool) -> Vec<Term> {
+    let mut order: Vec<Term> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
+    let several_lines = question.lines().nth(1).is_some();
+    for (number, line) in question.lines().enumerate() {
+        let line_weight = if several_lines && number == 0 { TITLE_WEIGHT } else { 1.0 };
+        if line.trim_start().starts_with(TRACEBACK) {
+            continue;
+        }
+        for_each_written(line, |token, written, is_part| {
+            let weight = line_weight * if is_part { PART_WEIGHT } else { 1.0 };
+            if without_stops && STOPS.contains(token) {
+                return;
+            }
+            if let Some(&index) = known.get(token) {
+                order[index].weight += weight;
+            } else {
+                known.insert(token.to_owned(), order.len());
+                order.push(Term { token: token.to_owned(), word: written.to_lowercase(), weight });
+            }
+        });
+    }
+    for term in &mut order {
+        // The tenth mention of a word says little more than the second.
+        if term.weight > 1.0 {
+            term.weight = 1.0 + term.weight.ln();
+        }
+    }
+    order
+}
+
+/// Names in a question that are written as code is, with their last parts.
+fn identifiers(question: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let alone = question.split_whitespace().count() == 1;
+    let is_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.' | ':');
+    for run in question.split(|letter: char| !is_name(letter)) {
+        let run = run.trim_matches(['.', ':']);
+        if run.is_empty() || !(alone || looks_like_code(run)) {
+            continue;
+        }
+        let last = run.rsplit(['.', ':']).next().unwrap_or(run);
+        let last_two = run.rmatch_indices(['.', ':']).filter(|(at, _)| !run[..*at].ends_with(':')).nth(1);
+        let last_two = last_two.map_or(run, |(at, _)| run[at..].trim_start_matches(['.', ':']));
+        for name in [run, last_two, last] {
+            if name.len() > 1 && !found.iter().any(|known| known == name) && found.len() < IDENTIFIERS_MAX {
+                found.push(name.to_owned());
+            }
+        }
+    }
+    found
+}
+
+fn looks_like_code(run: &str) -> bool {
+    run.contains(['_', '.']) || run.contains("::") || run.chars().any(char::is_uppercase)
+}
+
+fn wanted_roles(terms: &[Term]) -> u64 {
+    let mut roles = 0;
+    for term in terms {
+        roles |= match term.token.as_str() {
+            "test" | "fixtur" | "mock" | "pytest" | "unittest" | "spec" => TEST,
+            "exampl" | "sampl" | "demo" | "benchmark" => EXAMPLE,
+            "vendor" | "jquery" => VENDORED,
+            "doc" | "documentation" | "readm" | "guid" | "tutorial" | "manual" => PROSE,
+            "changelog" | "releas" | "version" | "deprecat" => HISTORY,
+            _ => 0,
+        };
+    }
+    roles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(question: &str, terms: &str, identifiers: &str) {
+        let plan = Plan::of(question);
+        let found: Vec<_> = plan.terms.iter().map(|term| term.token.as_str()).collect();
+        assert_eq!(found.join(" "), terms, "terms of {question:?}");
+        assert_eq!(plan.identifiers.join(" "), identifiers, "identifiers of {question:?}");
+    }
+
+    #[test]
+    fn questions_are_read() {
+        check("How does the session cache work?", "session cach", "How");
+        check(
+            "User.get_session_auth_hash",
+            "user getsessionauthhash get session auth hash",
+            "User.get_session_auth_hash get_session_auth_hash",
+        );
+        check("what is `HttpRequest`", "httprequest http request", "HttpRequest");
+        check("where is it", "wher is it", "");
+        check("login", "login", "login");
+        check("std::fs::File::open fails", "std fs fil open fail", "std::fs::File::open File::open open");
+        check("", "", "");
+    }
+
+    #[test]
+    fn tests_are_wanted_when_named() {
+        assert_eq!(Plan::of("tests for login").wanted_roles, TEST);
+        assert_eq!(Plan::of("login").wanted_roles, 0);
+    }
+}

@@ -1,0 +1,259 @@
+//! A full walk: finds what changed by stat, parses that on several threads, and publishes the result.
+//!
+//! Refuses: to return before everything it found can be searched, and to read a file whose stat did not change.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use crate::cut::Cutter;
+use crate::error::IndexError;
+use crate::limits::{
+    BUILD_FILES_MIN, COALESCE_MS, CancelFlag, PREPARED_QUEUE_MAX, PUBLISH_SECONDS_FIRST, PUBLISH_SECONDS_MAX,
+};
+use crate::manifest::FileRow;
+use crate::prepare::{Outcome, Preparation};
+use crate::skip::SkipTally;
+use crate::status::{Progress, Report, State};
+use crate::walk::{Entry, Walk, priority, walk};
+use crate::writer::{COMPLETE, SKIPPED, Tell, Writer, apply};
+
+/// Progress is told at most this often, in milliseconds.
+const PROGRESS_MS: u64 = 50;
+
+/// One file to prepare, with what is indexed of it.
+struct Job {
+    entry: Entry,
+    known: Option<FileRow>,
+}
+
+/// What a walk means for the index.
+struct Plan {
+    jobs: Vec<Job>,
+    gone: Vec<String>,
+    unchanged: usize,
+}
+
+/// How a build stands.
+struct Build {
+    done: usize,
+    total: usize,
+    parsed: usize,
+    /// Files with a new stat and the same content.
+    same: usize,
+    tally: SkipTally,
+    /// Paths that were saved meanwhile and dealt with at once; older results for them are dropped.
+    overtaken: HashSet<String>,
+    told: Option<Instant>,
+    published: Instant,
+    publish_every: Duration,
+}
+
+impl Build {
+    /// Whether a path, or a folder above it, was dealt with meanwhile.
+    fn is_overtaken(&self, path: &str) -> bool {
+        !self.overtaken.is_empty()
+            && (self.overtaken.contains(path)
+                || path.match_indices('/').any(|(at, _)| self.overtaken.contains(&path[..at])))
+    }
+}
+
+impl Writer {
+    /// Brings the index into step with the workspace.
+    pub(crate) fn refresh(&mut self, cancel: &CancelFlag, tell: Tell<'_>) -> Result<Report, IndexError> {
+        let started = Instant::now();
+        let mut found = walk(&self.shared.root, &self.shared.limits, cancel)?;
+        // What was noted before may be over by now; what still holds is noted again below.
+        let broken = self.base_mut().note.clone();
+        self.shared.update_status(|status| status.notes = broken.into_iter().collect());
+        if self.shared.watch_folders(&found.folders) {
+            // Changes between the walk and the watch would be seen by neither.
+            found = walk(&self.shared.root, &self.shared.limits, cancel)?;
+        }
+        eprintln!("walked {:.3}", started.elapsed().as_secs_f64());
+        let notes = std::mem::take(&mut found.notes);
+        let mut tally = std::mem::take(&mut found.tally);
+        let total = found.files.len();
+        let plan = self.plan(found, &mut tally);
+        let (unchanged, removed) = (plan.unchanged, plan.gone.len());
+        let mut build = Build {
+            done: unchanged,
+            total,
+            parsed: 0,
+            same: 0,
+            tally,
+            overtaken: HashSet::new(),
+            told: None,
+            published: Instant::now(),
+            publish_every: Duration::from_secs(PUBLISH_SECONDS_FIRST),
+        };
+        if plan.jobs.len() >= BUILD_FILES_MIN {
+            self.base_mut().begin_build()?;
+        }
+        for path in &plan.gone {
+            self.base_mut().remove(path)?;
+        }
+        if !plan.jobs.is_empty() {
+            self.show(Some(State::Building { done: unchanged, total }));
+            if let Err(error) = self.build(&plan.jobs, &mut build, cancel, tell) {
+                if matches!(error, IndexError::Cancelled) {
+                    self.publish(&[(COMPLETE, "0".to_owned())], Some(State::Partial))?;
+                }
+                return Err(error);
+            }
+        }
+        eprintln!("built {:.3}", started.elapsed().as_secs_f64());
+        let skipped = build.tally.list();
+        let facts = [(COMPLETE, "1".to_owned()), (SKIPPED, serde_json::to_string(&skipped).unwrap_or_default())];
+        self.publish(&facts, Some(State::Ready))?;
+        eprintln!("published {:.3}", started.elapsed().as_secs_f64());
+        tell(Progress { done: total, total });
+        self.shared.update_status(|status| status.skipped.clone_from(&skipped));
+        for note in &notes {
+            self.shared.note(note.clone());
+        }
+        let status = self.shared.status();
+        Ok(Report {
+            files: status.files,
+            chunks: status.chunks,
+            seconds: started.elapsed().as_secs_f64(),
+            unchanged: unchanged + build.same,
+            indexed: build.parsed,
+            removed,
+            skipped,
+            notes,
+        })
+    }
+
+    /// Compares a walk with what is indexed.
+    fn plan(&mut self, found: Walk, tally: &mut SkipTally) -> Plan {
+        let bytes_max = self.shared.limits.file_bytes_max;
+        let root = self.shared.root.clone();
+        let base = self.base_mut();
+        let next_id = base.next_id.clone();
+        let preparation = Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max };
+        let seen: HashSet<&str> = found.files.iter().map(|entry| entry.path.as_str()).collect();
+        let gone = base.rows.keys().filter(|path| !seen.contains(path.as_str())).cloned().collect();
+        let mut plan = Plan { jobs: Vec::new(), gone, unchanged: 0 };
+        drop(seen);
+        for entry in found.files {
+            let known = base.rows.get(&entry.path).copied();
+            match known.filter(|row| preparation.is_unchanged(&entry, row)) {
+                Some(row) => {
+                    plan.unchanged += 1;
+                    if let Some(reason) = row.skip {
+                        tally.add(reason, &entry.path);
+                    }
+                }
+                None => plan.jobs.push(Job { entry, known }),
+            }
+        }
+        plan.jobs.sort_by_cached_key(|job| priority(&job.entry.path));
+        plan
+    }
+
+    /// Prepares files on several threads and writes them on this one.
+    fn build(
+        &mut self,
+        jobs: &[Job],
+        build: &mut Build,
+        cancel: &CancelFlag,
+        tell: Tell<'_>,
+    ) -> Result<(), IndexError> {
+        let root = self.shared.root.clone();
+        let limits = self.shared.limits.clone();
+        let base = self.base_mut();
+        let next_id = base.next_id.clone();
+        let preparation =
+            Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max: limits.file_bytes_max };
+        let next = AtomicUsize::new(0);
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let (sender, results) = sync_channel(PREPARED_QUEUE_MAX);
+            for _ in 0..limits.threads.min(jobs.len()) {
+                let sender = sender.clone();
+                scope.spawn(|| prepare_all(&preparation, jobs, &next, &stop, sender));
+            }
+            drop(sender);
+            let result = self.collect(jobs, &results, build, cancel, tell);
+            // Threads that still prepare find the channel closed.
+            stop.store(true, Ordering::Relaxed);
+            drop(results);
+            result
+        })
+    }
+
+    fn collect(
+        &mut self,
+        jobs: &[Job],
+        results: &Receiver<(usize, Outcome)>,
+        build: &mut Build,
+        cancel: &CancelFlag,
+        tell: Tell<'_>,
+    ) -> Result<(), IndexError> {
+        loop {
+            if cancel.is_cancelled() || self.shared.closing.is_cancelled() {
+                return Err(IndexError::Cancelled);
+            }
+            match results.recv_timeout(Duration::from_millis(COALESCE_MS)) {
+                Ok((index, outcome)) => {
+                    let path = &jobs[index].entry.path;
+                    build.done += 1;
+                    build.same += usize::from(matches!(outcome, Outcome::Same(_)));
+                    if !build.is_overtaken(path) && apply(self.base_mut(), path, outcome, &mut build.tally)? {
+                        build.parsed += 1;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            self.between_files(build, tell)?;
+        }
+    }
+
+    /// Tells progress, deals with saves, and publishes from time to time.
+    fn between_files(&mut self, build: &mut Build, tell: Tell<'_>) -> Result<(), IndexError> {
+        if build.told.is_none_or(|at| at.elapsed() >= Duration::from_millis(PROGRESS_MS)) {
+            let (done, total) = (build.done, build.total);
+            build.told = Some(Instant::now());
+            tell(Progress { done, total });
+            self.shared.update_status(|status| status.state = State::Building { done, total });
+        }
+        if let Some((paths, ticket)) = self.shared.due_touches() {
+            if self.takes_a_walk(&paths) {
+                self.shared.want_walk();
+            } else {
+                self.touch(&paths)?;
+                build.overtaken.extend(paths);
+                if !self.shared.walk_is_wanted() {
+                    self.shared.serve(ticket);
+                }
+            }
+        }
+        if build.published.elapsed() >= build.publish_every && self.base_mut().has_pending() {
+            self.publish(&[(COMPLETE, "0".to_owned())], None)?;
+            build.published = Instant::now();
+            build.publish_every = (build.publish_every * 2).min(Duration::from_secs(PUBLISH_SECONDS_MAX));
+        }
+        Ok(())
+    }
+}
+
+fn prepare_all(
+    preparation: &Preparation<'_>,
+    jobs: &[Job],
+    next: &AtomicUsize,
+    stop: &AtomicBool,
+    results: SyncSender<(usize, Outcome)>,
+) {
+    let mut cutter = Cutter::default();
+    while !stop.load(Ordering::Relaxed) {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        let Some(job) = jobs.get(index) else { return };
+        let outcome = preparation.prepare(&mut cutter, &job.entry, job.known.as_ref());
+        if results.send((index, outcome)).is_err() {
+            return;
+        }
+    }
+}

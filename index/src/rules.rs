@@ -1,0 +1,219 @@
+//! Ignore rules of a workspace: `.familiarignore`, `.ignore`, `.gitignore` (with or without git), `.git/info/exclude`
+//! and the user's global excludes, nearest folder first, in that order of precedence.
+//!
+//! Refuses: to follow links or to read ignore files of absurd size. The secrets list comes before all of this.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+/// Larger ignore files are ignored themselves, in bytes.
+const RULES_BYTES_MAX: u64 = 1 << 20;
+/// Names of ignore files; an edit of one changes what is indexed.
+pub(crate) const RULE_FILES: [&str; 3] = [".familiarignore", ".ignore", ".gitignore"];
+
+/// Hidden folders that hold things worth finding.
+const USEFUL_FOLDERS: &[&str] = &[
+    ".buildkite",
+    ".cargo",
+    ".changeset",
+    ".ci",
+    ".circleci",
+    ".config",
+    ".devcontainer",
+    ".forgejo",
+    ".gitea",
+    ".github",
+    ".gitlab",
+    ".husky",
+    ".storybook",
+    ".vscode",
+    ".woodpecker",
+];
+/// Beginnings of hidden file names that are worth finding.
+const USEFUL_FILES: &[&str] = &[
+    ".appveyor",
+    ".babelrc",
+    ".bazelrc",
+    ".clang-",
+    ".clippy",
+    ".codecov",
+    ".coveragerc",
+    ".dockerignore",
+    ".editorconfig",
+    ".eslint",
+    ".flake8",
+    ".gitattributes",
+    ".gitignore",
+    ".gitlab-ci",
+    ".gitmodules",
+    ".golangci",
+    ".goreleaser",
+    ".jshintrc",
+    ".mailmap",
+    ".markdownlint",
+    ".nvmrc",
+    ".pre-commit",
+    ".prettier",
+    ".pylintrc",
+    ".python-version",
+    ".readthedocs",
+    ".rspec",
+    ".rubocop",
+    ".ruff",
+    ".rustfmt",
+    ".stylelint",
+    ".taplo",
+    ".tool-versions",
+    ".travis",
+    ".yamllint",
+];
+/// Folders of installed packages and build products that are often not named by any ignore file.
+const DEPENDENCY_FOLDERS: &[&str] = &["__pycache__", "bower_components", "node_modules", "site-packages"];
+/// Files that mark a folder as a cache or an environment.
+pub(crate) const DEPENDENCY_MARKERS: [&str; 2] = ["CACHEDIR.TAG", "pyvenv.cfg"];
+
+/// What the rules say about a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing.
+    Silent,
+    /// Leave it out.
+    Ignore,
+    /// Named as an exception, so it is indexed even if hidden.
+    Allow,
+}
+
+/// The rules that hold in one folder, with those of the folders above.
+#[derive(Debug)]
+pub(crate) struct Level {
+    parent: Option<Arc<Level>>,
+    familiar: Option<Gitignore>,
+    ignore: Option<Gitignore>,
+    git: Option<Gitignore>,
+    exclude: Option<Gitignore>,
+    is_repository: bool,
+    global: Arc<Gitignore>,
+}
+
+impl Level {
+    /// The rules at the root of a workspace, with those of the repository around it.
+    pub(crate) fn of_root(root: &Path) -> Arc<Self> {
+        let global = Arc::new(GitignoreBuilder::new(root).build_global().0);
+        let mut above: Vec<&Path> = Vec::new();
+        if let Some(top) = root.ancestors().find(|folder| folder.join(".git").exists()) {
+            above.extend(root.ancestors().skip(1).take_while(|folder| folder.starts_with(top)));
+        }
+        let mut level = None;
+        for folder in above.into_iter().rev() {
+            level = Some(Arc::new(Self::read(folder, level, &global)));
+        }
+        Arc::new(Self::read(root, level, &global))
+    }
+
+    /// The rules in a folder directly below.
+    pub(crate) fn below(self: &Arc<Self>, folder: &Path) -> Arc<Self> {
+        let next = Self::read(folder, Some(self.clone()), &self.global);
+        let silent = [&next.familiar, &next.ignore, &next.git, &next.exclude].iter().all(|rules| rules.is_none());
+        if silent && !next.is_repository { self.clone() } else { Arc::new(next) }
+    }
+
+    fn read(folder: &Path, parent: Option<Arc<Self>>, global: &Arc<Gitignore>) -> Self {
+        let [familiar, ignore, git] = RULE_FILES.map(|name| rules_in(&folder.join(name)));
+        let repository = folder.join(".git");
+        let is_repository = fs::symlink_metadata(&repository).is_ok();
+        let exclude = is_repository.then(|| exclude_in(folder, &repository)).flatten();
+        Self { parent, familiar, ignore, git, exclude, is_repository, global: global.clone() }
+    }
+
+    /// What the rules say about an absolute path directly in this folder.
+    pub(crate) fn verdict(&self, path: &Path, is_folder: bool) -> Verdict {
+        let by_kind = |kind: fn(&Self) -> Option<&Gitignore>, within_repository: bool| {
+            let mut level = Some(self);
+            while let Some(here) = level {
+                if let Some(rules) = kind(here) {
+                    let verdict = verdict_of(rules, path, is_folder);
+                    if verdict != Verdict::Silent {
+                        return verdict;
+                    }
+                }
+                level = if within_repository && here.is_repository { None } else { here.parent.as_deref() };
+            }
+            Verdict::Silent
+        };
+        let mut verdict = by_kind(|level| level.familiar.as_ref(), false);
+        if verdict == Verdict::Silent {
+            verdict = by_kind(|level| level.ignore.as_ref(), false);
+        }
+        if verdict == Verdict::Silent {
+            verdict = by_kind(|level| level.git.as_ref(), true);
+        }
+        if verdict == Verdict::Silent {
+            verdict = by_kind(|level| level.exclude.as_ref(), true);
+        }
+        if verdict == Verdict::Silent && !self.global.is_empty() {
+            verdict = verdict_of(&self.global, path, is_folder);
+        }
+        verdict
+    }
+}
+
+/// Whether a hidden name is worth indexing without being asked for.
+pub(crate) fn useful_when_hidden(name: &str, is_folder: bool) -> bool {
+    if is_folder {
+        USEFUL_FOLDERS.contains(&name)
+    } else {
+        USEFUL_FILES.iter().any(|prefix| name.starts_with(prefix))
+    }
+}
+
+/// Whether a folder of this name holds installed packages.
+pub(crate) fn holds_dependencies(name: &str) -> bool {
+    DEPENDENCY_FOLDERS.contains(&name)
+}
+
+fn verdict_of(rules: &Gitignore, path: &Path, is_folder: bool) -> Verdict {
+    let found = rules.matched(path, is_folder);
+    if found.is_ignore() {
+        Verdict::Ignore
+    } else if found.is_whitelist() {
+        Verdict::Allow
+    } else {
+        Verdict::Silent
+    }
+}
+
+/// The rules of one file; `None` when there is no regular file of a sane size.
+fn rules_in(file: &Path) -> Option<Gitignore> {
+    let meta = fs::symlink_metadata(file).ok()?;
+    if !meta.is_file() || meta.len() > RULES_BYTES_MAX {
+        return None;
+    }
+    let rules = Gitignore::new(file).0;
+    (!rules.is_empty()).then_some(rules)
+}
+
+/// `.git/info/exclude`, also behind the pointer file of a work tree or submodule.
+fn exclude_in(folder: &Path, repository: &Path) -> Option<Gitignore> {
+    let git_dir = if repository.is_dir() { repository.to_owned() } else { pointed_at(folder, repository)? };
+    let file = git_dir.join("info").join("exclude");
+    let meta = fs::symlink_metadata(&file).ok()?;
+    if !meta.is_file() || meta.len() > RULES_BYTES_MAX {
+        return None;
+    }
+    let mut builder = GitignoreBuilder::new(folder);
+    builder.add(file);
+    builder.build().ok().filter(|rules| !rules.is_empty())
+}
+
+/// The git directory that a `.git` file names.
+fn pointed_at(folder: &Path, file: &Path) -> Option<PathBuf> {
+    let meta = fs::symlink_metadata(file).ok()?;
+    if !meta.is_file() || meta.len() > RULES_BYTES_MAX {
+        return None;
+    }
+    let text = fs::read_to_string(file).ok()?;
+    Some(folder.join(text.strip_prefix("gitdir:")?.trim()))
+}

@@ -1,0 +1,295 @@
+//! What the handle, the writer thread, the watcher and searchers share: the inbox of work, the current view, the status.
+//!
+//! Refuses: work of its own. Locks here are held for moments and never while files are read.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::error::IndexError;
+use crate::limits::{COALESCE_MS, CancelFlag, Limits, NOTES_MAX, SWEEP_BLIND_SECONDS, SWEEP_SECONDS, TOUCHED_MAX};
+use crate::live::slashed;
+use crate::status::{Progress, Report, Status};
+use crate::watch::Watch;
+
+/// What a refresh tells the caller that waits for it.
+pub(crate) enum RefreshEvent {
+    /// How far it is.
+    Progress(Progress),
+    /// How it ended; nothing follows.
+    Done(Result<Report, IndexError>),
+}
+
+/// A caller's wish for a full walk.
+pub(crate) struct RefreshJob {
+    /// Where progress and result go.
+    pub(crate) events: Sender<RefreshEvent>,
+    /// Raised by the caller.
+    pub(crate) cancel: CancelFlag,
+}
+
+/// A number that is reached once everything asked for until then is searchable.
+pub type Ticket = u64;
+
+/// Work for the writer thread.
+pub(crate) enum Work {
+    /// Walk everything; somebody may be waiting.
+    Refresh(Option<RefreshJob>, Ticket),
+    /// Look at these paths again.
+    Touch(BTreeSet<String>, Ticket),
+    /// End.
+    Stop,
+}
+
+#[derive(Default)]
+struct Inbox {
+    touched: BTreeSet<String>,
+    first_touch: Option<Instant>,
+    refreshes: Vec<RefreshJob>,
+    walk_wanted: bool,
+    asked: Ticket,
+    served: Ticket,
+    stop: bool,
+}
+
+/// The current snapshot of the text index.
+#[derive(Clone)]
+pub(crate) struct View {
+    /// Snapshot.
+    pub(crate) text: tantivy::Searcher,
+    /// Its generation.
+    pub(crate) generation: u64,
+}
+
+/// Everything that is shared.
+pub(crate) struct Shared {
+    /// The workspace, canonical.
+    pub(crate) root: PathBuf,
+    /// Checked limits.
+    pub(crate) limits: Limits,
+    /// Raised when the index closes.
+    pub(crate) closing: CancelFlag,
+    inbox: Mutex<Inbox>,
+    wake: Condvar,
+    settled: Condvar,
+    view: RwLock<View>,
+    status: Mutex<Status>,
+    watch: Mutex<Option<Watch>>,
+    /// Seconds between walks regardless of events; 0 while nothing is watched. Not behind the watcher's lock, because
+    /// that one is held while the watcher's thread may be waiting for the inbox.
+    sweep_seconds: AtomicU64,
+}
+
+impl Shared {
+    /// Shared state around a first view.
+    pub(crate) fn new(root: PathBuf, limits: Limits, view: View, status: Status) -> Self {
+        Self {
+            root,
+            limits,
+            closing: CancelFlag::new(),
+            inbox: Mutex::default(),
+            wake: Condvar::new(),
+            settled: Condvar::new(),
+            view: RwLock::new(view),
+            status: Mutex::new(status),
+            watch: Mutex::default(),
+            sweep_seconds: AtomicU64::new(0),
+        }
+    }
+
+    /// Asks for a look at some paths, absolute or relative to the root; others are dropped.
+    pub(crate) fn touch<P: AsRef<Path>>(&self, paths: impl IntoIterator<Item = P>) -> Ticket {
+        let mut inbox = lock(&self.inbox);
+        for path in paths {
+            let path = path.as_ref();
+            let Some(path) = slashed(path.strip_prefix(&self.root).unwrap_or(path)) else { continue };
+            if path.is_empty() {
+                inbox.walk_wanted = true;
+            } else {
+                inbox.touched.insert(path);
+            }
+        }
+        if inbox.touched.len() > TOUCHED_MAX {
+            inbox.touched.clear();
+            inbox.walk_wanted = true;
+        }
+        inbox.first_touch.get_or_insert_with(Instant::now);
+        inbox.asked += 1;
+        self.wake.notify_all();
+        inbox.asked
+    }
+
+    /// Asks for a full walk that nobody waits for.
+    pub(crate) fn want_walk(&self) -> Ticket {
+        let mut inbox = lock(&self.inbox);
+        inbox.walk_wanted = true;
+        inbox.asked += 1;
+        self.wake.notify_all();
+        inbox.asked
+    }
+
+    /// Asks for a full walk and names who waits.
+    pub(crate) fn want_refresh(&self, job: RefreshJob) {
+        let mut inbox = lock(&self.inbox);
+        inbox.refreshes.push(job);
+        inbox.asked += 1;
+        self.wake.notify_all();
+    }
+
+    /// Ends the writer thread.
+    pub(crate) fn stop(&self) {
+        self.closing.cancel();
+        lock(&self.inbox).stop = true;
+        self.wake.notify_all();
+        self.settled.notify_all();
+    }
+
+    /// Waits for the next work; saves are gathered for a moment first. A sweep is due from time to time.
+    pub(crate) fn next_work(&self, last_walk: Instant) -> Work {
+        let mut inbox = lock(&self.inbox);
+        loop {
+            if inbox.stop {
+                return Work::Stop;
+            }
+            if !inbox.refreshes.is_empty() {
+                let job = inbox.refreshes.remove(0);
+                // This walk also sees everything that was touched until now.
+                inbox.walk_wanted = false;
+                inbox.touched.clear();
+                inbox.first_touch = None;
+                return Work::Refresh(Some(job), inbox.asked);
+            }
+            let now = Instant::now();
+            let gathered = inbox.first_touch.map(|first| first + Duration::from_millis(COALESCE_MS));
+            let sweep = self.sweep_every().map(|every| last_walk + every);
+            if inbox.walk_wanted || sweep.is_some_and(|due| due <= now) {
+                inbox.walk_wanted = false;
+                inbox.touched.clear();
+                inbox.first_touch = None;
+                return Work::Refresh(None, inbox.asked);
+            }
+            if gathered.is_some_and(|due| due <= now) {
+                inbox.first_touch = None;
+                return Work::Touch(std::mem::take(&mut inbox.touched), inbox.asked);
+            }
+            inbox = match gathered.into_iter().chain(sweep).min() {
+                Some(due) => {
+                    let wait = self.wake.wait_timeout(inbox, due.saturating_duration_since(now));
+                    wait.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.wake.wait(inbox).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Touched paths that are due now, for a build that looks up between files.
+    pub(crate) fn due_touches(&self) -> Option<(BTreeSet<String>, Ticket)> {
+        let mut inbox = lock(&self.inbox);
+        let first = inbox.first_touch?;
+        if first.elapsed() < Duration::from_millis(COALESCE_MS) || inbox.touched.is_empty() {
+            return None;
+        }
+        inbox.first_touch = None;
+        Some((std::mem::take(&mut inbox.touched), inbox.asked))
+    }
+
+    /// Marks everything up to a ticket as searchable, unless a walk that it asked for is still to come.
+    pub(crate) fn serve(&self, ticket: Ticket) {
+        let mut inbox = lock(&self.inbox);
+        inbox.served = inbox.served.max(ticket);
+        self.settled.notify_all();
+    }
+
+    /// Whether a full walk is already asked for.
+    pub(crate) fn walk_is_wanted(&self) -> bool {
+        let inbox = lock(&self.inbox);
+        inbox.walk_wanted || !inbox.refreshes.is_empty()
+    }
+
+    /// Waits until a ticket is served; false after `timeout` or when the index closes.
+    pub(crate) fn wait(&self, ticket: Ticket, timeout: Duration) -> bool {
+        let inbox = lock(&self.inbox);
+        let waiting = |inbox: &mut Inbox| inbox.served < ticket && !inbox.stop;
+        let result = self.settled.wait_timeout_while(inbox, timeout, waiting);
+        result.unwrap_or_else(PoisonError::into_inner).0.served >= ticket
+    }
+
+    /// The current view.
+    pub(crate) fn view(&self) -> View {
+        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the view.
+    pub(crate) fn set_view(&self, view: View) {
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
+        // Taken so that nobody misses this between looking and waiting.
+        let _inbox = lock(&self.inbox);
+        self.settled.notify_all();
+    }
+
+    /// Waits until the view is of another generation than the one given; gives back the current one.
+    pub(crate) fn wait_for_change(&self, generation: u64, timeout: Duration) -> u64 {
+        let inbox = lock(&self.inbox);
+        let waiting = |inbox: &mut Inbox| self.view().generation == generation && !inbox.stop;
+        drop(self.settled.wait_timeout_while(inbox, timeout, waiting));
+        self.view().generation
+    }
+
+    /// A copy of the status.
+    pub(crate) fn status(&self) -> Status {
+        lock(&self.status).clone()
+    }
+
+    /// Changes the status.
+    pub(crate) fn update_status(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut lock(&self.status));
+    }
+
+    /// Adds a sentence to the status, once.
+    pub(crate) fn note(&self, sentence: String) {
+        self.update_status(|status| {
+            if status.notes.len() < NOTES_MAX && !status.notes.contains(&sentence) {
+                status.notes.push(sentence);
+            }
+        });
+    }
+
+    /// Starts to use a watcher.
+    pub(crate) fn set_watch(&self, watch: Watch) {
+        *lock(&self.watch) = Some(watch);
+        self.sweep_seconds.store(SWEEP_SECONDS, Ordering::Relaxed);
+    }
+
+    /// Watches folders, if watching was asked for; true if so.
+    pub(crate) fn watch_folders(&self, folders: &[PathBuf]) -> bool {
+        let note = match lock(&self.watch).as_mut() {
+            Some(watch) => watch.add(&self.root, folders),
+            None => return false,
+        };
+        if let Some(note) = note {
+            self.sweep_seconds.store(SWEEP_BLIND_SECONDS, Ordering::Relaxed);
+            self.note(note);
+        }
+        true
+    }
+
+    /// Ends watching.
+    pub(crate) fn drop_watch(&self) {
+        let watch = lock(&self.watch).take();
+        drop(watch);
+        self.sweep_seconds.store(0, Ordering::Relaxed);
+    }
+
+    fn sweep_every(&self) -> Option<Duration> {
+        let seconds = self.sweep_seconds.load(Ordering::Relaxed);
+        (seconds > 0).then(|| Duration::from_secs(seconds))
+    }
+}
+
+/// Locks, also after a panic elsewhere: every value behind these locks is valid at any moment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

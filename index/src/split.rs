@@ -1,0 +1,112 @@
+//! Split then merge on a syntax tree: pieces that follow the code's own structure and stay within the sizes of
+//! `limits`.
+//!
+//! Refuses: recursion; hostile files nest as deep as they like.
+
+use std::ops::Range;
+
+use tree_sitter::{Node, Tree};
+
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNK_BYTES_TARGET};
+use crate::prose::windows;
+use crate::symbols::Definition;
+
+/// A last piece smaller than this joins the piece before it, in bytes.
+const REMNANT_BYTES_MAX: usize = 120;
+
+/// The spans of the chunks of a parsed text, in order, without gaps.
+pub(crate) fn split(tree: &Tree, text: &str, definitions: &[Definition]) -> Vec<Range<usize>> {
+    let mut opening: Vec<usize> = definitions.iter().filter(|d| d.opens_chunk()).map(|d| d.outer_start).collect();
+    opening.sort_unstable();
+    let starts: Vec<usize> = definitions.iter().filter(|d| d.opens_chunk()).map(|d| d.span.start).collect();
+    merge(text, &atoms(tree, text, &starts), &opening)
+}
+
+/// The smallest nodes worth keeping whole, in order. `starts` are the starts of definitions that open chunks.
+fn atoms(tree: &Tree, text: &str, starts: &[usize]) -> Vec<Range<usize>> {
+    let mut atoms = Vec::new();
+    let mut cursor = tree.walk();
+    loop {
+        let node = cursor.node();
+        let keep = stays_whole(node, starts);
+        if keep || !cursor.goto_first_child() {
+            let span = node.byte_range();
+            if span.len() > CHUNK_BYTES_MAX {
+                atoms.extend(windows(text, span));
+            } else if !span.is_empty() {
+                atoms.push(span);
+            }
+            while !cursor.goto_next_sibling() {
+                if !cursor.goto_parent() {
+                    return atoms;
+                }
+            }
+        }
+    }
+}
+
+/// Small nodes stay whole, and definitions up to the maximum unless they are made of further ones.
+fn stays_whole(node: Node<'_>, starts: &[usize]) -> bool {
+    let span = node.byte_range();
+    if span.len() <= CHUNK_BYTES_TARGET {
+        return true;
+    }
+    let first = starts.partition_point(|&start| start < span.start);
+    let inside = starts[first..].iter().take_while(|&&start| start < span.end).take(2).count();
+    span.len() <= CHUNK_BYTES_MAX && inside < 2
+}
+
+/// Joins neighbours up to the target size; a definition opens a new chunk once the one before it is large enough.
+fn merge(text: &str, atoms: &[Range<usize>], opening: &[usize]) -> Vec<Range<usize>> {
+    let mut chunks: Vec<Range<usize>> = Vec::new();
+    let mut current: Option<Range<usize>> = None;
+    for atom in atoms {
+        let Some(chunk) = current.as_mut() else {
+            current = Some(atom.clone());
+            continue;
+        };
+        let joined = atom.end - chunk.start;
+        let opens = opening.binary_search(&atom.start).is_ok();
+        let small = chunk.len() < CHUNK_BYTES_MIN;
+        let join = if opens { small && joined <= CHUNK_BYTES_TARGET } else { joined <= CHUNK_BYTES_TARGET };
+        // A signature or a short lead-in stays with the statement or definition that follows.
+        if join || (small && joined <= CHUNK_BYTES_MAX) {
+            chunk.end = chunk.end.max(atom.end);
+        } else {
+            chunks.push(chunk.clone());
+            *chunk = atom.clone();
+        }
+    }
+    if let Some(last) = current {
+        let remnant = last.len() < REMNANT_BYTES_MAX && opening.binary_search(&last.start).is_err();
+        match chunks.last_mut() {
+            Some(before) if remnant && last.end - before.start <= CHUNK_BYTES_MAX => before.end = last.end,
+            _ => chunks.push(last),
+        }
+    }
+    snap(text, &mut chunks);
+    chunks
+}
+
+/// Moves each start back to the start of its line when only blanks stand before it, and closes gaps, so that
+/// every byte that is no blank belongs to exactly one chunk.
+fn snap(text: &str, chunks: &mut [Range<usize>]) {
+    let mut previous_end = 0;
+    for index in 0..chunks.len() {
+        let start = chunks[index].start;
+        let line = text[..start].rfind(['\n', '\r']).map_or(0, |at| at + 1);
+        chunks[index].start =
+            if text[line..start].trim().is_empty() { line.max(previous_end) } else { previous_end };
+        if index > 0 {
+            let start = chunks[index].start;
+            chunks[index - 1].end = start;
+        }
+        previous_end = chunks[index].end.max(chunks[index].start);
+    }
+    if let Some(last) = chunks.last_mut() {
+        last.end = text.len();
+    }
+    if let Some(first) = chunks.first_mut() {
+        first.start = 0;
+    }
+}

@@ -1,0 +1,74 @@
+//! What an index says about itself: status, progress, and the report of a refresh.
+//!
+//! Refuses: formatting for people; that is the business of doors.
+
+use serde::{Deserialize, Serialize};
+
+use crate::skip::Skipped;
+
+/// How complete an index is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Nothing was indexed yet.
+    #[default]
+    Empty,
+    /// Being built; what is done can be found.
+    Building {
+        /// Files looked at.
+        done: usize,
+        /// Files to look at.
+        total: usize,
+    },
+    /// An earlier build was interrupted; what it did can be found, and a refresh completes it.
+    Partial,
+    /// Complete as of the last walk.
+    Ready,
+}
+
+/// What an index holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Status {
+    /// Indexed files.
+    pub files: usize,
+    /// Their chunks.
+    pub chunks: usize,
+    /// Raised by one whenever what can be found changes.
+    pub generation: u64,
+    /// How complete it is.
+    pub state: State,
+    /// What the last full walk left out, by reason.
+    pub skipped: Vec<Skipped>,
+    /// Sentences about what a person should know: folders that cannot be read, limits that bite, a rebuilt index.
+    pub notes: Vec<String>,
+}
+
+/// How far a refresh is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Files dealt with, unchanged ones included.
+    pub done: usize,
+    /// All files.
+    pub total: usize,
+}
+
+/// What a refresh did.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// Indexed files, in all.
+    pub files: usize,
+    /// Their chunks.
+    pub chunks: usize,
+    /// Time it took, in seconds.
+    pub seconds: f64,
+    /// Files that were as the index knew them, indexed or skipped.
+    pub unchanged: usize,
+    /// Files that were parsed.
+    pub indexed: usize,
+    /// Files that are gone.
+    pub removed: usize,
+    /// What was left out, by reason.
+    pub skipped: Vec<Skipped>,
+    /// Sentences about what went wrong without stopping it.
+    pub notes: Vec<String>,
+}

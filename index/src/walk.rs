@@ -1,0 +1,262 @@
+//! Finds the files of a workspace that may be indexed, with their stat, and counts all others by reason.
+//!
+//! Refuses: to follow links, to fail for a folder it cannot read, and to read any file but ignore files.
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirEntry};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::content::skip_by_name;
+use crate::error::IndexError;
+use crate::language::language_of;
+use crate::limits::{CancelFlag, FOLDER_DEPTH_MAX, Limits, NOTES_MAX};
+use crate::live::StatKey;
+use crate::role::role_of;
+use crate::rules::{DEPENDENCY_MARKERS, Level, Verdict, holds_dependencies, useful_when_hidden};
+use crate::secrets::is_secret;
+use crate::skip::{SkipReason, SkipTally};
+
+/// A file that may be indexed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Relative to the workspace, with `/`.
+    pub(crate) path: String,
+    /// As the file system describes it now.
+    pub(crate) stat: StatKey,
+}
+
+/// What a walk found.
+#[derive(Debug, Default)]
+pub(crate) struct Walk {
+    /// Files, sorted by path.
+    pub(crate) files: Vec<Entry>,
+    /// Absolute paths of all folders that were entered.
+    pub(crate) folders: Vec<PathBuf>,
+    /// What was left out.
+    pub(crate) tally: SkipTally,
+    /// Sentences about what went wrong.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What stands at one path.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// A file that may be indexed.
+    File(Entry),
+    /// A folder that may be entered, with the files below it.
+    Folder(Walk),
+    /// Nothing, or nothing that may be indexed.
+    Nothing,
+}
+
+/// Walks a whole workspace.
+///
+/// # Errors
+/// [`IndexError::Root`] when the workspace cannot be listed at the start or is gone at the end, so that an unplugged
+/// disk never looks like a folder whose files were all deleted; [`IndexError::Cancelled`].
+pub(crate) fn walk(root: &Path, limits: &Limits, cancel: &CancelFlag) -> Result<Walk, IndexError> {
+    let gone = |error: std::io::Error| IndexError::Root { path: root.to_owned(), reason: error.to_string() };
+    fs::read_dir(root).map_err(gone)?;
+    let mut walk = Walk::default();
+    descend(root, String::new(), Level::of_root(root), &mut walk, cancel)?;
+    fs::read_dir(root).map_err(gone)?;
+    cap(&mut walk, limits.files_max);
+    walk.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(walk)
+}
+
+/// Looks at one path by the same rules, from the root down to it.
+///
+/// # Errors
+/// [`IndexError::Cancelled`].
+pub(crate) fn look_at(root: &Path, path: &str, cancel: &CancelFlag) -> Result<Found, IndexError> {
+    let mut level = Level::of_root(root);
+    let mut here = root.to_owned();
+    let mut relative = String::new();
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    while let Some(name) = parts.next() {
+        let full = here.join(name);
+        join(&mut relative, name);
+        let Ok(meta) = fs::symlink_metadata(&full) else { return Ok(Found::Nothing) };
+        let kind = Kind { folder: meta.is_dir(), file: meta.is_file(), link: meta.is_symlink() };
+        if name == ".git" || left_out(&level, &full, name, &relative, kind).is_some() {
+            return Ok(Found::Nothing);
+        }
+        if parts.peek().is_none() && kind.file {
+            return Ok(Found::File(Entry { path: relative, stat: StatKey::of(&meta) }));
+        }
+        if !kind.folder || is_marked_cache(&full) {
+            return Ok(Found::Nothing);
+        }
+        level = level.below(&full);
+        here = full;
+    }
+    let mut walk = Walk::default();
+    descend(&here, relative, level, &mut walk, cancel)?;
+    walk.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Found::Folder(walk))
+}
+
+/// A folder still to be listed: where it is, its relative path, the rules in it, and its depth.
+type Pending = (PathBuf, String, Arc<Level>, usize);
+
+fn descend(
+    start: &Path,
+    relative: String,
+    level: Arc<Level>,
+    walk: &mut Walk,
+    cancel: &CancelFlag,
+) -> Result<(), IndexError> {
+    let depth = relative.split('/').count();
+    let mut pending: Vec<Pending> = vec![(start.to_owned(), relative, level, depth)];
+    while let Some((folder, relative, level, depth)) = pending.pop() {
+        if cancel.is_cancelled() {
+            return Err(IndexError::Cancelled);
+        }
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            // Gone since its parent was listed: nothing to tell.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                walk.tally.add(SkipReason::Unreadable, &relative);
+                note(walk, format!("{relative}: {error}"));
+                continue;
+            }
+        };
+        for entry in entries.flatten() {
+            if let Some((path, relative)) = visit(&entry, &relative, &level, walk) {
+                if depth >= FOLDER_DEPTH_MAX {
+                    walk.tally.add(SkipReason::TooDeep, &relative);
+                } else {
+                    let below = level.below(&path);
+                    pending.push((path, relative, below, depth + 1));
+                }
+            }
+        }
+        walk.folders.push(folder);
+    }
+    Ok(())
+}
+
+/// Takes up one directory entry; gives back a folder to enter.
+fn visit(entry: &DirEntry, parent: &str, level: &Level, walk: &mut Walk) -> Option<(PathBuf, String)> {
+    let name = entry.file_name();
+    if name == ".git" {
+        return None;
+    }
+    let full = entry.path();
+    let mut relative = parent.to_owned();
+    let Some(name) = name.to_str() else {
+        join(&mut relative, &name.to_string_lossy());
+        walk.tally.add(SkipReason::NameNotUtf8, &relative);
+        return None;
+    };
+    join(&mut relative, name);
+    let kind = entry.file_type().ok()?;
+    let kind = Kind { folder: kind.is_dir(), file: kind.is_file(), link: kind.is_symlink() };
+    if let Some(reason) = left_out(level, &full, name, &relative, kind) {
+        walk.tally.add(reason, &relative);
+        return None;
+    }
+    if kind.folder {
+        if is_marked_cache(&full) {
+            walk.tally.add(SkipReason::Dependencies, &relative);
+            return None;
+        }
+        return Some((full, relative));
+    }
+    match entry.metadata() {
+        Ok(meta) => walk.files.push(Entry { path: relative, stat: StatKey::of(&meta) }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(_) => walk.tally.add(SkipReason::Unreadable, &relative),
+    }
+    None
+}
+
+/// What kind of thing a path is.
+#[derive(Clone, Copy)]
+struct Kind {
+    folder: bool,
+    file: bool,
+    link: bool,
+}
+
+/// Why a path is left out without being opened. The secrets list comes first: nothing can lift it.
+fn left_out(level: &Level, full: &Path, name: &str, relative: &str, kind: Kind) -> Option<SkipReason> {
+    if is_secret(relative) {
+        return Some(SkipReason::Secret);
+    }
+    let verdict = level.verdict(full, kind.folder);
+    if verdict == Verdict::Ignore {
+        return Some(SkipReason::Ignored);
+    }
+    if kind.link {
+        return Some(SkipReason::Symlink);
+    }
+    if !kind.folder && !kind.file {
+        return Some(SkipReason::Special);
+    }
+    if name.starts_with('.') && verdict != Verdict::Allow && !useful_when_hidden(name, kind.folder) {
+        return Some(SkipReason::Hidden);
+    }
+    if kind.folder && verdict != Verdict::Allow && holds_dependencies(name) {
+        return Some(SkipReason::Dependencies);
+    }
+    None
+}
+
+fn is_marked_cache(folder: &Path) -> bool {
+    DEPENDENCY_MARKERS.iter().any(|marker| fs::symlink_metadata(folder.join(marker)).is_ok())
+}
+
+fn join(relative: &mut String, name: &str) {
+    if !relative.is_empty() {
+        relative.push('/');
+    }
+    relative.push_str(name);
+}
+
+fn note(walk: &mut Walk, sentence: String) {
+    if walk.notes.len() < NOTES_MAX {
+        walk.notes.push(sentence);
+    }
+}
+
+/// Keeps the most useful files when there are too many, and says what is left out.
+fn cap(walk: &mut Walk, files_max: usize) {
+    if walk.files.len() <= files_max {
+        return;
+    }
+    walk.files.sort_by_cached_key(|entry| (priority(&entry.path), -entry.stat.modified, entry.path.clone()));
+    let rest = walk.files.split_off(files_max);
+    let mut folders = BTreeSet::new();
+    for entry in &rest {
+        walk.tally.add(SkipReason::OverLimit, &entry.path);
+        folders.insert(entry.path.split('/').next().unwrap_or_default().to_owned());
+    }
+    let folders: Vec<_> = folders.into_iter().take(EXAMPLE_FOLDERS_MAX).collect();
+    note(
+        walk,
+        format!(
+            "{} files are left out, over the limit of {files_max}, among others in {}",
+            rest.len(),
+            folders.join(", ")
+        ),
+    );
+}
+
+/// Folders named in the note about the limit.
+const EXAMPLE_FOLDERS_MAX: usize = 8;
+
+/// The order in which files are taken up: parsed code first, then other text, then tests and copies, then what its
+/// name alone will skip.
+pub(crate) fn priority(path: &str) -> u8 {
+    if skip_by_name(path).is_some() {
+        3
+    } else if role_of(path) & !crate::role::PROSE != 0 {
+        2
+    } else {
+        u8::from(language_of(path).is_none())
+    }
+}

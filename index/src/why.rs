@@ -1,0 +1,71 @@
+//! Why a hit was found, in words, and which of its names the question means.
+//!
+//! Refuses: to influence the order of hits.
+
+use crate::cut::Name;
+use crate::document::Card;
+use crate::query::Plan;
+use crate::tokenize::{for_each_token, tokens};
+
+/// Words listed for one reason.
+const WORDS_MAX: usize = 6;
+
+/// The name of a chunk that the question means: one written exactly, else the one that shares most of its words.
+pub(crate) fn best_name<'a>(names: &'a [Name], plan: &Plan) -> Option<&'a Name> {
+    let exact =
+        |name: &&Name| plan.identifiers.iter().any(|asked| *asked == name.qualified || *asked == name.name);
+    if let Some(name) = names.iter().find(exact) {
+        return Some(name);
+    }
+    let mut best: Option<(f32, &Name)> = None;
+    for name in names {
+        let parts = tokens(&name.name);
+        let shared: f32 = parts.iter().filter_map(|token| plan.term(token)).map(|term| term.weight).sum();
+        #[expect(clippy::cast_precision_loss, reason = "a handful of parts")]
+        let share = shared / (parts.len() as f32).max(1.0).sqrt();
+        if share > 0.0 && best.is_none_or(|(score, _)| share > score) {
+            best = Some((share, name));
+        }
+    }
+    best.map(|(_, name)| name)
+}
+
+/// A sentence fragment such as ``defines `User.save`; path matches 'models'; text matches: save, signal``.
+pub(crate) fn why(card: &Card, best: Option<&Name>, text: &str, plan: &Plan, unsaved: bool) -> String {
+    let mut reasons = Vec::new();
+    if let Some(name) = best {
+        let verb = if name.kind == "section" { "is the section" } else { "defines" };
+        reasons.push(format!("{verb} `{}`", name.qualified));
+    } else if let Some(symbol) = card.symbol.as_deref().filter(|symbol| !shared(symbol, plan).is_empty()) {
+        reasons.push(format!("is part of `{symbol}`"));
+    }
+    let path = shared(&card.path, plan);
+    if !path.is_empty() {
+        reasons.push(format!("path matches '{}'", path.join("', '")));
+    }
+    let words = shared(text, plan);
+    if !words.is_empty() {
+        reasons.push(format!("text matches: {}", words.join(", ")));
+    }
+    if unsaved {
+        reasons.push("unsaved text of an open editor".to_owned());
+    }
+    reasons.join("; ")
+}
+
+/// The question's words that a text holds, in the question's order.
+fn shared<'a>(text: &str, plan: &'a Plan) -> Vec<&'a str> {
+    let mut found = vec![false; plan.terms.len()];
+    for_each_token(text, |token| {
+        if let Some(index) = plan.terms.iter().position(|term| term.token == token) {
+            found[index] = true;
+        }
+    });
+    let mut words: Vec<&str> = Vec::new();
+    for (term, found) in plan.terms.iter().zip(found) {
+        if found && !words.contains(&term.word.as_str()) && words.len() < WORDS_MAX {
+            words.push(&term.word);
+        }
+    }
+    words
+}

@@ -1,0 +1,255 @@
+//! The writer thread: the one place that changes an index. Takes walks and touched paths from the inbox, in order.
+//!
+//! Refuses: to answer searches. A panic or a failed disk in here ends one piece of work, never the thread.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::base::Base;
+use crate::cut::Cutter;
+use crate::error::IndexError;
+use crate::limits::{BUILD_FILES_MIN, CancelFlag};
+use crate::prepare::{Outcome, Preparation};
+use crate::rules::RULE_FILES;
+use crate::shared::{RefreshEvent, Shared, View, Work};
+use crate::skip::SkipTally;
+use crate::status::{Progress, State};
+use crate::walk::{Entry, Found, look_at};
+
+/// Fact that says that the last walk was completed.
+pub(crate) const COMPLETE: &str = "complete";
+/// Fact with what the last walk left out.
+pub(crate) const SKIPPED: &str = "skipped";
+
+/// State of the writer thread.
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    /// The index's folder in the cache.
+    pub(crate) folder: PathBuf,
+    /// `None` after a failure, until it is opened again.
+    pub(crate) base: Option<Base>,
+    pub(crate) cutter: Cutter,
+}
+
+impl Writer {
+    /// Works until it is told to stop.
+    pub(crate) fn run(mut self) {
+        let mut last_walk = Instant::now();
+        loop {
+            match self.shared.next_work(last_walk) {
+                Work::Stop => return,
+                Work::Refresh(job, ticket) => {
+                    let cancel = job.as_ref().map_or_else(CancelFlag::new, |job| job.cancel.clone());
+                    let events = job.map(|job| job.events);
+                    let tell = |progress| {
+                        if let Some(events) = &events {
+                            // A caller that went away does not stop the walk; its flag does.
+                            let _ = events.send(RefreshEvent::Progress(progress));
+                        }
+                    };
+                    let result = self.guarded(|writer| writer.refresh(&cancel, &tell));
+                    last_walk = Instant::now();
+                    if let Err(error) = &result
+                        && !matches!(error, IndexError::Cancelled)
+                    {
+                        self.shared.note(error.to_string());
+                    }
+                    self.shared.serve(ticket);
+                    if let Some(events) = &events {
+                        let _ = events.send(RefreshEvent::Done(result));
+                    }
+                    self.after_build();
+                }
+                Work::Touch(paths, ticket) => {
+                    if self.takes_a_walk(&paths) {
+                        // The ticket is served by the walk, which is the very next work.
+                        self.shared.want_walk();
+                        continue;
+                    }
+                    if let Err(error) = self.guarded(|writer| writer.touch(&paths)) {
+                        self.shared.note(error.to_string());
+                    }
+                    if !self.shared.walk_is_wanted() {
+                        self.shared.serve(ticket);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether these changes are better found by one walk.
+    pub(crate) fn takes_a_walk(&self, paths: &BTreeSet<String>) -> bool {
+        let is_rule = |path: &String| RULE_FILES.contains(&path.rsplit('/').next().unwrap_or(path));
+        paths.len() > BUILD_FILES_MIN || paths.iter().any(is_rule)
+    }
+
+    /// Runs work on an open base. After an error or a panic the base is opened anew next time, from what is on disk.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        if self.base.is_none() {
+            let base = Base::open(&self.folder)?;
+            if let Some(note) = &base.note {
+                self.shared.note(note.clone());
+            }
+            self.base = Some(base);
+            self.show(None);
+        }
+        let result = catch_unwind(AssertUnwindSafe(|| work(self)));
+        let result = result.unwrap_or_else(|_| {
+            self.cutter = Cutter::default();
+            Err(IndexError::storage("indexing")("an internal error; the index is opened anew".into()))
+        });
+        if matches!(result, Err(IndexError::Storage { .. })) {
+            self.base = None;
+            self.shared.update_status(|status| {
+                if matches!(status.state, State::Building { .. }) {
+                    status.state = State::Partial;
+                }
+            });
+        }
+        result
+    }
+
+    fn after_build(&mut self) {
+        let ended = self.guarded(|writer| writer.base_mut().end_build());
+        if let Err(error) = ended {
+            self.shared.note(error.to_string());
+        } else if let Some(base) = &self.base {
+            self.shared.set_view(View { text: base.reader.searcher(), generation: base.generation });
+        }
+    }
+
+    /// The open base.
+    pub(crate) fn base_mut(&mut self) -> &mut Base {
+        self.base.as_mut().expect("work runs inside `guarded`, which opens the base first")
+    }
+
+    /// Publishes all changes, with facts, and shows them to searchers.
+    pub(crate) fn publish(&mut self, facts: &[(&str, String)], state: Option<State>) -> Result<(), IndexError> {
+        self.base_mut().publish(facts)?;
+        self.show(state);
+        Ok(())
+    }
+
+    /// Shows what is published.
+    pub(crate) fn show(&mut self, state: Option<State>) {
+        let Some(base) = &self.base else { return };
+        let files = base.rows.values().filter(|row| row.skip.is_none()).count();
+        let chunks = base.rows.values().map(|row| row.chunks as usize).sum();
+        let generation = base.generation;
+        let view = View { text: base.reader.searcher(), generation };
+        self.shared.update_status(|status| {
+            // Inside, so that nobody sees a new view beside an old status.
+            self.shared.set_view(view);
+            (status.files, status.chunks, status.generation) = (files, chunks, generation);
+            if let Some(state) = state {
+                status.state = state;
+            }
+        });
+    }
+
+    /// Looks at touched paths and publishes what changed.
+    pub(crate) fn touch(&mut self, paths: &BTreeSet<String>) -> Result<(), IndexError> {
+        let root = self.shared.root.clone();
+        if !root.is_dir() {
+            return Err(IndexError::Root { path: root, reason: "the folder is gone".to_owned() });
+        }
+        let closing = self.shared.closing.clone();
+        for path in paths {
+            match look_at(&root, path, &closing)? {
+                Found::File(entry) => self.take_up(&entry)?,
+                Found::Nothing => self.forget_below(path, &BTreeSet::new())?,
+                Found::Folder(mut found) => {
+                    if self.shared.watch_folders(&found.folders) {
+                        // What came into a new folder before it was watched is seen by a second look.
+                        if let Found::Folder(again) = look_at(&root, path, &closing)? {
+                            found = again;
+                        }
+                    }
+                    if found.files.len() > BUILD_FILES_MIN {
+                        self.shared.want_walk();
+                        continue;
+                    }
+                    let seen: BTreeSet<String> = found.files.iter().map(|entry| entry.path.clone()).collect();
+                    self.forget_below(path, &seen)?;
+                    for entry in &found.files {
+                        self.take_up(entry)?;
+                    }
+                }
+            }
+        }
+        if self.base_mut().has_pending() { self.publish(&[], None) } else { Ok(()) }
+    }
+
+    /// Indexes one file again if it is not the one that is indexed.
+    fn take_up(&mut self, entry: &Entry) -> Result<(), IndexError> {
+        let (bytes_max, files_max) = (self.shared.limits.file_bytes_max, self.shared.limits.files_max);
+        let root = self.shared.root.clone();
+        let base = self.base.as_mut().expect("work runs inside `guarded`, which opens the base first");
+        let known = base.rows.get(&entry.path).copied();
+        if known.is_none() && base.rows.len() >= files_max {
+            self.shared
+                .note(format!("{} and other new files are left out, over the limit of {files_max}", entry.path));
+            return Ok(());
+        }
+        let next_id = base.next_id.clone();
+        let preparation = Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max };
+        if known.as_ref().is_some_and(|row| preparation.is_unchanged(entry, row)) {
+            return Ok(());
+        }
+        let outcome = preparation.prepare(&mut self.cutter, entry, known.as_ref());
+        apply(base, &entry.path, outcome, &mut SkipTally::default()).map(drop)
+    }
+
+    /// Forgets a path and everything below it, except what was seen there.
+    fn forget_below(&mut self, path: &str, seen: &BTreeSet<String>) -> Result<(), IndexError> {
+        let base = self.base_mut();
+        let folder = format!("{path}/");
+        let below =
+            base.rows.range(folder.clone()..).map(|(path, _)| path).take_while(|path| path.starts_with(&folder));
+        let mut lost: Vec<String> = below.filter(|path| !seen.contains(*path)).cloned().collect();
+        if base.rows.contains_key(path) {
+            lost.push(path.to_owned());
+        }
+        for path in lost {
+            base.remove(&path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts the outcome for one file into the base; true when the file was parsed.
+pub(crate) fn apply(
+    base: &mut Base,
+    path: &str,
+    outcome: Outcome,
+    tally: &mut SkipTally,
+) -> Result<bool, IndexError> {
+    match outcome {
+        Outcome::Indexed(row, documents) => {
+            base.put(path, row, documents)?;
+            return Ok(true);
+        }
+        Outcome::Same(row) => {
+            if let Some(reason) = row.skip {
+                tally.add(reason, path);
+            }
+            base.put(path, row, Vec::new())?;
+        }
+        Outcome::Skipped(row, reason) => {
+            tally.add(reason, path);
+            base.put(path, row, Vec::new())?;
+        }
+        Outcome::Refused(reason) => {
+            tally.add(reason, path);
+            base.remove(path)?;
+        }
+        Outcome::Gone => base.remove(path)?,
+    }
+    Ok(false)
+}
+
+/// Where a refresh tells its progress.
+pub(crate) type Tell<'a> = &'a dyn Fn(Progress);

@@ -1,0 +1,215 @@
+//! Saves, renames, deletes and ignore rules reach the index, and nothing stale is ever shown before they do.
+
+use std::fs;
+
+use index::{CancelFlag, Index, IndexDirs, IndexError, Limits, Progress, SearchRequest, Searcher, State};
+
+use crate::space::{PATIENCE, Space, check_live, paths, refresh, search, touch};
+
+#[test]
+fn an_unchanged_workspace_is_not_parsed_again() {
+    let space = Space::with(&[("a.rs", "fn a() {}\n"), ("b.md", "# B\n"), ("c.bin", "x")]);
+    let (index, first) = space.indexed();
+    assert_eq!((first.indexed, first.unchanged, first.files), (2, 0, 2));
+    drop(index);
+    let (index, again) = space.indexed();
+    assert_eq!((again.indexed, again.files, again.removed, again.unchanged), (0, 2, 0, 3));
+    assert_eq!(index.status().state, State::Ready);
+    assert_eq!(index.status().generation, 1, "nothing new was published");
+    space.write("a.rs", b"fn changed() {}\n");
+    let third = refresh(&index);
+    assert_eq!((third.indexed, third.files), (1, 2));
+    assert_eq!(search(&index, "changed")[0].symbol.as_deref(), Some("changed"));
+}
+
+#[test]
+fn touched_paths_are_taken_up() {
+    let space = Space::with(&[("a.rs", "fn alpha() {}\n"), ("dir/b.rs", "fn beta() {}\n")]);
+    let (index, _) = space.indexed();
+    let check = |query: &str, expected: &[&str]| assert_eq!(paths(&index, query), expected, "{query}");
+    space.write("a.rs", b"fn gamma() {}\n");
+    touch(&index, &["a.rs"]);
+    check("alpha", &[]);
+    check("gamma", &["a.rs"]);
+    fs::rename(space.root.join("a.rs"), space.root.join("dir/c.rs")).unwrap();
+    touch(&index, &["a.rs", "dir/c.rs"]);
+    check("gamma", &["dir/c.rs"]);
+    fs::rename(space.root.join("dir"), space.root.join("moved")).unwrap();
+    touch(&index, &["dir", "moved"]);
+    check("beta", &["moved/b.rs"]);
+    space.remove("moved/b.rs");
+    touch(&index, &["moved"]);
+    check("beta", &[]);
+    // An edit of ignore rules changes what is indexed, in both directions.
+    space.write("moved/.gitignore", b"c.rs\n");
+    touch(&index, &["moved/.gitignore"]);
+    check("gamma", &[]);
+    space.write("moved/.gitignore", b"\n");
+    touch(&index, &["moved/.gitignore"]);
+    check("gamma", &["moved/c.rs"]);
+    let absolute = space.root.join("new.rs");
+    fs::write(&absolute, "fn delta() {}\n").unwrap();
+    touch(&index, &[absolute.to_str().unwrap()]);
+    check("delta", &["new.rs"]);
+    touch(&index, &["../outside", "/etc/passwd", "", "moved/./c.rs"]);
+    assert_eq!(index.searcher().chunks().unwrap(), space.rebuilt());
+}
+
+/// The files change behind the index's back; what is shown is right all the same.
+#[test]
+fn stale_hits_are_cut_again_or_dropped() {
+    let space = Space::with(&[
+        ("moved.py", "def needle():\n    return 1\n"),
+        ("gone.py", "def needle_gone():\n    return 2\n"),
+        ("other.py", "def needle_other():\n    return 3\n"),
+        ("same_size.py", "def needle_same():\n    return 4\n"),
+    ]);
+    let (index, _) = space.indexed();
+    let searcher = index.searcher();
+    space.write("moved.py", b"# one\n# two\n\n\ndef needle():\n    return 1\n");
+    space.remove("gone.py");
+    space.write("other.py", b"nothing = 0\n");
+    // Same size and same time stamp: only the content tells.
+    let stamp = fs::metadata(space.root.join("same_size.py")).unwrap().modified().unwrap();
+    space.write("same_size.py", b"def noodle_same():\n    return 4\n");
+    fs::File::options().write(true).open(space.root.join("same_size.py")).unwrap().set_modified(stamp).unwrap();
+    let hits = searcher.search(&SearchRequest::new("needle", 10)).unwrap();
+    check_live(&space.root, &hits);
+    let shown: Vec<_> = hits.iter().map(|hit| (hit.path.as_str(), hit.start_line, hit.end_line)).collect();
+    assert_eq!(shown, [("moved.py", 1, 6)]);
+}
+
+#[test]
+fn a_vanished_workspace_is_an_error_and_loses_nothing() {
+    let space = Space::with(&[("a.rs", "fn needle() {}\n")]);
+    let (index, _) = space.indexed();
+    let away = space.root.with_extension("away");
+    fs::rename(&space.root, &away).unwrap();
+    let result = index.refresh(&mut |_| {}, &CancelFlag::new());
+    assert!(matches!(result, Err(IndexError::Root { .. })), "{result:?}");
+    let ticket = index.touch(["a.rs"]);
+    assert!(index.wait(ticket, PATIENCE));
+    assert_eq!(paths(&index, "needle"), Vec::<String>::new());
+    fs::rename(&away, &space.root).unwrap();
+    assert_eq!(paths(&index, "needle"), ["a.rs"], "nothing was forgotten");
+    assert_eq!(refresh(&index).indexed, 0);
+}
+
+#[test]
+fn a_workspace_that_vanishes_while_it_is_indexed_stops_nothing() {
+    let space = Space::with(&[]);
+    for n in 0..400 {
+        space.write(&format!("d{}/f{n}.py", n % 20), format!("def f{n}():\n    pass\n").as_bytes());
+    }
+    let index = space.open();
+    let mut removed = false;
+    // Either outcome is right; it depends on how far the walk was.
+    let result = index.refresh(
+        &mut |_| {
+            if !removed {
+                removed = true;
+                fs::remove_dir_all(&space.root).unwrap();
+            }
+        },
+        &CancelFlag::new(),
+    );
+    assert!(matches!(result, Ok(_) | Err(IndexError::Root { .. })), "{result:?}");
+    assert_eq!(search(&index, "f1"), []);
+}
+
+#[test]
+fn saves_by_anyone_are_seen_while_watching() {
+    let space = Space::with(&[("a.rs", "fn alpha() {}\n")]);
+    let (index, _) = space.indexed();
+    let ticket = index.watch().unwrap();
+    assert!(index.wait(ticket, PATIENCE));
+    // Looks again after each new generation; a hit must come from the index itself, not from the check on reading.
+    let wait_for = |query: &str, path: &str| {
+        let mut generation = 0;
+        loop {
+            let now = index.wait_for_change(generation, PATIENCE);
+            assert_ne!(now, generation, "{query} is not seen in {path}");
+            generation = now;
+            let stored = index.searcher().chunks().unwrap().iter().any(|chunk| chunk.path == path);
+            if stored && paths(&index, query) == [path] {
+                return;
+            }
+        }
+    };
+    space.write("a.rs", b"fn beta() {}\n");
+    wait_for("beta", "a.rs");
+    // The way most editors save: a new file is renamed over the old one.
+    space.write("a.rs.tmp~", b"fn gamma() {}\n");
+    fs::rename(space.root.join("a.rs.tmp~"), space.root.join("a.rs")).unwrap();
+    wait_for("gamma", "a.rs");
+    // A file in folders that did not exist when the watch began.
+    space.write("new/deep/er/b.rs", b"fn delta() {}\n");
+    wait_for("delta", "new/deep/er/b.rs");
+    space.write("new/deep/er/b.rs", b"fn epsilon() {}\n");
+    wait_for("epsilon", "new/deep/er/b.rs");
+    fs::remove_dir_all(space.root.join("new")).unwrap();
+    let mut generation = index.status().generation;
+    while index.status().files > 1 {
+        let now = index.wait_for_change(generation, PATIENCE);
+        assert_ne!(now, generation, "the removed folder is still indexed");
+        generation = now;
+    }
+    assert_eq!(index.searcher().chunks().unwrap(), space.rebuilt());
+}
+
+/// A cache inside the workspace must not index itself for ever.
+#[test]
+fn a_cache_inside_the_workspace_is_left_alone() {
+    let mut space = Space::with(&[("a.rs", "fn needle() {}\n")]);
+    space.dirs.cache = space.root.join("cache");
+    let (index, _) = space.indexed();
+    let ticket = index.watch().unwrap();
+    assert!(index.wait(ticket, PATIENCE));
+    let report = refresh(&index);
+    assert_eq!((report.files, report.indexed), (1, 0), "{report:?}");
+    space.write("b.rs", b"fn needle() {}\n");
+    touch(&index, &["b.rs", "cache"]);
+    assert_eq!(index.status().files, 2);
+}
+
+#[test]
+fn a_second_owner_is_told_and_may_read() {
+    let space = Space::with(&[("a.rs", "fn needle() {}\n")]);
+    let (index, _) = space.indexed();
+    let second = Index::open(&space.root, &space.dirs, Limits::default());
+    assert!(matches!(second, Err(IndexError::Locked { .. })));
+    assert!(matches!(Index::forget(&space.root, &space.dirs), Err(IndexError::Locked { .. })));
+    let reader = Searcher::open(&space.root, &space.dirs).unwrap();
+    assert_eq!(reader.search(&SearchRequest::new("needle", 5)).unwrap().len(), 1);
+    assert_eq!(reader.generation(), index.status().generation);
+    drop(index);
+    space.open();
+}
+
+#[test]
+fn forgetting_leaves_nothing() {
+    let space = Space::with(&[("a.rs", "fn needle() {}\n")]);
+    drop(space.indexed());
+    assert!(Index::forget(&space.root, &space.dirs).unwrap());
+    assert!(!Index::forget(&space.root, &space.dirs).unwrap());
+    assert_eq!(fs::read_dir(space.dirs.cache.join("index")).unwrap().count(), 0);
+    let elsewhere = IndexDirs { cache: space.dirs.cache.join("none") };
+    assert!(!Index::forget(&space.root, &elsewhere).unwrap());
+}
+
+#[test]
+fn a_cancelled_build_keeps_what_it_did_and_is_completed_later() {
+    let space = Space::with(&[]);
+    for n in 0..300 {
+        space.write(&format!("f{n}.py"), format!("def f{n}():\n    pass\n").as_bytes());
+    }
+    let index = space.open();
+    let cancel = CancelFlag::new();
+    let result = index.refresh(&mut |Progress { .. }| cancel.cancel(), &cancel);
+    assert!(matches!(result, Err(IndexError::Cancelled)), "{result:?}");
+    assert!(matches!(index.status().state, State::Partial | State::Empty), "{:?}", index.status().state);
+    drop(index);
+    let (index, report) = space.indexed();
+    assert_eq!(report.files, 300);
+    assert_eq!(index.searcher().chunks().unwrap(), space.rebuilt());
+}

@@ -1,0 +1,12 @@
+//! The index as its callers see it: fixtures in temporary folders, checked through one helper.
+//!
+//! Refuses: to look inside; everything here would survive another store or another ranking.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod equivalence;
+mod files;
+mod freshness;
+mod queries;
+mod recovery;
+mod searching;
+mod space;

@@ -1,0 +1,158 @@
+//! What is found, in which order, and with which words.
+
+use index::{Hit, Overlay, SearchRequest};
+
+use crate::space::{Space, check_live, paths, search};
+
+const MODELS: &str = "\
+import hashlib
+
+
+class User:
+    \"\"\"A person who may log in.\"\"\"
+
+    def get_session_auth_hash(self):
+        \"\"\"Return a keyed hash of the password field.\"\"\"
+        return hashlib.sha256(self.password).hexdigest()
+
+    def set_password(self, raw):
+        self.password = raw
+";
+
+const AUTH: &str = "\
+def login(request, user):
+    # Stores the hash so that a changed password ends other sessions.
+    request.session['hash'] = user.get_session_auth_hash()
+    request.user = user
+";
+
+fn space() -> Space {
+    Space::with(&[
+        ("auth/models.py", MODELS),
+        ("auth/login.py", AUTH),
+        ("tests/test_login.py", "def test_login():\n    login(request, user)\n    assert session_auth_hash\n"),
+        ("docs/guide.md", "# Guide\n\nHow to log in.\n\n## Sessions\n\nA session holds the hash of a login.\n"),
+        ("vendor/login.js", "function login() { return sessionHash; }\n"),
+    ])
+}
+
+fn first(hits: &[Hit]) -> (&str, Option<&str>, &str) {
+    let hit = hits.first().expect("something is found");
+    (hit.path.as_str(), hit.symbol.as_deref(), hit.kind.as_str())
+}
+
+#[test]
+fn names_win_over_mentions() {
+    let space = space();
+    let (index, _) = space.indexed();
+    for query in
+        ["get_session_auth_hash", "getSessionAuthHash", "User.get_session_auth_hash", "session auth hash user"]
+    {
+        let hits = search(&index, query);
+        assert_eq!(first(&hits), ("auth/models.py", Some("User.get_session_auth_hash"), "method"), "{query}");
+        check_live(&space.root, &hits);
+    }
+    let hits = search(&index, "User.get_session_auth_hash");
+    assert_eq!(
+        hits[0].why,
+        "defines `User.get_session_auth_hash`; path matches 'auth'; \
+         text matches: user, get_session_auth_hash, get, session, auth, hash"
+    );
+}
+
+#[test]
+fn tests_and_copies_rank_below_unless_asked_for() {
+    let space = space();
+    let (index, _) = space.indexed();
+    assert_eq!(paths(&index, "login")[0], "auth/login.py");
+    assert_eq!(paths(&index, "tests of login")[0], "tests/test_login.py");
+}
+
+#[test]
+fn one_hit_for_each_file_comes_first() {
+    let body =
+        (0..60).map(|n| format!("def needle_{n}(x):\n    return needle(x, {n})  # {}\n\n\n", "pad ".repeat(60)));
+    let space =
+        Space::with(&[("many.py", &body.collect::<String>()), ("one.py", "x = needle\n"), ("two.py", "y = 1\n")]);
+    let (index, _) = space.indexed();
+    let found = paths(&index, "needle");
+    assert_eq!(found.len(), 10);
+    assert_eq!(found[..2].iter().filter(|path| *path == "many.py").count(), 1, "{found:?}");
+    assert!(found[2..].iter().all(|path| path == "many.py"));
+}
+
+#[test]
+fn a_prefix_narrows_to_a_folder_or_file() {
+    let space = space();
+    let (index, _) = space.indexed();
+    let find = |prefix: &str| {
+        let mut request = SearchRequest::new("session hash login", 10);
+        request.path_prefix = Some(prefix.to_owned());
+        let mut paths: Vec<String> =
+            index.searcher().search(&request).unwrap().into_iter().map(|hit| hit.path).collect();
+        paths.sort();
+        paths.dedup();
+        paths
+    };
+    assert_eq!(find("auth"), ["auth/login.py", "auth/models.py"]);
+    assert_eq!(find("auth/"), ["auth/login.py", "auth/models.py"]);
+    assert_eq!(find("auth/login.py"), ["auth/login.py"]);
+    assert_eq!(find("aut"), Vec::<String>::new());
+    assert_eq!(find("."), find(""));
+}
+
+#[test]
+fn unsaved_text_replaces_what_is_on_disk() {
+    let space = space();
+    let (index, _) = space.indexed();
+    let mut overlay = Overlay::new();
+    overlay.set("auth/login.py", "# moved\n\n\ndef sign_in(request, zebra):\n    return zebra\n");
+    overlay.set("auth/new.py", "def zebra():\n    pass\n");
+    let find = |query: &str, overlay: &Overlay| {
+        let request = SearchRequest { overlay: overlay.clone(), ..SearchRequest::new(query, 10) };
+        index.searcher().search(&request).unwrap()
+    };
+    let hits = find("zebra", &overlay);
+    assert_eq!(first(&hits), ("auth/new.py", Some("zebra"), "function"));
+    assert!(hits.iter().all(|hit| hit.why.ends_with("unsaved text of an open editor")));
+    let hit = hits.iter().find(|hit| hit.path == "auth/login.py").unwrap();
+    assert_eq!((hit.start_line, hit.end_line, hit.symbol.as_deref()), (1, 5, Some("sign_in")));
+    assert!(
+        find("request.session", &overlay)
+            .iter()
+            .all(|hit| hit.path != "auth/login.py" || hit.text.contains("sign_in"))
+    );
+    overlay.remove("auth/login.py");
+    assert!(
+        find("login request", &overlay).iter().any(|hit| hit.path == "auth/login.py" && hit.text.contains("hash"))
+    );
+    assert_eq!(index.searcher().search(&SearchRequest::new("zebra", 10)).unwrap(), []);
+}
+
+/// A buffer with the very text of the disk scores as the disk does: ranks do not jump when typing begins.
+#[test]
+fn unsaved_text_scores_by_the_same_rules() {
+    let space = space();
+    let (index, _) = space.indexed();
+    let stored = search(&index, "session auth hash");
+    let mut request = SearchRequest::new("session auth hash", 10);
+    request.overlay.set("auth/login.py", AUTH);
+    request.overlay.set("auth/models.py", MODELS);
+    let unsaved = index.searcher().search(&request).unwrap();
+    let shape = |hits: &[Hit]| hits.iter().map(|hit| (hit.path.clone(), hit.start_line)).collect::<Vec<_>>();
+    assert_eq!(shape(&stored), shape(&unsaved));
+    for (a, b) in stored.iter().zip(&unsaved) {
+        assert!((a.score - b.score).abs() < a.score * 1e-3, "{}: {} and {}", a.path, a.score, b.score);
+    }
+}
+
+#[test]
+fn odd_questions_are_answered_or_empty() {
+    let space = space();
+    let (index, _) = space.indexed();
+    for query in ["", "   ", "the of and", "???", "\u{0}", "AND OR NOT (", "\"", "😀", &"login ".repeat(50_000)]
+    {
+        search(&index, query);
+    }
+    assert_eq!(index.searcher().search(&SearchRequest::new("login", 0)).unwrap(), []);
+}
