@@ -1,0 +1,311 @@
+//! A question becomes a grounded answer: search, pack, ask the model, cite, check. Refuses: an answer without its
+//! sources, and sources that are not what the files say now.
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use engine::{Citation, CitationFilter, Manifest, Passage, Question, Turn};
+use futures::{Stream, StreamExt};
+use model::{ChatEvent, ChatRequest, Finished, Priority, Sampling};
+use serde::{Deserialize, Serialize};
+
+use crate::models::RunningModel;
+use crate::streaming::{Events, streaming};
+use crate::{App, AppError, ErrorKind, Result, sources};
+
+/// A longer question is a document; it belongs into a file.
+const QUESTION_BYTES_MAX: usize = 64 * 1024;
+/// Passages looked at for one question.
+pub(crate) const CANDIDATES_MAX: usize = 16;
+/// Passages shown when no model can be asked.
+const PASSAGES_WITHOUT_MODEL_MAX: usize = 5;
+
+/// An open document with unsaved text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Buffer {
+    /// Where it will be saved, absolute.
+    pub path: PathBuf,
+    /// Its whole text.
+    pub text: String,
+}
+
+/// The file a question is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Focus {
+    /// Absolute, or relative to the workspace.
+    pub path: PathBuf,
+    /// First and last line, 1-based and inclusive; the whole file when `None`.
+    pub lines: Option<(u32, u32)>,
+    /// The unsaved text of the whole file, where an editor holds one.
+    pub text: Option<String>,
+}
+
+/// A question with what it is about.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// The folder whose files may answer it.
+    pub workspace: Option<PathBuf>,
+    /// The user's words.
+    pub question: String,
+    /// Earlier turns, oldest first.
+    pub turns: Vec<Turn>,
+    /// The file it is about.
+    pub focus: Option<Focus>,
+    /// Open documents with unsaved text.
+    pub open_buffers: Vec<Buffer>,
+}
+
+/// Tokens and time of one answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u32,
+    /// Of those, tokens whose state was re-used.
+    pub cached_tokens: u32,
+    /// Tokens of the answer.
+    pub answer_tokens: u32,
+    /// Waiting for the model, milliseconds.
+    pub queue_ms: f64,
+    /// Reading the prompt, milliseconds.
+    pub prompt_ms: f64,
+    /// Writing the answer, milliseconds.
+    pub answer_ms: f64,
+    /// From the question to the first piece of the answer, milliseconds.
+    pub first_token_ms: f64,
+}
+
+/// A complete answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Its Markdown, citing passages as `[n]`.
+    pub text: String,
+    /// The passages that were sent.
+    pub citations: Vec<Citation>,
+    /// The model that wrote it; `None` when there was none to ask.
+    pub model: Option<String>,
+    /// What went into the prompt and what did not.
+    pub manifest: Manifest,
+    /// Tokens and time; `None` without a model.
+    pub usage: Option<Usage>,
+    /// What the user should know about this answer.
+    pub notice: Option<String>,
+}
+
+/// What happens while an answer is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum AnswerEvent {
+    /// Other requests go first.
+    Queued {
+        /// How many.
+        position: u32,
+    },
+    /// The model is being loaded.
+    Loading {
+        /// Share loaded, 0..=1.
+        fraction: f32,
+    },
+    /// Passages are being looked for.
+    Searching,
+    /// The workspace is being indexed for the first time.
+    Indexing {
+        /// Files done.
+        done: u64,
+        /// Files in all.
+        total: u64,
+    },
+    /// These passages were found and will be sent.
+    Sources {
+        /// None of them is marked as used yet.
+        passages: Vec<Citation>,
+    },
+    /// The model reads.
+    Reading {
+        /// Prompt tokens done.
+        done_tokens: u32,
+        /// Prompt tokens in all.
+        total_tokens: u32,
+    },
+    /// The next piece of the answer.
+    Text {
+        /// Markdown.
+        text: String,
+    },
+    /// The answer is complete. No event follows.
+    Finished {
+        /// It, whole.
+        answer: Answer,
+    },
+}
+
+/// The events of an answer. It ends after `Finished` or after an error. Dropping it cancels.
+pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<AnswerEvent>> + Send>>;
+
+impl App {
+    /// Answers a question from the workspace.
+    pub fn ask(&self, ask: Ask) -> AnswerStream {
+        let app = self.clone();
+        streaming(|events| async move { app.answer(ask, events).await })
+    }
+
+    async fn answer(&self, ask: Ask, events: Events<AnswerEvent>) -> Result<()> {
+        let started = Instant::now();
+        check_question(&ask.question)?;
+        let _busy = self.count_run();
+        let found = sources::find(self, &ask, &events).await?;
+        let config = self.config();
+        let model = match self.inner.models.current(&config) {
+            Ok(model) => model,
+            Err(error) => return events.send(without_model(error, found)).await,
+        };
+        let info = wait_for_load(&model, &events).await?;
+        let budget = engine::budget(&info, config.answer_tokens_max, config.prompt_seconds_max);
+        let question = Question { text: ask.question.clone(), turns: ask.turns.clone() };
+        let counts = model.count_tokens(engine::ask_texts(&question, &found.passages)).await?;
+        let mut plan = engine::plan_ask(&question, found.passages, &counts, budget.prompt_tokens_max);
+        plan.manifest.sent_to = Some(format!("{} on this machine", info.name));
+        plan.manifest.notes.extend(found.notice.clone());
+        events.send(AnswerEvent::Sources { passages: looked_at(&plan.passages) }).await?;
+        let request = ChatRequest {
+            messages: plan.messages,
+            sampling: Sampling::default(),
+            answer_tokens_max: budget.answer_tokens_max,
+            stop: Vec::new(),
+            priority: Priority::Interactive,
+        };
+        let written = write(&model, request, plan.passages.len(), started, &events).await?;
+        let mut citations = engine::cite(&written.text, &plan.passages);
+        sources::check_live(&found.places, &plan.passages, &mut citations).await;
+        let answer = Answer {
+            text: written.text,
+            citations,
+            model: Some(info.name),
+            manifest: plan.manifest,
+            usage: Some(written.usage),
+            notice: found.notice,
+        };
+        events.send(AnswerEvent::Finished { answer }).await
+    }
+}
+
+struct Written {
+    text: String,
+    usage: Usage,
+}
+
+/// Passes the model's answer on, without citations of passages that were not sent.
+async fn write(
+    model: &Arc<dyn RunningModel>,
+    request: ChatRequest,
+    passages: usize,
+    started: Instant,
+    events: &Events<AnswerEvent>,
+) -> Result<Written> {
+    let mut stream = model.chat(request);
+    let mut filter = CitationFilter::new(passages);
+    let mut text = String::new();
+    let mut first_token_ms = 0.0;
+    while let Some(event) = stream.next().await {
+        match event? {
+            ChatEvent::Queued { position } => events.send(AnswerEvent::Queued { position }).await?,
+            ChatEvent::Loading { fraction } => events.send(AnswerEvent::Loading { fraction }).await?,
+            ChatEvent::Prompt { done_tokens, total_tokens } => {
+                events.send(AnswerEvent::Reading { done_tokens, total_tokens }).await?;
+            }
+            ChatEvent::Text(piece) => {
+                if first_token_ms == 0.0 {
+                    first_token_ms = milliseconds(started);
+                }
+                pass_on(filter.push(&piece), &mut text, events).await?;
+            }
+            ChatEvent::Finished(finished) => {
+                pass_on(filter.finish(), &mut text, events).await?;
+                return Ok(Written { text, usage: usage(&finished, first_token_ms) });
+            }
+        }
+    }
+    Err(AppError::new(ErrorKind::Bug, "the model's answer ended without saying why"))
+}
+
+async fn pass_on(piece: String, text: &mut String, events: &Events<AnswerEvent>) -> Result<()> {
+    if piece.is_empty() {
+        return Ok(());
+    }
+    text.push_str(&piece);
+    events.send(AnswerEvent::Text { text: piece }).await
+}
+
+/// Loads the model when it is not loaded, and says so meanwhile.
+pub(crate) async fn wait_for_load(
+    model: &Arc<dyn RunningModel>,
+    events: &Events<AnswerEvent>,
+) -> Result<model::ModelInfo> {
+    if !model.info().loaded {
+        events.send(AnswerEvent::Loading { fraction: 0.0 }).await?;
+    }
+    Ok(model.load().await?)
+}
+
+fn check_question(question: &str) -> Result<()> {
+    if question.trim().is_empty() {
+        return Err(AppError::new(ErrorKind::User, "the question is empty").hint("ask something about the code"));
+    }
+    if question.len() > QUESTION_BYTES_MAX {
+        let message = format!("the question has {} bytes, at most {QUESTION_BYTES_MAX} are read", question.len());
+        return Err(AppError::new(ErrorKind::User, message).hint("put the text into a file and ask about it"));
+    }
+    Ok(())
+}
+
+/// What is answered when there is no model: the passages themselves, and how to get one.
+fn without_model(error: AppError, found: sources::Found) -> AnswerEvent {
+    let hint = error.hint.as_deref().unwrap_or_default();
+    let mut notice = format!("No model is loaded ({}): {hint}.", error.message);
+    notice.extend(found.notice.iter().flat_map(|more| [" ", more.as_str()]));
+    let shown: Vec<Passage> = found.passages.into_iter().take(PASSAGES_WITHOUT_MODEL_MAX).collect();
+    let mut text = String::new();
+    for (at, passage) in shown.iter().enumerate() {
+        let fence = "`".repeat(passage.text.split(|c| c != '`').map(str::len).max().unwrap_or(0).max(2) + 1);
+        let body = passage.text.trim_end_matches('\n');
+        text.push_str(&format!("[{}] {}: {}\n\n{fence}\n{body}\n{fence}\n\n", at + 1, passage.place(), passage.reason));
+    }
+    if shown.is_empty() {
+        text.push_str("Nothing in the workspace matches the question.\n");
+    }
+    let citations = looked_at(&shown);
+    let manifest = Manifest { notes: vec!["nothing was sent: no model is loaded".into()], ..Manifest::default() };
+    AnswerEvent::Finished {
+        answer: Answer { text, citations, model: None, manifest, usage: None, notice: Some(notice) },
+    }
+}
+
+/// The passages before an answer used any.
+fn looked_at(passages: &[Passage]) -> Vec<Citation> {
+    engine::cite("", passages)
+}
+
+fn usage(finished: &Finished, first_token_ms: f64) -> Usage {
+    Usage {
+        prompt_tokens: finished.usage.prompt_tokens,
+        cached_tokens: finished.usage.cached_tokens,
+        answer_tokens: finished.usage.answer_tokens,
+        queue_ms: finished.timings.queue_ms,
+        prompt_ms: finished.timings.prompt_ms,
+        answer_ms: finished.timings.answer_ms,
+        first_token_ms,
+    }
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}
+
+/// `path` inside `workspace`, absolute.
+pub(crate) fn absolute(workspace: Option<&Path>, path: &Path) -> PathBuf {
+    match workspace {
+        Some(root) if path.is_relative() => root.join(path),
+        _ => path.to_owned(),
+    }
+}

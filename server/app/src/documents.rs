@@ -1,0 +1,155 @@
+//! Answers as files any editor can open. Refuses: writing into the user's own folders.
+
+use std::path::{Path, PathBuf};
+
+use store::DocumentKind;
+
+use crate::{Answer, App, AppError, ErrorKind, Result};
+
+/// Characters of the title that go into the file's name.
+const SLUG_CHARS_MAX: usize = 40;
+/// Files of the same title tell themselves apart by a number up to this.
+const SAME_TITLE_MAX: u32 = 10_000;
+
+impl App {
+    /// Writes an answer with its sources under the home's `documents/` and tells where.
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be written.
+    pub async fn write_answer_document(
+        &self,
+        title: &str,
+        workspace: Option<&Path>,
+        answer: &Answer,
+    ) -> Result<PathBuf> {
+        let markdown = markdown(title, workspace, answer);
+        let (folder, slug) = (self.inner.home.documents(), slug(title));
+        let write = move || -> std::io::Result<PathBuf> {
+            std::fs::create_dir_all(&folder)?;
+            for number in 1..SAME_TITLE_MAX {
+                let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+                let path = folder.join(format!("{slug}{suffix}.md"));
+                match std::fs::File::create_new(&path) {
+                    Ok(mut file) => {
+                        std::io::Write::write_all(&mut file, markdown.as_bytes())?;
+                        return Ok(path);
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Err(std::io::Error::other("too many documents of this title"))
+        };
+        let written = tokio::task::spawn_blocking(write).await.map_err(AppError::task_died)?;
+        let path = written.map_err(|error| {
+            AppError::new(ErrorKind::Unavailable, format!("the answer could not be written: {error}"))
+                .hint("free some space or make the home writable")
+                .caused_by(error)
+        })?;
+        let registered = path.to_string_lossy().into_owned();
+        self.stored(move |store| store.add_document(DocumentKind::Answer, &registered, None).map(drop)).await?;
+        Ok(path)
+    }
+}
+
+fn markdown(title: &str, workspace: Option<&Path>, answer: &Answer) -> String {
+    let mut page = format!("# {}\n\n", title.lines().next().unwrap_or_default());
+    if let Some(notice) = &answer.notice {
+        page.push_str(&format!("> {notice}\n\n"));
+    }
+    page.push_str(answer.text.trim_end());
+    page.push('\n');
+    for (heading, used) in [("Sources", true), ("Looked at", false)] {
+        let mut listed = answer.citations.iter().filter(|citation| citation.used == used).peekable();
+        if listed.peek().is_none() {
+            continue;
+        }
+        page.push_str(&format!("\n## {heading}\n\n"));
+        for citation in listed {
+            let place = format!("{}:{}-{}", citation.path, citation.start_line, citation.end_line);
+            let changed = if citation.live { "" } else { " (changed since)" };
+            let link = workspace
+                .and_then(|root| url::Url::from_file_path(root.join(&citation.path)).ok())
+                .map_or_else(|| format!("`{place}`"), |url| format!("[{place}]({url}#L{})", citation.start_line));
+            page.push_str(&format!("- [{}] {link}: {}{changed}\n", citation.n, citation.reason));
+        }
+    }
+    if let (Some(model), Some(usage)) = (&answer.model, &answer.usage) {
+        let (prompt, written) = (usage.prompt_tokens, usage.answer_tokens);
+        page.push_str(&format!("\n---\n\n{model}, {prompt} tokens read, {written} written.\n"));
+    }
+    page
+}
+
+/// The title as the name of a file.
+fn slug(title: &str) -> String {
+    let mut slug = String::new();
+    for c in title.chars().take(SLUG_CHARS_MAX) {
+        if c.is_alphanumeric() {
+            slug.extend(c.to_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "answer".into() } else { slug.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::Citation;
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_names_its_sources() {
+        let citation = |n, used, live| Citation {
+            n,
+            path: "src/a b.rs".into(),
+            start_line: 3,
+            end_line: 9,
+            used,
+            symbol: None,
+            reason: "defines `hash`".into(),
+            live,
+        };
+        let answer = Answer {
+            text: "It is hashed [1].\n".into(),
+            citations: vec![citation(1, true, true), citation(2, false, false)],
+            model: Some("starter".into()),
+            usage: Some(crate::Usage { prompt_tokens: 300, answer_tokens: 20, ..crate::Usage::default() }),
+            ..Answer::default()
+        };
+        expect![[r#"
+            # Explain `hash`
+
+            It is hashed [1].
+
+            ## Sources
+
+            - [1] [src/a b.rs:3-9](file:///ws/src/a%20b.rs#L3): defines `hash`
+
+            ## Looked at
+
+            - [2] [src/a b.rs:3-9](file:///ws/src/a%20b.rs#L3): defines `hash` (changed since)
+
+            ---
+
+            starter, 300 tokens read, 20 written.
+        "#]]
+        .assert_eq(&markdown("Explain `hash`", Some(Path::new("/ws")), &answer));
+    }
+
+    #[test]
+    fn titles_become_file_names() {
+        for (title, name) in [
+            ("Explain `Foo::bar`", "explain-foo-bar"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("漢字 é", "漢字-é"),
+            ("!!!", "answer"),
+        ] {
+            assert_eq!(slug(title), name);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The one error of the use cases: a kind the doors map to their own form, a sentence, a hint. Refuses: logging it
+//! twice; the door that answers logs it.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use model::ModelError;
+use serde::{Deserialize, Serialize};
+
+/// What the caller can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The request is wrong; change it.
+    User,
+    /// What was asked for does not exist.
+    NotFound,
+    /// Too much is going on; try again in a moment.
+    Busy,
+    /// The caller took it back.
+    Cancelled,
+    /// The world changed meanwhile; look again.
+    Stale,
+    /// Something that is needed is not there; the hint says how to get it.
+    Unavailable,
+    /// A defect of ours.
+    Bug,
+}
+
+/// Why a use case failed.
+#[derive(Clone, Debug)]
+pub struct AppError {
+    /// What the caller can do about it.
+    pub kind: ErrorKind,
+    /// What happened, one sentence.
+    pub message: String,
+    /// The next step, where there is one.
+    pub hint: Option<String>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// The result of a use case.
+pub type Result<T> = std::result::Result<T, AppError>;
+
+impl AppError {
+    /// An error of `kind` saying `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, source: None }
+    }
+
+    /// The same error with the next step.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error with its cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Work that ended without an answer because its task died.
+    pub(crate) fn task_died(error: tokio::task::JoinError) -> Self {
+        Self::new(ErrorKind::Bug, "a task of the daemon died; the log says why").caused_by(error)
+    }
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for AppError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+impl From<ModelError> for AppError {
+    fn from(error: ModelError) -> Self {
+        let kind = match &error {
+            ModelError::Unavailable(_) | ModelError::BadFile(_) | ModelError::Crashed(_) => ErrorKind::Unavailable,
+            ModelError::Busy => ErrorKind::Busy,
+            ModelError::TooLong { .. } => ErrorKind::User,
+            ModelError::Cancelled => ErrorKind::Cancelled,
+            ModelError::Bug(_) => ErrorKind::Bug,
+        };
+        let hint = match &error {
+            ModelError::Unavailable(_) => Some("`familiar doctor` shows what is missing"),
+            ModelError::BadFile(_) => Some("pull the model again with `familiar models pull NAME`"),
+            ModelError::Busy => Some("try again in a moment"),
+            ModelError::TooLong { .. } => Some("ask a shorter question or select fewer lines"),
+            ModelError::Crashed(_) => Some("ask again: the next question starts a new model process"),
+            ModelError::Cancelled | ModelError::Bug(_) => None,
+        };
+        Self { kind, message: error.to_string(), hint: hint.map(str::to_owned), source: None }
+    }
+}

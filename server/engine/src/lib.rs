@@ -1,0 +1,22 @@
+//! Features as pure functions: what is known becomes a prompt with a manifest of what went in and why; an answer
+//! becomes citations or a syntax-checked edit.
+//!
+//! Refuses: files, clocks, threads, models. Whoever calls brings the passages, the token counts and the answer.
+
+mod answer;
+mod ask;
+mod budget;
+mod citation;
+mod code;
+mod edit;
+mod pack;
+mod passage;
+
+pub use answer::strip_reasoning;
+pub use ask::{AskPlan, Question, Turn, ask_texts, plan_ask};
+pub use budget::{Budget, budget};
+pub use citation::{Citation, CitationFilter, cite};
+pub use code::code_block;
+pub use edit::{EditAction, EditPlan, EditTask, Refusal, plan_edit, read_edit};
+pub use pack::{Manifest, ManifestEntry, Packed, pack};
+pub use passage::{Origin, Passage};

@@ -1,0 +1,132 @@
+//! The ledger of what runs cost. Refuses: changing an entry.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::Fault;
+use crate::{Store, StoreError};
+
+/// What one run cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunUsage<'a> {
+    /// The model that answered.
+    pub model: &'a str,
+    /// Tokens of the prompt.
+    pub prompt_tokens: u32,
+    /// Of those, tokens that were not computed again.
+    pub cached_tokens: u32,
+    /// Tokens of the answer.
+    pub answer_tokens: u32,
+    /// Time spent on the prompt, in milliseconds.
+    pub prompt_ms: u32,
+    /// Time spent on the answer, in milliseconds.
+    pub answer_ms: u32,
+}
+
+/// One entry of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageEntry {
+    /// The run.
+    pub run_id: String,
+    /// The model that answered.
+    pub model: String,
+    /// Tokens of the prompt.
+    pub prompt_tokens: u32,
+    /// Of those, tokens that were not computed again.
+    pub cached_tokens: u32,
+    /// Tokens of the answer.
+    pub answer_tokens: u32,
+    /// Time spent on the prompt, in milliseconds.
+    pub prompt_ms: u32,
+    /// Time spent on the answer, in milliseconds.
+    pub answer_ms: u32,
+    /// When it was noted, in UTC milliseconds.
+    pub at_ms: i64,
+}
+
+/// What one model cost over a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageTotal {
+    /// The model.
+    pub model: String,
+    /// Runs that ended.
+    pub runs: i64,
+    /// Tokens of the prompts.
+    pub prompt_tokens: i64,
+    /// Of those, tokens that were not computed again.
+    pub cached_tokens: i64,
+    /// Tokens of the answers.
+    pub answer_tokens: i64,
+}
+
+impl Store {
+    /// What the run `run_id` cost, `None` while it is open or when no model was asked.
+    ///
+    /// # Errors
+    /// The disk's errors.
+    pub fn usage_of_run(&self, run_id: &str) -> Result<Option<UsageEntry>, StoreError> {
+        self.user.read(|connection| {
+            let entry = connection
+                .prepare_cached(
+                    "SELECT run_id, model, prompt_tokens, cached_tokens, answer_tokens, prompt_ms, answer_ms, at_ms
+                     FROM usage WHERE run_id = ?1",
+                )?
+                .query_row([run_id], |row| {
+                    Ok(UsageEntry {
+                        run_id: row.get(0)?,
+                        model: row.get(1)?,
+                        prompt_tokens: row.get(2)?,
+                        cached_tokens: row.get(3)?,
+                        answer_tokens: row.get(4)?,
+                        prompt_ms: row.get(5)?,
+                        answer_ms: row.get(6)?,
+                        at_ms: row.get(7)?,
+                    })
+                })
+                .optional()?;
+            Ok(entry)
+        })
+    }
+
+    /// What each model cost since `since_ms` (UTC milliseconds), by name.
+    ///
+    /// # Errors
+    /// The disk's errors.
+    pub fn usage_totals(&self, since_ms: i64) -> Result<Vec<UsageTotal>, StoreError> {
+        self.user.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT model, COUNT(*), SUM(prompt_tokens), SUM(cached_tokens), SUM(answer_tokens)
+                 FROM usage WHERE at_ms >= ?1 GROUP BY model ORDER BY model",
+            )?;
+            let rows = statement.query_map([since_ms], |row| {
+                Ok(UsageTotal {
+                    model: row.get(0)?,
+                    runs: row.get(1)?,
+                    prompt_tokens: row.get(2)?,
+                    cached_tokens: row.get(3)?,
+                    answer_tokens: row.get(4)?,
+                })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+}
+
+/// Adds the entry of one run.
+pub(crate) fn insert(connection: &Connection, run_id: &str, used: &RunUsage<'_>, at_ms: i64) -> Result<(), Fault> {
+    connection.execute(
+        "INSERT INTO usage
+         (run_id, model, prompt_tokens, cached_tokens, answer_tokens, prompt_ms, answer_ms, at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            run_id,
+            used.model,
+            used.prompt_tokens,
+            used.cached_tokens,
+            used.answer_tokens,
+            used.prompt_ms,
+            used.answer_ms,
+            at_ms
+        ],
+    )?;
+    Ok(())
+}
