@@ -1,0 +1,142 @@
+//! Who the client is and what it can do.
+//!
+//! Refuses: believing every declaration. What an editor does and does not declare is known by its name here, so that
+//! no other module asks for a name.
+
+use text::PositionEncoding;
+use tower_lsp::gen_lsp_types::{InitializeParams, PositionEncodingKind};
+
+/// The editors whose habits differ in what matters to us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Editor {
+    /// VS Code and what is built from it.
+    VsCode,
+    /// Neovim.
+    Neovim,
+    /// Helix.
+    Helix,
+    /// Any other client; the declarations alone count.
+    #[default]
+    Other,
+}
+
+/// What the client can do, fixed by `initialize`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Client {
+    /// Which editor it is.
+    pub(crate) editor: Editor,
+    /// How it counts columns.
+    pub(crate) encoding: PositionEncoding,
+    /// Whether we may begin progress of our own.
+    pub(crate) shows_progress: bool,
+    /// Whether it opens documents for us.
+    pub(crate) shows_documents: bool,
+    /// Whether it applies edits for us.
+    pub(crate) applies_edits: bool,
+    /// Whether it takes code actions with a kind, or only bare commands.
+    pub(crate) takes_code_actions: bool,
+}
+
+impl Client {
+    /// Reads what the client declares.
+    pub(crate) fn new(params: &InitializeParams) -> Self {
+        let capabilities = &params.capabilities;
+        let window = capabilities.window.as_ref();
+        let workspace = capabilities.workspace.as_ref();
+        let code_action = capabilities.text_document.as_ref().and_then(|document| document.code_action.as_ref());
+        Self {
+            editor: editor(params.client_info.as_ref().map_or("", |info| info.name.as_str())),
+            encoding: encoding(params),
+            shows_progress: window.and_then(|window| window.work_done_progress).unwrap_or(false),
+            shows_documents: window
+                .and_then(|window| window.show_document.as_ref())
+                .is_some_and(|show| show.support),
+            applies_edits: workspace.and_then(|workspace| workspace.apply_edit).unwrap_or(false),
+            takes_code_actions: code_action.is_some_and(|action| action.code_action_literal_support.is_some()),
+        }
+    }
+
+    /// The encoding as `initialize` answers it.
+    pub(crate) fn encoding_kind(&self) -> PositionEncodingKind {
+        match self.encoding {
+            PositionEncoding::Utf8 => PositionEncodingKind::UTF8,
+            PositionEncoding::Utf16 => PositionEncodingKind::UTF16,
+            PositionEncoding::Utf32 => PositionEncodingKind::UTF32,
+        }
+    }
+
+    /// How the user gives an instruction in this editor.
+    pub(crate) fn how_to_instruct(&self) -> &'static str {
+        match self.editor {
+            Editor::VsCode => "Run \"Familiar: Edit\" from the command palette, which asks for the instruction.",
+            Editor::Neovim => {
+                "Send the command with one, for example: client:exec_cmd({ command = \"familiar.edit\", arguments = \
+                 {{ uri = vim.uri_from_bufnr(0), range = range, instruction = \"make it async\" }} })."
+            }
+            Editor::Helix => {
+                "Type :lsp-workspace-command familiar.edit 10 20 \"/absolute/path\" \"make it async\" with the first \
+                 and the last line."
+            }
+            Editor::Other => "Send {\"uri\", \"range\", \"instruction\"} as the argument of familiar.edit.",
+        }
+    }
+}
+
+fn editor(name: &str) -> Editor {
+    let name = name.to_lowercase();
+    if name.contains("visual studio code") || name.contains("vscode") || name.contains("code-server") {
+        Editor::VsCode
+    } else if name.contains("neovim") {
+        Editor::Neovim
+    } else if name.contains("helix") {
+        Editor::Helix
+    } else {
+        Editor::Other
+    }
+}
+
+/// The first of UTF-8 and UTF-32 the client lists, both cheaper for us, else the UTF-16 everybody speaks.
+fn encoding(params: &InitializeParams) -> PositionEncoding {
+    let listed = params.capabilities.general.as_ref().and_then(|general| general.position_encodings.as_deref());
+    let cheap = |kind: &PositionEncodingKind| match kind {
+        PositionEncodingKind::UTF8 => Some(PositionEncoding::Utf8),
+        PositionEncodingKind::UTF32 => Some(PositionEncoding::Utf32),
+        PositionEncodingKind::UTF16 | PositionEncodingKind::Custom(_) => None,
+    };
+    listed.unwrap_or_default().iter().find_map(cheap).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_encoding_is_negotiated() {
+        let check = |listed: &[&str], expected: PositionEncoding| {
+            let params = json!({ "capabilities": { "general": { "positionEncodings": listed } } });
+            let params = serde_json::from_value(params).expect("the parameters are complete");
+            assert_eq!(Client::new(&params).encoding, expected, "{listed:?}");
+        };
+        check(&[], PositionEncoding::Utf16);
+        check(&["utf-16"], PositionEncoding::Utf16);
+        check(&["utf-8", "utf-16", "utf-32"], PositionEncoding::Utf8);
+        check(&["utf-32", "utf-8"], PositionEncoding::Utf32);
+        check(&["utf-16", "utf-8"], PositionEncoding::Utf8);
+        check(&["utf-7"], PositionEncoding::Utf16);
+    }
+
+    #[test]
+    fn editors_are_known_by_name() {
+        for (name, expected) in [
+            ("Visual Studio Code", Editor::VsCode),
+            ("code-server", Editor::VsCode),
+            ("Neovim", Editor::Neovim),
+            ("helix", Editor::Helix),
+            ("emacs", Editor::Other),
+        ] {
+            assert_eq!(editor(name), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The tasks behind jobs: they ask `app`, tell how far they are, and end in one event.
+//!
+//! Refuses: touching the session. Everything a task needs was taken as a snapshot before it began.
+
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use app::{
+    Answer, AnswerEvent, App, AppError, Ask, Buffer, EditEvent, EditOutcome, EditRequest, ErrorKind, Focus,
+};
+use engine::{EditAction, EditTask};
+use futures::{FutureExt, StreamExt};
+use text::{Document, Edit};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::conflict::meets;
+use crate::uris::path_of;
+
+/// Open documents compared with the disk for one question; further ones are left to the index.
+const BUFFERS_MAX: usize = 256;
+
+/// Reports of one stage of a job are at least this far apart, in milliseconds.
+const REPORT_INTERVAL_MS: u64 = 100;
+
+const QUESTION: &str = "Explain this code: what it does, how it does it, and what a reader should watch out for.";
+
+/// What a task tells the main loop.
+#[derive(Debug)]
+pub(crate) enum JobEvent {
+    /// How far it is, in words.
+    Progress(String),
+    /// The explanation lies at this path.
+    Explained {
+        /// The file.
+        path: PathBuf,
+        /// What the user should know besides.
+        notice: Option<String>,
+    },
+    /// The edit of the base document.
+    Edited {
+        /// The edit.
+        edit: Edit,
+        /// What it does.
+        summary: String,
+    },
+    /// There is no edit, for a reason.
+    Refused(String),
+    /// The edit as it must be at a later revision.
+    Rebased {
+        /// The edit; `None` when the same text was changed meanwhile.
+        edit: Option<Edit>,
+        /// The revision it fits.
+        revision: u64,
+    },
+    /// The editor had its time to tell what it did with an edit.
+    Waited,
+    /// It failed.
+    Failed(AppError),
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// Where a task sends what it has to tell.
+#[derive(Clone)]
+pub(crate) struct Teller<E> {
+    events: mpsc::Sender<E>,
+    wrap: fn(u64, JobEvent) -> E,
+    job: u64,
+    /// What was said last, and when.
+    last: Option<(Stage, Instant)>,
+}
+
+/// What a job is at; each new stage is told at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    Loading,
+    Searching,
+    Indexing,
+    Reading,
+    Writing,
+}
+
+/// What explaining needs.
+pub(crate) struct Explain {
+    /// The workspace of the file.
+    pub(crate) workspace: Option<PathBuf>,
+    /// The file; a name when the document is no file.
+    pub(crate) path: PathBuf,
+    /// The file's name for people.
+    pub(crate) name: String,
+    /// The document, when it is open.
+    pub(crate) document: Option<Document>,
+    /// What is to be explained.
+    pub(crate) part: ExplainPart,
+    /// The user's own words.
+    pub(crate) instruction: Option<String>,
+    /// The open documents.
+    pub(crate) open: Vec<Document>,
+}
+
+/// The part of a file to explain.
+pub(crate) enum ExplainPart {
+    /// Bytes of the open document; an empty range means the symbol around it.
+    Bytes(Range<usize>),
+    /// Lines of a file that is not open, from 1 and inclusive.
+    Lines(u32, u32),
+}
+
+impl<E: Send + 'static> Teller<E> {
+    /// A teller for job `job`, whose events `wrap` turns into the loop's.
+    pub(crate) fn new(events: mpsc::Sender<E>, job: u64, wrap: fn(u64, JobEvent) -> E) -> Self {
+        Self { events, wrap, job, last: None }
+    }
+
+    /// Says how far the job is, unless the same stage was told just before or the loop has enough to do.
+    fn report(&mut self, stage: Stage, message: impl FnOnce() -> String) {
+        let recent = |at: Instant| at.elapsed() < Duration::from_millis(REPORT_INTERVAL_MS);
+        if self.last.is_some_and(|(last, at)| last == stage && recent(at)) {
+            return;
+        }
+        if self.events.try_send((self.wrap)(self.job, JobEvent::Progress(message()))).is_ok() {
+            self.last = Some((stage, Instant::now()));
+        }
+    }
+
+    async fn end(self, event: JobEvent) {
+        // When the loop is gone the session has ended, and nobody waits for this.
+        let _ = self.events.send((self.wrap)(self.job, event)).await;
+    }
+
+    /// Runs `work` until it ends or `cancel` is cancelled, and tells how it ended.
+    pub(crate) fn spawn(
+        self,
+        tasks: &mut JoinSet<()>,
+        cancel: CancellationToken,
+        work: impl Future<Output = JobEvent> + Send + 'static,
+    ) {
+        tasks.spawn(async move {
+            let event = tokio::select! {
+                () = cancel.cancelled() => JobEvent::Cancelled,
+                outcome = AssertUnwindSafe(work).catch_unwind() => outcome.unwrap_or_else(|_| defect()),
+            };
+            self.end(event).await;
+        });
+    }
+}
+
+/// Explains a part of a file and writes the explanation into a document.
+pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut teller: Teller<E>) -> JobEvent {
+    let Explain { workspace, path, name, document, part, instruction, open } = what;
+    let prepared = tokio::task::spawn_blocking(move || {
+        let lines = match part {
+            ExplainPart::Lines(first, last) => (first, last),
+            ExplainPart::Bytes(bytes) => document.as_ref().map_or((1, 1), |document| lines_of(document, bytes)),
+        };
+        (lines, document.map(|document| document.rope().to_string()), unsaved(&open))
+    });
+    let Ok((lines, text, open_buffers)) = prepared.await else {
+        return defect();
+    };
+    let ask = Ask {
+        workspace: workspace.clone(),
+        question: instruction.unwrap_or_else(|| QUESTION.to_owned()),
+        focus: Some(Focus { path, lines: Some(lines), text }),
+        open_buffers,
+        ..Ask::default()
+    };
+    let answer = match answer(&app, ask, &mut teller).await {
+        Ok(answer) => answer,
+        Err(error) => return failed(error),
+    };
+    let title = format!("Explain {name}:{}-{}", lines.0, lines.1);
+    match app.write_answer_document(&title, workspace.as_deref(), &answer).await {
+        Ok(path) => JobEvent::Explained { path, notice: answer.notice },
+        Err(error) => failed(error),
+    }
+}
+
+/// Makes an edit of a document. `open` are the open documents.
+pub(crate) async fn edit<E: Send + 'static>(
+    app: App,
+    mut request: EditRequest,
+    open: Vec<Document>,
+    mut teller: Teller<E>,
+) -> JobEvent {
+    let Ok(open_buffers) = tokio::task::spawn_blocking(move || unsaved(&open)).await else {
+        return defect();
+    };
+    request.open_buffers = open_buffers;
+    let mut events = app.edit(request);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(EditEvent::Finished(EditOutcome::Edit { edit, summary })) => {
+                return JobEvent::Edited { edit, summary };
+            }
+            Ok(EditEvent::Finished(EditOutcome::Refused { reason })) => return JobEvent::Refused(reason),
+            Ok(event) => edit_progress(&event, &mut teller),
+            Err(error) => return failed(error),
+        }
+    }
+    defect()
+}
+
+/// Moves `edit`, made for `base`, over what was typed up to `now`.
+pub(crate) async fn rebase(edit: Edit, base: Document, now: Document) -> JobEvent {
+    let moved = tokio::task::spawn_blocking(move || {
+        let typed = text::minimal_edit(&base.rope().to_string(), &now.rope().to_string());
+        let moved = if meets(base.rope(), &edit, &typed) { None } else { edit.rebase(&typed).ok() };
+        (moved, now.revision())
+    });
+    match moved.await {
+        Ok((edit, revision)) => JobEvent::Rebased { edit, revision },
+        Err(_) => defect(),
+    }
+}
+
+async fn answer<E: Send + 'static>(app: &App, ask: Ask, teller: &mut Teller<E>) -> app::Result<Answer> {
+    let mut events = app.ask(ask);
+    let mut pieces = 0_u64;
+    while let Some(event) = events.next().await {
+        match event? {
+            AnswerEvent::Finished { answer } => return Ok(answer),
+            event => {
+                pieces += u64::from(matches!(event, AnswerEvent::Text { .. }));
+                answer_progress(&event, pieces, teller);
+            }
+        }
+    }
+    Err(AppError::new(ErrorKind::Bug, "the answer broke off without saying why"))
+}
+
+fn answer_progress<E: Send + 'static>(event: &AnswerEvent, pieces: u64, teller: &mut Teller<E>) {
+    match event {
+        AnswerEvent::Queued { position } => teller.report(Stage::Waiting, || waiting(*position)),
+        AnswerEvent::Loading { fraction } => teller.report(Stage::Loading, || loading(*fraction)),
+        AnswerEvent::Searching | AnswerEvent::Sources { .. } => {
+            teller.report(Stage::Searching, || "searching the workspace".into());
+        }
+        AnswerEvent::Indexing { done, total } => {
+            teller.report(Stage::Indexing, || format!("indexing, {done} of {total} files"));
+        }
+        AnswerEvent::Reading { done_tokens, total_tokens } => {
+            teller.report(Stage::Reading, || reading(*done_tokens, *total_tokens));
+        }
+        AnswerEvent::Text { .. } => teller.report(Stage::Writing, || writing(pieces)),
+        AnswerEvent::Finished { .. } => {}
+    }
+}
+
+fn edit_progress<E: Send + 'static>(event: &EditEvent, teller: &mut Teller<E>) {
+    match event {
+        EditEvent::Queued { position } => teller.report(Stage::Waiting, || waiting(*position)),
+        EditEvent::Loading { fraction } => teller.report(Stage::Loading, || loading(*fraction)),
+        EditEvent::Reading { done_tokens, total_tokens } => {
+            teller.report(Stage::Reading, || reading(*done_tokens, *total_tokens));
+        }
+        EditEvent::Writing { answer_tokens } => {
+            teller.report(Stage::Writing, || writing(u64::from(*answer_tokens)));
+        }
+        EditEvent::Finished(_) => {}
+    }
+}
+
+fn waiting(position: u32) -> String {
+    format!("waiting, place {position} in the queue")
+}
+
+fn loading(fraction: f32) -> String {
+    format!("loading the model, {:.0} %", f64::from(fraction.clamp(0.0, 1.0)) * 100.0)
+}
+
+fn reading(done: u32, total: u32) -> String {
+    format!("reading, {done} of {total} tokens")
+}
+
+fn writing(tokens: u64) -> String {
+    format!("writing, {tokens} tokens")
+}
+
+fn failed(error: AppError) -> JobEvent {
+    if error.kind == ErrorKind::Cancelled { JobEvent::Cancelled } else { JobEvent::Failed(error) }
+}
+
+fn defect() -> JobEvent {
+    JobEvent::Failed(
+        AppError::new(ErrorKind::Bug, "the work failed from a defect of ours").hint("the log says more"),
+    )
+}
+
+/// The lines of `bytes`, from 1 and inclusive; those of the symbol around it when it is empty.
+fn lines_of(document: &Document, bytes: Range<usize>) -> (u32, u32) {
+    let symbol =
+        || EditTask::new(document.clone(), bytes.clone(), EditAction::Edit, None).ok().map(|task| task.target);
+    let bytes = if bytes.is_empty() { symbol().unwrap_or_else(|| bytes.clone()) } else { bytes };
+    let rope = document.rope();
+    let line =
+        |byte: usize| u32::try_from(rope.byte_to_line(byte.min(rope.len_bytes()))).unwrap_or(u32::MAX - 1) + 1;
+    // The last byte, not the one after it: a range that ends with a line break does not touch the next line.
+    (line(bytes.start), line(bytes.end.saturating_sub(1).max(bytes.start)))
+}
+
+/// The documents whose text is not what the disk holds. Reads files.
+fn unsaved(open: &[Document]) -> Vec<Buffer> {
+    let buffer = |document: &Document| {
+        let path = path_of(document.uri())?;
+        (!is_saved(&path, document)).then(|| Buffer { path, text: document.rope().to_string() })
+    };
+    open.iter().take(BUFFERS_MAX).filter_map(buffer).collect()
+}
+
+fn is_saved(path: &Path, document: &Document) -> bool {
+    let rope = document.rope();
+    let same_length = std::fs::metadata(path).is_ok_and(|meta| meta.len() == rope.len_bytes() as u64);
+    same_length && std::fs::read_to_string(path).is_ok_and(|saved| *rope == saved)
+}

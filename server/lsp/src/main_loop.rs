@@ -1,0 +1,356 @@
+//! The one loop that owns a session: documents, client, jobs, folders, requests of ours.
+//!
+//! Refuses: waiting. It does no model, disk or index work; whatever takes time runs as a task on a snapshot and comes
+//! back as an event.
+
+mod commands;
+mod edits;
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use app::{App, AppError, Status, WorkspaceGuard};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower_lsp::gen_lsp_types::{
+    ChangeNotifications, CodeActionOptions, CodeActionProvider, DidChangeTextDocumentParams,
+    DidChangeWatchedFilesParams, DidChangeWorkspaceFoldersParams, DidOpenTextDocumentParams,
+    ExecuteCommandOptions, InitializeParams, InitializeResult, Save, SaveOptions, ServerCapabilities, ServerInfo,
+    TextDocumentSync, TextDocumentSyncKind, TextDocumentSyncOptions, WorkspaceFoldersServerCapabilities,
+    WorkspaceOptions,
+};
+use tower_lsp::jsonrpc::Error;
+
+use crate::Hello;
+use crate::actions;
+use crate::arguments::CommandName;
+use crate::client::Client;
+use crate::documents::{Changed, Documents};
+use crate::door::{Inbound, Reply};
+use crate::jobs::Jobs;
+use crate::jobs::progress::Progress;
+use crate::jobs::work::{JobEvent, Teller};
+use crate::messages::{self, Level};
+use crate::transport::{Answer, Outbox};
+use crate::uris::{name_of, path_of, uri_of};
+use crate::workspaces::{self, Workspaces};
+
+/// Events that may wait for the loop; tasks with more to tell wait for it.
+const EVENTS_LEN_MAX: usize = 256;
+
+/// Requests of ours that may be unanswered; the answers to further ones are not acted upon.
+const ASKED_MAX: usize = 1024;
+
+/// Ended jobs whose progress the client has not agreed to; that of further ones is never shown.
+const LATE_MAX: usize = 64;
+
+/// Files of one report of watched files that are looked at; a watcher of our own sees the others too.
+const FILES_CHANGED_MAX: usize = 10_000;
+
+/// What a task tells the loop.
+pub(crate) enum Event {
+    /// Something about a job.
+    Job(u64, JobEvent),
+    /// A folder was opened, or refused.
+    Folder(PathBuf, Result<WorkspaceGuard, AppError>),
+    /// The folders to use because the client named none.
+    Fallback(Vec<PathBuf>),
+    /// The state of everything, to be shown to the user.
+    Status(Box<Status>),
+}
+
+/// Why we asked the client for something.
+enum Asked {
+    /// To create the progress of a job.
+    Progress(u64),
+    /// To show a document.
+    Show(PathBuf),
+    /// To apply the edit of a job.
+    Apply(u64),
+}
+
+/// The state of one session.
+pub(crate) struct MainLoop {
+    app: App,
+    hello: Hello,
+    outbox: Outbox,
+    client: Client,
+    documents: Documents,
+    workspaces: Workspaces,
+    jobs: Jobs,
+    asked: HashMap<i64, Asked>,
+    /// Progress of jobs that ended before the client agreed to show it.
+    late: HashMap<u64, Progress>,
+    events: mpsc::Sender<Event>,
+    inbox: Option<mpsc::Receiver<Event>>,
+    tasks: JoinSet<()>,
+}
+
+impl MainLoop {
+    /// A session that has not heard anything yet.
+    pub(crate) fn new(app: App, hello: Hello, outbox: Outbox) -> Self {
+        let (events, inbox) = mpsc::channel(EVENTS_LEN_MAX);
+        Self {
+            app,
+            hello,
+            outbox,
+            client: Client::default(),
+            documents: Documents::default(),
+            workspaces: Workspaces::default(),
+            jobs: Jobs::default(),
+            asked: HashMap::new(),
+            late: HashMap::new(),
+            events,
+            inbox: Some(inbox),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Takes messages and events, one at a time, until `ended` is cancelled; then ends every job.
+    pub(crate) async fn run(mut self, mut inbound: mpsc::Receiver<Inbound>, ended: CancellationToken) {
+        let Some(mut inbox) = self.inbox.take() else {
+            return;
+        };
+        loop {
+            tokio::select! {
+                biased;
+                () = ended.cancelled() => break,
+                Some(message) = inbound.recv() => self.guarded(|this| this.message(message)),
+                Some(event) = inbox.recv() => self.guarded(|this| this.event(event)),
+                Some(_) = self.tasks.join_next() => {}
+                else => break,
+            }
+        }
+        self.cancel_jobs(|_| true, "the session ended");
+        self.tasks.shutdown().await;
+    }
+
+    /// A defect in one message must not end the session.
+    fn guarded(&mut self, step: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| step(self))).is_err() {
+            tracing::error!("a message of a session met a defect of ours");
+            messages::show(&self.outbox, Level::Error, "Familiar met a defect of its own; the log says more");
+        }
+    }
+
+    fn message(&mut self, message: Inbound) {
+        match message {
+            Inbound::Initialize(params, reply) => answer(reply, Ok(self.initialize(&params))),
+            Inbound::Shutdown(reply) => {
+                self.cancel_jobs(|_| true, "the editor is leaving");
+                answer(reply, Ok(()));
+            }
+            Inbound::Opened(params) => self.opened(params),
+            Inbound::Changed(params) => self.changed(&params),
+            Inbound::Saved(params) => self.touch(&params.text_document.uri.0),
+            Inbound::Closed(params) => {
+                let uri = params.text_document.uri.0;
+                if self.documents.close(&uri) {
+                    self.cancel_jobs(|job| job.uri == uri, "the document was closed");
+                }
+            }
+            Inbound::FilesChanged(params) => self.files_changed(&params),
+            Inbound::FoldersChanged(params) => self.folders_changed(params),
+            Inbound::CodeAction(params, reply) => {
+                let menu = actions::menu(&params, self.jobs.len(), self.client.takes_code_actions);
+                answer(reply, Ok(Some(menu)));
+            }
+            Inbound::Command(request) => self.command(request),
+            Inbound::Status(reply) => self.status(reply),
+            Inbound::ProgressCancelled(token) => {
+                self.cancel_jobs(|job| job.progress.is(&token), "cancelled");
+            }
+            Inbound::RequestCancelled(id) => {
+                self.cancel_jobs(|job| job.request.as_ref() == Some(&id), "cancelled");
+            }
+            Inbound::Answered(answer) => self.answered(answer),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Job(number, event) => self.job_event(number, event),
+            Event::Folder(root, Ok(guard)) => self.workspaces.opened(root, guard),
+            Event::Folder(root, Err(error)) => {
+                self.workspaces.refused(&root);
+                let why = messages::sentence(&error);
+                tracing::info!(kind = ?error.kind, error = %error.message, "a folder was not opened");
+                let message = format!("Familiar works without an index of {}: {why}", root.display());
+                messages::log(&self.outbox, Level::Warning, &message);
+            }
+            Event::Fallback(folders) => folders.into_iter().for_each(|folder| self.open_folder(folder)),
+            Event::Status(status) => messages::show(&self.outbox, Level::Info, &commands::status_line(&status)),
+        }
+    }
+
+    fn initialize(&mut self, params: &InitializeParams) -> InitializeResult {
+        self.client = Client::new(params);
+        tracing::info!(editor = ?self.client.editor, encoding = ?self.client.encoding, "a session begins");
+        let named = workspaces::named_folders(params);
+        if named.is_empty() {
+            let (hello, events) = (self.hello.clone(), self.events.clone());
+            self.tasks.spawn(async move {
+                let found = tokio::task::spawn_blocking(move || workspaces::fallback_folders(&hello)).await;
+                let _ = events.send(Event::Fallback(found.unwrap_or_default())).await;
+            });
+        }
+        named.into_iter().for_each(|folder| self.open_folder(folder));
+        InitializeResult {
+            capabilities: capabilities(&self.client),
+            server_info: Some(ServerInfo {
+                name: "familiar".to_owned(),
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            }),
+        }
+    }
+
+    fn open_folder(&mut self, root: PathBuf) {
+        if !self.workspaces.want(&root) {
+            return;
+        }
+        let (app, events) = (self.app.clone(), self.events.clone());
+        self.tasks.spawn(async move {
+            let folder = root.clone();
+            if let Ok(opened) = tokio::task::spawn_blocking(move || app.open_workspace(&folder)).await {
+                let _ = events.send(Event::Folder(root, opened)).await;
+            }
+        });
+    }
+
+    fn folders_changed(&mut self, params: DidChangeWorkspaceFoldersParams) {
+        for folder in params.event.removed {
+            if let Some(path) = path_of(&folder.uri.0) {
+                self.workspaces.close(&path);
+            }
+        }
+        for folder in params.event.added {
+            if let Some(path) = path_of(&folder.uri.0) {
+                self.open_folder(path);
+            }
+        }
+    }
+
+    fn opened(&mut self, params: DidOpenTextDocumentParams) {
+        let uri = params.text_document.uri.0.clone();
+        // A second opening begins a new document: nothing made for the first one fits it.
+        self.cancel_jobs(|job| job.uri == uri && job.base.is_some(), "the document was opened anew");
+        if !self.documents.open(params) {
+            let message = format!("Too many documents are open; {} is left out", name_of(&uri));
+            messages::log(&self.outbox, Level::Warning, &message);
+        }
+    }
+
+    fn changed(&mut self, params: &DidChangeTextDocumentParams) {
+        let uri = &params.text_document.text_document_identifier.uri.0;
+        match self.documents.change(params, self.client.encoding) {
+            Changed::Applied => self.look_for_delivered_edits(uri),
+            Changed::Lost { current, given } => {
+                let message = format!(
+                    "Familiar lost track of {}: its version went from {current} back to {given}. Close and reopen it.",
+                    name_of(uri)
+                );
+                messages::log(&self.outbox, Level::Warning, &message);
+                self.cancel_jobs(|job| job.uri == *uri && job.base.is_some(), "the document was lost");
+            }
+            Changed::Unknown | Changed::StillLost => {
+                tracing::debug!("a change of an unknown document was ignored")
+            }
+        }
+    }
+
+    fn files_changed(&mut self, params: &DidChangeWatchedFilesParams) {
+        for change in params.changes.iter().take(FILES_CHANGED_MAX) {
+            self.touch(&change.uri.0);
+        }
+    }
+
+    /// Tells that a file on disk changed.
+    fn touch(&self, uri: &str) {
+        if let Some(path) = path_of(uri) {
+            self.app.touch(&path);
+        }
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        match self.asked.remove(&answer.id) {
+            Some(Asked::Progress(number)) => {
+                let agreed = answer.result.is_ok();
+                if let Some(job) = self.jobs.get_mut(number) {
+                    job.progress.created(&self.outbox, agreed);
+                } else if let Some(mut progress) = self.late.remove(&number) {
+                    progress.created(&self.outbox, agreed);
+                }
+            }
+            Some(Asked::Show(path)) => {
+                let shown = answer.result.is_ok_and(|result| result["success"].as_bool().unwrap_or(false));
+                if !shown {
+                    self.name_document(&path);
+                }
+            }
+            Some(Asked::Apply(number)) => self.edit_answered(number, answer.result),
+            None => tracing::debug!(id = answer.id, "an answer nobody waits for was ignored"),
+        }
+    }
+
+    /// Opens a document in the editor, or says where it is.
+    fn show_document(&mut self, path: PathBuf) {
+        let Some(uri) = uri_of(&path).filter(|_| self.client.shows_documents) else {
+            return self.name_document(&path);
+        };
+        let params = json!({ "uri": uri, "external": false, "takeFocus": true });
+        let id = self.outbox.request("window/showDocument", params);
+        self.remember(id, Asked::Show(path));
+    }
+
+    fn name_document(&self, path: &std::path::Path) {
+        messages::show(&self.outbox, Level::Info, &format!("The explanation is in {}", path.display()));
+    }
+
+    fn remember(&mut self, id: i64, why: Asked) {
+        if self.asked.len() < ASKED_MAX {
+            self.asked.insert(id, why);
+        }
+    }
+
+    fn teller(&self, number: u64) -> Teller<Event> {
+        Teller::new(self.events.clone(), number, Event::Job)
+    }
+}
+
+fn answer<T>(reply: Reply<T>, result: Result<T, Error>) {
+    if reply.send(result).is_err() {
+        tracing::debug!("the client took a request back before its answer");
+    }
+}
+
+fn capabilities(client: &Client) -> ServerCapabilities {
+    ServerCapabilities {
+        position_encoding: Some(client.encoding_kind()),
+        text_document_sync: Some(TextDocumentSync::Options(TextDocumentSyncOptions {
+            open_close: Some(true),
+            change: Some(TextDocumentSyncKind::Incremental),
+            save: Some(Save::SaveOptions(SaveOptions { include_text: Some(false) })),
+            ..TextDocumentSyncOptions::default()
+        })),
+        code_action_provider: Some(CodeActionProvider::CodeActionOptions(CodeActionOptions {
+            code_action_kinds: Some(actions::kinds()),
+            resolve_provider: Some(false),
+            ..CodeActionOptions::default()
+        })),
+        execute_command_provider: Some(ExecuteCommandOptions {
+            commands: CommandName::all(),
+            ..ExecuteCommandOptions::default()
+        }),
+        workspace: Some(WorkspaceOptions {
+            workspace_folders: Some(WorkspaceFoldersServerCapabilities {
+                supported: Some(true),
+                change_notifications: Some(ChangeNotifications::Bool(true)),
+            }),
+            ..WorkspaceOptions::default()
+        }),
+        ..ServerCapabilities::default()
+    }
+}

@@ -1,0 +1,190 @@
+//! Sessions from their first message to their exit: folders, clients that can do less, limits, ends.
+//!
+//! Refuses: what a user sees of one feature; that is told by the scenarios of `tests/scripts`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use app::App;
+use kit::{Client, Profile, TempWorkspace};
+use lsp::{Exit, Hello};
+use model::ChatModel;
+use model::scripted::{Reply, ScriptedModel};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+const PIPE_BYTES: usize = 64 * 1024;
+const FILE: &str = "//- /shop.py\ndef total(prices):\n    return sum(prices)\n";
+
+struct Session {
+    app: App,
+    client: Client,
+    ended: JoinHandle<Exit>,
+    _home: TempDir,
+}
+
+/// A session whose model says each of `replies`.
+fn connect(cwd: &Path, replies: Vec<Reply>) -> Session {
+    let home = tempfile::tempdir().expect("a temporary folder can be made");
+    let model = Arc::new(ScriptedModel::with_replies(replies)) as Arc<dyn ChatModel>;
+    let app = App::for_tests(home.path(), Some(model));
+    let hello = Hello { cwd: cwd.to_owned(), ..Hello::default() };
+    let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+    let ended = tokio::spawn(lsp::serve(app.clone(), hello, ours));
+    Session { app, client: Client::start_on(theirs), ended, _home: home }
+}
+
+fn hanging() -> Vec<Reply> {
+    vec![Reply { hang: true, ..Reply::default() }]
+}
+
+/// What the client says of itself when it names no folder.
+fn without_folder(profile: &Profile) -> Value {
+    json!({ "processId": null, "rootUri": null, "workspaceFolders": null, "capabilities": profile.capabilities })
+}
+
+async fn open(client: &mut Client, workspace: &TempWorkspace) {
+    let text = workspace.read("shop.py");
+    let document = json!({ "uri": workspace.uri("shop.py"), "languageId": "python", "version": 1, "text": text });
+    client.notify("textDocument/didOpen", json!({ "textDocument": document })).await;
+}
+
+fn command(name: &str, workspace: &TempWorkspace) -> Value {
+    let range = json!({ "start": { "line": 0, "character": 0 }, "end": { "line": 2, "character": 0 } });
+    json!({ "command": name, "arguments": [{ "uri": workspace.uri("shop.py"), "range": range }] })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exit_says_how_the_session_ended() {
+    let folder = TempWorkspace::empty();
+    for (expected, code) in
+        [(Exit::Shutdown, 0), (Exit::ExitWithoutShutdown, 1), (Exit::EndOfInput, 0), (Exit::Leaving, 1)]
+    {
+        let Session { app, mut client, ended, _home } = connect(folder.root(), hanging());
+        client.initialize_as(&Profile::neovim(), &folder.root_uri()).await;
+        match expected {
+            Exit::Shutdown => client.shutdown().await,
+            Exit::ExitWithoutShutdown => {
+                client.notify("exit", Value::Null).await;
+                client.finish().await;
+            }
+            Exit::Leaving => {
+                app.shutdown_token().cancel();
+                client.finish().await;
+            }
+            Exit::EndOfInput | Exit::TooSlow => client.finish().await,
+        }
+        let exit = ended.await.expect("the session ends");
+        assert_eq!((exit, exit.code()), (expected, code));
+        assert_eq!(app.status().sessions, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_folder_the_git_root_around_the_working_directory_is_used() {
+    let workspace = TempWorkspace::new("//- /src/deep/shop.py\npass\n//- /.git/HEAD\nref: refs/heads/main\n");
+    let Session { mut client, _home, .. } = connect(&workspace.path("src/deep"), hanging());
+    client.initialize(without_folder(&Profile::neovim())).await;
+    // The folder is opened beside the messages; its own progress says when it is there.
+    loop {
+        let status = client.request("familiar/status", json!({})).await.expect("the status is known");
+        if let Some(first) = status["workspaces"].get(0) {
+            assert_eq!(first["root"], json!(workspace.root()));
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    client.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forbidden_folder_is_said_once_and_the_session_goes_on() {
+    let workspace = TempWorkspace::new(FILE);
+    let Session { mut client, _home, .. } = connect(Path::new("/"), vec![Reply::text("It adds up.")]);
+    client.initialize(without_folder(&Profile::neovim())).await;
+    let message = client.expect_notification("window/logMessage").await;
+    let message = message["message"].as_str().expect("a message is a text").to_owned();
+    assert!(message.starts_with("Familiar works without an index of /: "), "{message}");
+    open(&mut client, &workspace).await;
+    client.ignore("$/progress").await;
+    client.ignore("window/workDoneProgress/create").await;
+    let added = json!({ "event": { "added": [{ "uri": "file:///", "name": "root" }], "removed": [] } });
+    client.notify("workspace/didChangeWorkspaceFolders", added).await;
+    assert_eq!(
+        client.request("workspace/executeCommand", command("familiar.explain", &workspace)).await,
+        Ok(Value::Null)
+    );
+    let (id, _) = client.expect_request("window/showDocument").await;
+    client.respond(id, json!({ "success": true })).await;
+    client.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_can_do_little_is_served_all_the_same() {
+    let workspace = TempWorkspace::new(FILE);
+    let Session { mut client, _home, .. } = connect(workspace.root(), vec![Reply::text("It adds up [1].")]);
+    let params = json!({ "processId": null, "rootUri": workspace.root_uri(), "capabilities": {} });
+    let result = client.initialize(params).await;
+    assert_eq!(result["capabilities"]["positionEncoding"], "utf-16");
+    open(&mut client, &workspace).await;
+    let range = json!({ "start": { "line": 0, "character": 0 }, "end": { "line": 0, "character": 0 } });
+    let context = json!({ "diagnostics": [] });
+    let place = json!({ "textDocument": { "uri": workspace.uri("shop.py") }, "range": range, "context": context });
+    let menu = client.request("textDocument/codeAction", place).await.expect("there is a menu");
+    assert_eq!(menu[0]["command"], "familiar.explain", "bare commands: {menu}");
+    assert_eq!(
+        client.request("workspace/executeCommand", command("familiar.explain", &workspace)).await,
+        Ok(Value::Null)
+    );
+    let message = client.expect_notification("window/showMessage").await;
+    let text = message["message"].as_str().expect("a message is a text");
+    let path = text.strip_prefix("The explanation is in ").expect("the message names the file");
+    let document = std::fs::read_to_string(path).expect("the file is there");
+    assert!(document.contains("It adds up [1]."), "{document}");
+    let error = client.request("workspace/executeCommand", command("familiar.fix", &workspace)).await;
+    assert_eq!(error.expect_err("edits cannot be applied")["code"], -32803);
+    client.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clients_own_progress_token_is_used() {
+    let workspace = TempWorkspace::new(FILE);
+    let Session { mut client, _home, .. } = connect(workspace.root(), hanging());
+    client.initialize_as(&Profile::vscode(), &workspace.root_uri()).await;
+    open(&mut client, &workspace).await;
+    let mut params = command("familiar.fix", &workspace);
+    params["workDoneToken"] = json!(7);
+    assert_eq!(client.request("workspace/executeCommand", params).await, Ok(Value::Null));
+    let begin = client.expect_notification("$/progress").await;
+    assert_eq!((&begin["token"], &begin["value"]["kind"]), (&json!(7), &json!("begin")));
+    client.notify("window/workDoneProgress/cancel", json!({ "token": 7 })).await;
+    let is_end = |params: &Value| params["value"]["kind"] == "end";
+    let end = client.expect_notification_where("$/progress", is_end).await;
+    assert_eq!(end["value"]["message"], "cancelled");
+    client.ignore("$/progress").await;
+    client.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_has_a_bounded_number_of_jobs() {
+    const JOBS_MAX: usize = 8;
+    let workspace = TempWorkspace::new(FILE);
+    let Session { mut client, _home, .. } = connect(workspace.root(), hanging());
+    client.initialize_as(&Profile::neovim(), &workspace.root_uri()).await;
+    open(&mut client, &workspace).await;
+    client.ignore("$/progress").await;
+    client.ignore("window/workDoneProgress/create").await;
+    for _ in 0..JOBS_MAX {
+        let begun = client.request("workspace/executeCommand", command("familiar.fix", &workspace)).await;
+        assert_eq!(begun, Ok(Value::Null));
+    }
+    let error = client.request("workspace/executeCommand", command("familiar.fix", &workspace)).await;
+    let error = error.expect_err("there are enough jobs");
+    assert!(error["message"].as_str().is_some_and(|text| text.starts_with("8 jobs are running")), "{error}");
+    let cancel = json!({ "command": "familiar.cancel" });
+    assert_eq!(client.request("workspace/executeCommand", cancel).await, Ok(Value::Null));
+    let begun = client.request("workspace/executeCommand", command("familiar.fix", &workspace)).await;
+    assert_eq!(begun, Ok(Value::Null));
+    client.shutdown().await;
+}
