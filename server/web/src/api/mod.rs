@@ -1,0 +1,120 @@
+//! The API under `/api/v1`, the same on both doors. Refuses: HTML, and state that changes on GET.
+
+mod access;
+mod ask;
+mod chats;
+mod control;
+mod index;
+mod upgrade;
+
+use app::App;
+use axum::Json;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
+use axum::routing::{MethodRouter, delete, get, post};
+use futures::Stream;
+use serde::Serialize;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use app::AppError;
+
+use crate::door::Table;
+use crate::error::{self, ApiError, ErrorBody};
+use crate::state::{Identity, Shared};
+
+/// A question with open documents, or the hello of a language session.
+const LARGE_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A message of a chat; JSON may escape every byte of it.
+const MESSAGE_BODY_BYTES_MAX: usize = 512 * 1024;
+/// A silent stream says that it lives this often.
+const KEEP_ALIVE_S: u64 = 15;
+
+/// What both doors serve.
+pub(crate) fn routes() -> Table {
+    vec![
+        ("/api/v1/ask", large(post(ask::ask))),
+        ("/api/v1/search", get(index::search)),
+        ("/api/v1/index", post(index::index)),
+        ("/api/v1/passage", get(index::passage)),
+        ("/api/v1/chats", get(chats::list).post(chats::create)),
+        ("/api/v1/chats/{id}", get(chats::show).patch(chats::change).delete(chats::trash)),
+        ("/api/v1/chats/{id}/restore", post(chats::restore)),
+        ("/api/v1/chats/{id}/messages", post(chats::send).layer(DefaultBodyLimit::max(MESSAGE_BODY_BYTES_MAX))),
+        ("/api/v1/chats/{id}/messages/{message}/retry", post(chats::retry)),
+        ("/api/v1/runs/{id}/events", get(chats::events)),
+        ("/api/v1/runs/{id}/stop", post(chats::stop)),
+        ("/api/v1/status", get(status)),
+        ("/api/v1/models", get(models)),
+        ("/api/v1/tokens", get(access::tokens).post(access::create_token)),
+        ("/api/v1/tokens/{id}", delete(access::revoke_token)),
+    ]
+}
+
+/// What only the user's own processes may do.
+pub(crate) fn socket_routes() -> Table {
+    vec![
+        ("/api/v1/stop", post(control::stop)),
+        ("/api/v1/hand-over", post(control::hand_over)),
+        ("/api/v1/sign-in-links", post(access::mint_sign_in)),
+        ("/api/v1/lsp", large(post(upgrade::lsp))),
+    ]
+}
+
+/// Says that the daemon is there, before anything else is ready.
+pub(crate) async fn health(State(web): State<Shared>) -> Json<Health> {
+    let Identity { version, build_id, .. } = web.identity.clone();
+    Json(Health { status: "ok", version, build_id })
+}
+
+/// The answer of `/healthz`.
+#[derive(Serialize)]
+pub(crate) struct Health {
+    status: &'static str,
+    version: String,
+    build_id: String,
+}
+
+async fn status(State(web): State<Shared>) -> Result<Json<app::Status>, ApiError> {
+    Ok(Json(web.status().await?))
+}
+
+#[derive(Serialize)]
+struct ModelList {
+    models: Vec<app::ModelEntry>,
+}
+
+async fn models(State(web): State<Shared>) -> Json<ModelList> {
+    Json(ModelList { models: list_models(web.app.clone()).await })
+}
+
+/// The model files; the folder is read off the async threads.
+pub(crate) async fn list_models(app: App) -> Vec<app::ModelEntry> {
+    tokio::task::spawn_blocking(move || app.models()).await.unwrap_or_default()
+}
+
+fn large(handlers: MethodRouter<Shared>) -> MethodRouter<Shared> {
+    handlers.layer(DefaultBodyLimit::max(LARGE_BODY_BYTES_MAX))
+}
+
+/// A stream of events with a sign of life while it is silent.
+pub(crate) fn event_stream<S>(events: S) -> Sse<KeepAliveStream<S>>
+where
+    S: Stream<Item = Result<Event, Infallible>> + Send + 'static,
+{
+    Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(KEEP_ALIVE_S)))
+}
+
+/// One event whose data is `value` as JSON.
+pub(crate) fn data(value: &impl Serialize) -> Event {
+    Event::default().json_data(value).unwrap_or_else(|error| {
+        tracing::error!(%error, "an event could not be written as JSON");
+        Event::default().event("error")
+    })
+}
+
+/// The event that ends a stream which broke: named `error`, with the same JSON a failed request has.
+pub(crate) fn failure(error: &AppError) -> Event {
+    error::log(error);
+    data(&ErrorBody::from(error)).event("error")
+}

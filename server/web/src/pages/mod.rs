@@ -1,0 +1,110 @@
+//! The pages: complete without scripts, better with them. Refuses: state of its own; what a page shows is in the URL
+//! and the database, and what it changes is a form.
+
+mod chat;
+mod frame;
+mod home;
+mod live;
+mod message;
+mod passage;
+mod settings;
+mod sign_in;
+mod words;
+
+use app::{AppError, ErrorKind};
+use askama::Template;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::access;
+use crate::access::forms::FORM_BYTES_MAX;
+use crate::door::Table;
+use crate::error::{respond, respond_with};
+use words::Piece;
+
+/// What only a browser with a session sees.
+pub(crate) fn routes() -> Table {
+    let question = DefaultBodyLimit::max(FORM_BYTES_MAX);
+    vec![
+        ("/", get(home::show)),
+        ("/chats", get(home::show).post(home::begin).layer(question)),
+        ("/chats/{id}", get(chat::show)),
+        ("/chats/{id}/messages", post(chat::send).layer(question)),
+        ("/chats/{id}/messages/{message}/retry", post(chat::retry)),
+        ("/chats/{id}/rename", post(chat::rename)),
+        ("/chats/{id}/trash", post(chat::trash)),
+        ("/chats/{id}/restore", post(chat::restore)),
+        ("/chats/{id}/runs/{run}/stop", post(chat::stop)),
+        ("/chats/{id}/runs/{run}/stream", get(live::stream)),
+        ("/passages", get(passage::show)),
+        ("/settings", get(settings::show)),
+        ("/settings/theme", post(settings::theme)),
+        ("/settings/tokens", post(settings::create_token)),
+        ("/settings/tokens/{id}/revoke", post(settings::revoke_token)),
+        ("/sign-out", post(sign_in::sign_out)),
+    ]
+}
+
+/// What everyone sees.
+pub(crate) fn open_routes() -> Table {
+    vec![("/sign-in", get(sign_in::show)), ("/sign-in/{secret}", get(sign_in::redeem))]
+}
+
+/// The answer to a known caller for a path that is not there.
+pub(crate) async fn not_found(request: Request) -> Response {
+    let error = AppError::new(ErrorKind::NotFound, "there is nothing at this address");
+    respond(request.uri().path(), error)
+}
+
+/// The answer to a known caller for a method that a path does not have.
+pub(crate) async fn wrong_method(request: Request) -> Response {
+    let message = format!("{} is not what this address is for", request.method());
+    let error = AppError::new(ErrorKind::User, message);
+    respond_with(request.uri().path(), StatusCode::METHOD_NOT_ALLOWED, &error)
+}
+
+/// The answer to everyone for a method that an open path does not have: the same a stranger gets anywhere.
+pub(crate) async fn stranger(request: Request) -> Response {
+    access::refuse(request.uri().path())
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Problem {
+    theme: Option<&'static str>,
+    status: u16,
+    message: String,
+    hint: Vec<Piece>,
+}
+
+/// A page that says what went wrong and what to do.
+pub(crate) fn problem(status: StatusCode, error: &AppError) -> Response {
+    let hint = words::pieces(&words::sentence(error.hint.as_deref().unwrap_or_default()));
+    page(&Problem { theme: None, status: status.as_u16(), message: words::sentence(&error.message), hint })
+}
+
+/// Renders a template.
+fn page(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => Html(html).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// Sends a browser on after a form, so that a reload does not repeat it.
+fn see_other(location: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    let location = HeaderValue::from_str(location).unwrap_or(HeaderValue::from_static("/chats"));
+    response.headers_mut().insert(header::LOCATION, location);
+    response
+}
+
+/// Whether our own script asks for a piece of a page rather than a browser for all of it.
+fn wants_piece(headers: &HeaderMap) -> bool {
+    headers.contains_key("hx-request")
+}

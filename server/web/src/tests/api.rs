@@ -1,0 +1,183 @@
+//! The API: questions, chats, runs with replay, search, tokens, and errors in one form.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode, header};
+use model::scripted::Reply;
+use serde_json::{Value, json};
+
+use super::stage::{Events, Seen, Stage, request, scripted};
+
+struct Program {
+    stage: Stage,
+    token: String,
+}
+
+impl Program {
+    async fn new(stage: Stage) -> Self {
+        let token = stage.app.create_token("test").await.unwrap().token;
+        Self { stage, token }
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<Value>) -> axum::http::Request<Body> {
+        let builder = request(method, path).header(header::AUTHORIZATION, format!("Bearer {}", self.token));
+        match body {
+            Some(body) => {
+                builder.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string()))
+            }
+            None => builder.body(Body::empty()),
+        }
+        .unwrap()
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Seen {
+        self.stage.send(self.request(method, path, body)).await
+    }
+
+    async fn json(&self, method: Method, path: &str, body: Option<Value>, status: u16) -> Value {
+        let seen = self.send(method, path, body).await;
+        assert_eq!(seen.status.as_u16(), status, "{path}: {}", seen.body);
+        if seen.body.is_empty() { Value::Null } else { serde_json::from_str(&seen.body).unwrap() }
+    }
+}
+
+/// The data of every event of a stream.
+fn data(events: &str) -> Vec<Value> {
+    events
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_question_streams_or_comes_whole() {
+    let program = Program::new(Stage::new(scripted([Reply::text("It pushes [1].")])).await).await;
+    let body = json!({"workspace": program.stage.workspace, "question": "How does push_back work?"});
+    let asked = program.request(Method::POST, "/api/v1/ask", Some(body.clone()));
+    let events = Events::of(program.stage.respond(asked).await).rest().await;
+    let seen = data(&events);
+    let kinds: Vec<&str> = seen.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds.last(), Some(&"finished"), "{events}");
+    assert!(kinds.contains(&"sources") && kinds.contains(&"text"), "{events}");
+    let mut asked = program.request(Method::POST, "/api/v1/ask", Some(body));
+    asked.headers_mut().insert(header::ACCEPT, "application/json".parse().unwrap());
+    let seen = program.stage.send(asked).await;
+    let answer: Value = serde_json::from_str(&seen.body).unwrap();
+    assert_eq!(answer["text"], "It pushes [1].");
+    assert_eq!(answer["citations"][0]["path"], "queue.rs");
+    assert_eq!(answer["citations"][0]["used"], true);
+}
+
+#[tokio::test]
+async fn a_question_that_fails_has_a_status_and_one_that_breaks_has_an_event() {
+    let broken = Reply {
+        text: vec!["half".into()],
+        error: Some(model::ModelError::Crashed("signal 6".into())),
+        ..Reply::default()
+    };
+    let program = Program::new(Stage::new(scripted([broken])).await).await;
+    let empty = program.json(Method::POST, "/api/v1/ask", Some(json!({"question": " "})), 400).await;
+    assert_eq!(empty["error"]["kind"], "user");
+    let body = json!({"workspace": program.stage.workspace, "question": "How does push_back work?"});
+    let asked = program.request(Method::POST, "/api/v1/ask", Some(body));
+    let events = Events::of(program.stage.respond(asked).await).rest().await;
+    assert!(events.contains("event: error"), "{events}");
+    assert_eq!(data(&events).last().unwrap()["error"]["kind"], "unavailable");
+}
+
+#[tokio::test]
+async fn a_run_is_replayed_from_the_last_event_seen() {
+    let text = ["One ", "two ", "three."].map(String::from).to_vec();
+    let program = Program::new(Stage::new(scripted([Reply { text, ..Reply::default() }])).await).await;
+    let chat = program
+        .json(Method::POST, "/api/v1/chats", Some(json!({"workspace": program.stage.workspace})), 201)
+        .await;
+    let chat = chat["id"].as_str().unwrap();
+    let path = format!("/api/v1/chats/{chat}/messages");
+    let sent = program.json(Method::POST, &path, Some(json!({"text": "How does push_back work?"})), 202).await;
+    let path = format!("/api/v1/runs/{}/events", sent["run_id"].as_str().unwrap());
+    let whole = Events::of(program.stage.respond(program.request(Method::GET, &path, None)).await).rest().await;
+    let ids: Vec<u64> = whole.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect();
+    assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>(), "{whole}");
+    assert_eq!(data(&whole).last().unwrap(), &json!({"type": "ended", "state": "complete", "error": null}));
+    for seen in 0..ids.len() {
+        let mut asked = program.request(Method::GET, &path, None);
+        asked.headers_mut().insert("last-event-id", seen.to_string().parse().unwrap());
+        let rest = Events::of(program.stage.respond(asked).await).rest().await;
+        assert_eq!(data(&rest), data(&whole)[seen..], "after {seen}");
+    }
+    let view = program.json(Method::GET, &format!("/api/v1/chats/{chat}"), None, 200).await;
+    assert_eq!(view["messages"][1]["text"], "One two three.");
+}
+
+#[tokio::test]
+async fn chats_are_kept_by_programs_as_by_people() {
+    let program = Program::new(Stage::new(None).await).await;
+    let chat = program.json(Method::POST, "/api/v1/chats", Some(json!({})), 201).await;
+    let path = format!("/api/v1/chats/{}", chat["id"].as_str().unwrap());
+    program.json(Method::PATCH, &path, Some(json!({"title": "Named"})), 204).await;
+    assert_eq!(program.json(Method::GET, "/api/v1/chats", None, 200).await["chats"][0]["title"], "Named");
+    program.json(Method::DELETE, &path, None, 204).await;
+    assert_eq!(program.json(Method::GET, "/api/v1/chats", None, 200).await["chats"], json!([]));
+    program.json(Method::POST, &format!("{path}/restore"), None, 204).await;
+    assert_eq!(program.json(Method::GET, &path, None, 200).await["chat"]["title"], "Named");
+}
+
+#[tokio::test]
+async fn a_folder_is_indexed_searched_and_read() {
+    let program = Program::new(Stage::new(None).await).await;
+    let folder = program.stage.workspace.to_str().unwrap().to_owned();
+    let asked = program.request(Method::POST, "/api/v1/index", Some(json!({"workspace": folder})));
+    let events = Events::of(program.stage.respond(asked).await).rest().await;
+    let last = data(&events).pop().unwrap();
+    assert_eq!((&last["type"], &last["files"]), (&json!("finished"), &json!(1)), "{events}");
+    let query = |path: &str, more: &[(&str, &str)]| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("workspace", &folder).extend_pairs(more);
+        format!("{path}?{}", query.finish())
+    };
+    let found = program.json(Method::GET, &query("/api/v1/search", &[("q", "push_back")]), None, 200).await;
+    assert_eq!(found["hits"][0]["path"], "queue.rs");
+    let lines = [("path", "queue.rs"), ("start", "2"), ("end", "2")];
+    let passage = program.json(Method::GET, &query("/api/v1/passage", &lines), None, 200).await;
+    assert_eq!(passage["text"].as_str().unwrap().trim_end(), "pub fn push_back(item: u32) -> bool {");
+}
+
+#[tokio::test]
+async fn wrong_requests_get_one_kind_of_answer() {
+    let program = Program::new(Stage::new(None).await).await;
+    let post = Method::POST;
+    for (method, path, body, status) in [
+        (post.clone(), "/api/v1/ask", None, 415),
+        (post.clone(), "/api/v1/ask", Some(json!([])), 422),
+        (post.clone(), "/api/v1/ask", Some(json!({"question": "x", "unknown": 1})), 422),
+        (post.clone(), "/api/v1/ask", Some(json!({"question": "x", "workspace": "relative"})), 400),
+        (post.clone(), "/api/v1/ask", Some(json!({"question": "x", "workspace": "/no/such/folder"})), 400),
+        (post.clone(), "/api/v1/index", Some(json!({"workspace": "/no/such/folder"})), 400),
+        (post.clone(), "/api/v1/chats", Some(json!({"workspace": "x".repeat(20_000)})), 413),
+        (Method::GET, "/api/v1/search", None, 400),
+        (Method::GET, "/api/v1/search?workspace=/no/such/folder&q=x", None, 400),
+        (Method::GET, "/api/v1/chats/none", None, 404),
+        (Method::GET, "/api/v1/chats?cursor=wrong", None, 400),
+        (Method::GET, "/api/v1/runs/none/events", None, 404),
+        (post.clone(), "/api/v1/runs/none/stop", None, 404),
+        (post, "/api/v1/tokens", Some(json!({"name": "x"})), 403),
+        (Method::DELETE, "/api/v1/status", None, 405),
+    ] {
+        let seen = program.send(method.clone(), path, body).await;
+        assert_eq!(seen.status.as_u16(), status, "{method} {path}: {}", seen.body);
+        let error: Value = serde_json::from_str(&seen.body).unwrap();
+        assert!(error["error"]["message"].is_string() && error["error"]["kind"].is_string(), "{path}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn the_state_is_told_without_a_model() {
+    let program = Program::new(Stage::new(None).await).await;
+    let status = program.json(Method::GET, "/api/v1/status", None, 200).await;
+    assert_eq!(status["model"]["state"], "none");
+    assert_eq!(program.json(Method::GET, "/api/v1/models", None, 200).await, json!({"models": []}));
+    let health = program.stage.send(request(Method::GET, "/healthz").body(Body::empty()).unwrap()).await;
+    assert_eq!(health.status, StatusCode::OK);
+    assert_eq!(serde_json::from_str::<Value>(&health.body).unwrap()["status"], "ok");
+}

@@ -1,0 +1,94 @@
+//! Every page as it is sent, in each of its states.
+
+use axum::body::Body;
+use axum::http::Method;
+use expect_test::{ExpectFile, expect_file};
+use model::scripted::Reply;
+
+use super::stage::{Stage, request, scripted};
+
+async fn check(stage: &Stage, path: &str, expected: ExpectFile) {
+    let seen = stage.get(path).await;
+    expected.assert_eq(&stage.redact(&seen.body));
+}
+
+#[tokio::test]
+async fn signing_in() {
+    let stage = Stage::new(None).await;
+    let ask = |path: &str| request(Method::GET, path).body(Body::empty()).unwrap();
+    expect_file!["snapshots/sign_in.html"].assert_eq(&stage.redact(&stage.send(ask("/sign-in")).await.body));
+    let stale = stage.send(ask("/sign-in/used")).await;
+    expect_file!["snapshots/sign_in_stale.html"].assert_eq(&stage.redact(&stale.body));
+}
+
+#[tokio::test]
+async fn the_list_before_anything_was_asked() {
+    let stage = Stage::new(None).await;
+    check(&stage, "/", expect_file!["snapshots/home_empty.html"]).await;
+}
+
+#[tokio::test]
+async fn the_list_of_chats() {
+    let stage = Stage::new(scripted([Reply::text("yes")])).await;
+    let chat = stage.begin("How does push_back work?").await;
+    stage.finished(&chat).await;
+    check(&stage, "/chats", expect_file!["snapshots/home.html"]).await;
+}
+
+#[tokio::test]
+async fn a_chat_with_its_answer() {
+    let stage = Stage::new(scripted([Reply::text("It pushes **one** item [1].")])).await;
+    let chat = stage.begin("How does push_back work?").await;
+    stage.finished(&chat).await;
+    check(&stage, &format!("/chats/{chat}"), expect_file!["snapshots/chat.html"]).await;
+}
+
+#[tokio::test]
+async fn a_chat_without_a_model() {
+    let stage = Stage::new(None).await;
+    let chat = stage.begin("How does push_back work?").await;
+    stage.finished(&chat).await;
+    check(&stage, &format!("/chats/{chat}"), expect_file!["snapshots/chat_no_model.html"]).await;
+}
+
+#[tokio::test]
+async fn a_chat_that_failed() {
+    let error = Some(model::ModelError::Crashed("signal 6".into()));
+    let stage = Stage::new(scripted([Reply { text: vec!["half".into()], error, ..Reply::default() }])).await;
+    let chat = stage.begin("How does push_back work?").await;
+    stage.finished(&chat).await;
+    check(&stage, &format!("/chats/{chat}"), expect_file!["snapshots/chat_failed.html"]).await;
+}
+
+#[tokio::test]
+async fn settings_and_a_new_token() {
+    let stage = Stage::new(None).await;
+    let seen = stage.post("/settings/theme", &[("theme", "dark")]).await;
+    assert_eq!(seen.header("set-cookie"), "theme=dark; SameSite=Strict; Path=/; Max-Age=31536000");
+    let cookie = format!("{}; theme=dark", stage.cookie);
+    let dark = request(Method::GET, "/settings").header("cookie", cookie).body(Body::empty()).unwrap();
+    let dark = stage.send(dark).await.body;
+    assert!(dark.contains("<html lang=\"en\" data-theme=\"dark\">"), "{dark}");
+    let created = stage.post("/settings/tokens", &[("name", "editor <x>")]).await.body;
+    let secret = created.split("<code id=\"new-token\">").nth(1).unwrap().split('<').next().unwrap();
+    assert!(stage.app.check_token(secret).await.unwrap().is_some());
+    let after = stage.get("/settings").await.body;
+    assert!(!after.contains(secret) && after.contains("editor &#60;x&#62;"), "{after}");
+    let revoke =
+        after.split("action=\"").find(|part| part.contains("/revoke\"")).unwrap().split('"').next().unwrap();
+    assert_eq!(stage.post(revoke, &[]).await.header("location"), "/settings");
+    assert!(stage.app.check_token(secret).await.unwrap().is_none());
+    let refused = stage.post("/settings/tokens", &[("name", " ")]).await;
+    assert_eq!(refused.status.as_u16(), 400);
+    assert!(refused.body.contains("a token&#39;s name has 1 to 100 characters"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn a_passage_and_a_problem() {
+    let stage = Stage::new(None).await;
+    let folder: String =
+        url::form_urlencoded::byte_serialize(stage.workspace.to_str().unwrap().as_bytes()).collect();
+    let path = format!("/passages?workspace={folder}&path=queue.rs&start=2&end=3");
+    check(&stage, &path, expect_file!["snapshots/passage.html"]).await;
+    check(&stage, "/nowhere", expect_file!["snapshots/problem.html"]).await;
+}
