@@ -1,0 +1,112 @@
+//! `familiar ask`: one question about a workspace, answered as it is written.
+//!
+//! Refuses: progress where nobody looks, and an answer without its sources.
+
+mod question;
+mod shown;
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use app::{Answer, AnswerEvent};
+use clap::Args;
+use futures::StreamExt;
+use serde_json::json;
+
+use super::folder;
+use crate::context::Context;
+use crate::daemon::attach;
+use crate::failure::Failure;
+use crate::render::{self, ProgressLine, Style};
+use question::FileLines;
+
+/// Ask about a workspace; the answer names its sources.
+///
+/// What is piped in is added to the question. Without a model the best passages are shown.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  familiar ask \"How does the router match a path?\"\n  familiar ask \"What is wrong here?\" --file src/main.rs:10-40\n  cargo test 2>&1 | familiar ask \"Why does this fail?\"\n  familiar ask - --json < question.txt"
+)]
+pub(crate) struct Ask {
+    /// The question; `-` reads it from standard input.
+    question: String,
+    /// The folder whose files may answer it [default: the nearest git repository, else the working directory]
+    #[arg(long, value_name = "DIR")]
+    workspace: Option<PathBuf>,
+    /// The file it is about, with lines if you like.
+    #[arg(long, value_name = "FILE[:L1-L2]")]
+    file: Option<FileLines>,
+    /// Print one JSON object: answer, citations, model, manifest, usage.
+    #[arg(long)]
+    json: bool,
+    /// Show what the model was given, and what was left out.
+    #[arg(long)]
+    show_context: bool,
+    /// Answer by this script instead of a model, when this starts the daemon.
+    #[cfg(feature = "scripted")]
+    #[arg(long, value_name = "FILE", hide = true)]
+    scripted_model: Option<PathBuf>,
+}
+
+impl Ask {
+    /// Asks and prints.
+    pub(crate) async fn run(self) -> anyhow::Result<u8> {
+        let workspace = folder::named_or_here(self.workspace.as_deref())?;
+        let question = question::with_input(&self.question)?;
+        let mut body = json!({ "workspace": folder::text(&workspace)?, "question": question });
+        if let Some(file) = &self.file {
+            body["file"] = folder::text(&file.existing()?)?.into();
+            body["lines"] = json!(file.lines);
+        }
+        let context = Context::open()?;
+        context.tell_notes();
+        #[cfg(feature = "scripted")]
+        let script =
+            self.scripted_model.iter().flat_map(|file| [OsStr::new("--scripted-model"), file.as_os_str()]);
+        #[cfg(not(feature = "scripted"))]
+        let script = std::iter::empty::<&OsStr>();
+        let options: Vec<&OsStr> = script.collect();
+        let mut progress = ProgressLine::new();
+        progress.show("starting the daemon");
+        let daemon = attach::running_or_started(&context, &options).await?;
+        progress.show("asking");
+        let mut events = daemon.client.events::<AnswerEvent>("/api/v1/ask", &body).await?;
+        let mut streamed = false;
+        while let Some(event) = events.next().await {
+            match event? {
+                AnswerEvent::Finished { answer } => {
+                    progress.clear();
+                    return self.print(&answer, streamed).map(|()| 0);
+                }
+                AnswerEvent::Text { text } => {
+                    progress.clear();
+                    if !self.json {
+                        streamed = true;
+                        render::output(&render::escape(&text))?;
+                    }
+                }
+                event => {
+                    if let Some(words) = shown::progress(&event) {
+                        progress.show(&words);
+                    }
+                }
+            }
+        }
+        Err(Failure::new("the answer broke off").hint("ask again; `familiar status` names the log").into())
+    }
+
+    fn print(&self, answer: &Answer, streamed: bool) -> anyhow::Result<()> {
+        if self.json {
+            if let Some(notice) = &answer.notice {
+                render::complain(&format!("familiar: {}", render::one_line(notice)));
+            }
+            return Ok(render::output(&render::json(&shown::object(answer)))?);
+        }
+        let mut text = String::new();
+        if !streamed {
+            text.push_str(&render::escape(&answer.text));
+        }
+        text.push_str(&shown::after(answer, self.show_context, Style::of_output()));
+        Ok(render::output(&text)?)
+    }
+}

@@ -1,0 +1,218 @@
+//! `familiar doctor`: every link of the chain, tried for real, each failure with its fix. Refuses: changing anything
+//! but its own temporary folder.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::time::Instant;
+
+use app::{App, AppError, Backend, Home, Parts, list_models, verify_model};
+use clap::Args;
+use futures::StreamExt;
+use model::{ChatEvent, ChatRequest, Message, Priority, Role, Sampling};
+
+use super::index;
+use crate::context::Context;
+use crate::daemon::attach::{self, Daemon};
+use crate::failure::{FAILED, Failure};
+use crate::os;
+use crate::render::{self, Style};
+use crate::wiring::Workers;
+
+/// A file that must be found by its index.
+const SAMPLE: &str = "def familiar_doctor_sample(x):\n    return x + 1\n";
+const SAMPLE_NAME: &str = "familiar_doctor_sample";
+
+/// Try every link of the chain and say how to repair what fails.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {}
+
+/// What a check found: a word on what is well, or what is wrong.
+type Finding = Result<String, Failure>;
+
+impl Doctor {
+    /// Tries everything; 1 when anything failed.
+    pub(crate) async fn run(self) -> anyhow::Result<u8> {
+        let context = Context::open()?;
+        let style = Style::of_output();
+        let daemon = attach::find(&context.home).await;
+        let mut failed = 0_u32;
+        let mut tell = |name: &str, finding: Finding| -> std::io::Result<()> {
+            failed += u32::from(finding.is_err());
+            render::output(&line(name, finding, style))
+        };
+        tell("binary", Ok(format!("{} {}", os::program_name(), context.build)))?;
+        tell("home", home_writable(&context.home))?;
+        tell("config", configuration(&context))?;
+        tell("daemon", running(&daemon))?;
+        tell("port", port(&context, daemon.as_ref().ok().and_then(Option::as_ref)))?;
+        let file = model_file(&context);
+        let usable = file.as_ref().ok().map(|(path, _)| path.clone());
+        tell("model", file.map(|(_, words)| words))?;
+        if let Some(file) = usable {
+            tell("token", token(&context, &file).await)?;
+        }
+        tell("index", indexing(&context).await)?;
+        if failed == 0 {
+            return Ok(0);
+        }
+        render::output(&format!("\n{failed} of these failed\n"))?;
+        Ok(FAILED)
+    }
+}
+
+fn line(name: &str, finding: Finding, style: Style) -> String {
+    match finding {
+        Ok(words) => format!("{}  {name:<7} {}\n", style.good("ok  "), render::one_line(&words)),
+        Err(failure) => {
+            let mut text = format!("{}  {name:<7} {}\n", style.bad("FAIL"), render::one_line(&failure.message));
+            if let Some(hint) = &failure.hint {
+                text.push_str(&format!("              fix: {}\n", render::one_line(hint)));
+            }
+            text
+        }
+    }
+}
+
+fn home_writable(home: &Home) -> Finding {
+    for (what, folder) in home.folders() {
+        let probe = folder.join(".doctor");
+        let written = std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe));
+        written.map_err(|error| {
+            Failure::new(format!("{} ({what}) cannot be written: {error}", folder.display()))
+                .hint("make it writable, free some space, or set FAMILIAR_HOME to another folder")
+        })?;
+    }
+    Ok(home.data.display().to_string())
+}
+
+fn configuration(context: &Context) -> Finding {
+    match context.config.notes.first() {
+        None => Ok(context.home.config_file().display().to_string()),
+        Some(note) => Err(Failure::new(note).hint(format!("edit {}", context.home.config_file().display()))),
+    }
+}
+
+fn running(daemon: &anyhow::Result<Option<Daemon>>) -> Finding {
+    match daemon {
+        Ok(Some(daemon)) => Ok(format!("pid {} runs and answers", daemon.status.pid)),
+        Ok(None) => Ok("none runs; one is started when it is needed".into()),
+        Err(error) => Err(Failure::from_error(error).unwrap_or_else(|| Failure::new("it does not answer"))),
+    }
+}
+
+fn port(context: &Context, daemon: Option<&Daemon>) -> Finding {
+    if let Some(daemon) = daemon {
+        let none = || Failure::new("no port was free when the daemon started").hint("`familiar serve --port N`");
+        return daemon.status.port.map(|port| format!("{port} is the daemon's")).ok_or_else(none);
+    }
+    let port = context.config.port;
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => Ok(format!("{port} is free")),
+        Err(error) => {
+            let holder =
+                os::port_holder(port).map_or_else(|| error.to_string(), |holder| format!("{holder} has it"));
+            Ok(format!("{port} is taken ({holder}); the next free one will be used"))
+        }
+    }
+}
+
+fn model_file(context: &Context) -> Result<(std::path::PathBuf, String), Failure> {
+    let name = &context.config.model;
+    let entries = list_models(&context.home.models, name);
+    let entry = entries.into_iter().find(|entry| entry.current).ok_or_else(|| {
+        Failure::new(format!("there is no model named `{name}`")).hint("`familiar models pull starter`")
+    })?;
+    verify_model(&entry.path).map_err(from_app)?;
+    let words = format!("{name}, {}, {}", render::bytes(entry.size_bytes), entry.path.display());
+    Ok((entry.path, words))
+}
+
+/// One real token, made by a worker of its own, so that a running daemon is not disturbed.
+async fn token(context: &Context, file: &Path) -> Finding {
+    let workers = Workers::start(&context.build)?;
+    let model = workers.open(file, &context.config);
+    let began = Instant::now();
+    let request = ChatRequest {
+        messages: vec![Message::new(Role::User, "Say yes.")],
+        sampling: Sampling::default(),
+        answer_tokens_max: 1,
+        stop: Vec::new(),
+        priority: Priority::Interactive,
+    };
+    let mut events = model.chat(request);
+    let mut finding = Err(Failure::new("the model said nothing").hint("pull it again, or choose another one"));
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(ChatEvent::Finished(finished)) if finished.usage.answer_tokens > 0 => {
+                finding = Ok(format!("generated in {:.1} s, loading included", began.elapsed().as_secs_f64()));
+            }
+            Ok(_) => {}
+            Err(error) => finding = Err(from_app(AppError::from(error))),
+        }
+    }
+    drop(events);
+    // Ending them takes a moment and is nothing to wait for on an async thread.
+    let _ = tokio::task::spawn_blocking(move || workers.end()).await;
+    finding
+}
+
+/// A small folder, indexed and searched in a home of its own.
+async fn indexing(context: &Context) -> Finding {
+    let folder = context.home.cache.join(format!("doctor-{}", std::process::id()));
+    let finding = index_sample(context, &folder).await;
+    let _ = std::fs::remove_dir_all(&folder);
+    finding.map_err(|error| {
+        Failure::from_error(&error).unwrap_or_else(|| Failure::new("the sample could not be indexed"))
+    })
+}
+
+async fn index_sample(context: &Context, folder: &Path) -> anyhow::Result<String> {
+    let sample = folder.join("sample");
+    std::fs::create_dir_all(&sample)?;
+    std::fs::write(sample.join("sample.py"), SAMPLE)?;
+    let app = App::start(Parts {
+        home: Home::under(&folder.join("home")),
+        config: context.config.clone(),
+        backend: None,
+        build_id: context.build.to_string(),
+        auto_started: false,
+    })?;
+    let report = index::by_ourselves(&app, &sample).await;
+    let found = app.search(&sample, SAMPLE_NAME, 1).await;
+    app.shutdown().await;
+    let (report, found) = (report?, found?);
+    let first = found.hits.first().filter(|hit| hit.text.contains(SAMPLE_NAME));
+    first.ok_or_else(|| Failure::new("the sample was indexed and not found").hint("please report this"))?;
+    Ok(format!("a sample was indexed in {:.2} s and found", report.seconds))
+}
+
+fn from_app(error: AppError) -> Failure {
+    let failure = Failure::new(error.message);
+    match error.hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_comes_with_its_fix() {
+        let wrong = Err(Failure::new("no model").hint("pull one"));
+        assert_eq!(line("model", wrong, Style::plain()), "FAIL  model   no model\n              fix: pull one\n");
+        assert_eq!(line("port", Ok("4774 is free".into()), Style::plain()), "ok    port    4774 is free\n");
+    }
+
+    #[test]
+    fn an_unwritable_home_is_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::under(folder.path());
+        home.create().expect("folders");
+        assert!(home_writable(&home).is_ok());
+        std::fs::remove_dir_all(&home.cache).expect("it can go");
+        let failure = home_writable(&home).expect_err("it is gone");
+        assert!(failure.message.contains("(indexes) cannot be written"), "{failure}");
+    }
+}

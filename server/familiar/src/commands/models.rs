@@ -1,0 +1,200 @@
+//! `familiar models`: which model files there are, and bringing new ones. Refuses: a file that was not checked.
+
+use std::fs::{File, TryLockError};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use app::{Home, ModelEntry, Pull, PullProgress, list_models, verify_model};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::os;
+use crate::render::{self, ProgressLine, Style};
+
+/// Without a terminal progress is a line this often.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+const BAR_CHARS: u64 = 30;
+
+/// The model files.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  familiar models pull starter\n  familiar models pull hf:OWNER/REPO/FILE.gguf --name small\n  familiar models pull https://example.org/model.gguf --sha256 HASH\n\nThe model in use is named by `model` in config.toml."
+)]
+pub(crate) struct Models {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show the model files and which one is in use.
+    List {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring a model; goes on where an earlier attempt stopped.
+    Pull(PullArgs),
+    /// Check a model file without loading it.
+    Verify {
+        /// Its name in `models list`.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct PullArgs {
+    /// `starter`, `hf:OWNER/REPO/FILE.gguf`, or an http(s) address.
+    source: String,
+    /// What to call it [default: the file's own name]
+    #[arg(long, value_name = "N")]
+    name: Option<String>,
+    /// The SHA-256 it must have.
+    #[arg(long, value_name = "HASH")]
+    sha256: Option<String>,
+}
+
+impl Models {
+    /// Does what was asked for.
+    pub(crate) async fn run(self) -> anyhow::Result<u8> {
+        let context = Context::open()?;
+        context.tell_notes();
+        let home = &context.home;
+        let entries = || list_models(&home.models, &context.config.model);
+        match self.action {
+            Action::List { json: true } => render::output(&render::json(&json!({ "models": entries() })))?,
+            Action::List { json: false } => render::output(&table(&entries()))?,
+            Action::Pull(pull) => pull.run(home, &context.config.model).await?,
+            Action::Verify { name } => {
+                let entry = entries().into_iter().find(|entry| entry.name == name).ok_or_else(|| {
+                    Failure::new(format!("there is no model named `{name}`")).hint("see `familiar models list`")
+                })?;
+                verify_model(&entry.path)?;
+                render::output(&format!("{name} is sound\n"))?;
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl PullArgs {
+    async fn run(self, home: &Home, current: &str) -> anyhow::Result<()> {
+        let _lock = one_at_a_time(home)?;
+        let hub = std::env::var("HF_ENDPOINT").ok().filter(|hub| !hub.is_empty());
+        let request = Pull { source: self.source, name: self.name, sha256: self.sha256, hub };
+        let mut shown = Shown::new();
+        let pulled = app::pull(&home.models, request, &mut |progress| shown.progress(&progress)).await;
+        drop(shown);
+        let pulled = pulled?;
+        let state = if pulled.already { "is there already" } else { "is ready" };
+        let mut text =
+            format!("{} {state}: {}\n", pulled.name, render::escape(&pulled.path.display().to_string()));
+        if pulled.name != current {
+            text.push_str(&format!(
+                "to use it, put `model = \"{}\"` into {}\n",
+                pulled.name,
+                home.config_file().display()
+            ));
+        }
+        render::output(&text)?;
+        Ok(())
+    }
+}
+
+/// Two pulls into one folder would write the same part file.
+fn one_at_a_time(home: &Home) -> Result<File, Failure> {
+    let path = home.models.join(".pull.lock");
+    let failed = |error: std::io::Error| {
+        Failure::new(format!("cannot write {}: {error}", path.display()))
+            .hint("make the model folder writable, or set FAMILIAR_MODELS to another one")
+    };
+    let file = os::append_private(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::new("another pull is running").hint("wait until it is done, or end it"))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Progress on standard error: a bar on a terminal, else a line every few seconds.
+struct Shown {
+    line: ProgressLine,
+    told: Option<Instant>,
+}
+
+impl Shown {
+    fn new() -> Self {
+        Self { line: ProgressLine::new(), told: None }
+    }
+
+    fn progress(&mut self, progress: &PullProgress) {
+        let text = words(progress, std::io::stderr().is_terminal());
+        if self.line.is_seen() {
+            return self.line.show(&text);
+        }
+        let is_step = matches!(progress, PullProgress::Step(_));
+        if is_step || self.told.is_none_or(|told| told.elapsed() >= LINE_EVERY) {
+            self.told = Some(Instant::now());
+            render::complain(&text);
+        }
+    }
+}
+
+fn words(progress: &PullProgress, bar: bool) -> String {
+    match progress {
+        PullProgress::Step(step) => step.clone(),
+        PullProgress::Bytes { done, total: Some(total) } if *total > 0 => {
+            let share = (*done).min(*total) as f64 / *total as f64;
+            let filled = (share * BAR_CHARS as f64) as usize;
+            let bar = if bar {
+                format!("[{:<width$}] ", "#".repeat(filled), width = BAR_CHARS as usize)
+            } else {
+                String::new()
+            };
+            format!("{bar}{:.0} %, {} of {}", share * 100.0, render::bytes(*done), render::bytes(*total))
+        }
+        PullProgress::Bytes { done, .. } => render::bytes(*done),
+    }
+}
+
+fn table(entries: &[ModelEntry]) -> String {
+    if entries.is_empty() {
+        return "there are no models; get the starter with `familiar models pull starter`\n".into();
+    }
+    let style = Style::of_output();
+    let width = entries.iter().map(|entry| entry.name.chars().count()).max().unwrap_or(0);
+    let line = |entry: &ModelEntry| {
+        let mark = if entry.current { style.good("in use") } else { String::new() };
+        format!("{:<width$}  {:>9}  {mark}\n", render::one_line(&entry.name), render::bytes(entry.size_bytes))
+    };
+    entries.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_a_bar_or_a_line() {
+        let half = PullProgress::Bytes { done: 50_000_000, total: Some(100_000_000) };
+        assert_eq!(words(&half, true), "[###############               ] 50 %, 50.0 MB of 100.0 MB");
+        assert_eq!(words(&half, false), "50 %, 50.0 MB of 100.0 MB");
+        assert_eq!(words(&PullProgress::Bytes { done: 7, total: None }, true), "7 B");
+        assert_eq!(words(&PullProgress::Step("checking".into()), true), "checking");
+    }
+
+    #[test]
+    fn one_pull_at_a_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::under(folder.path());
+        home.create().expect("folders");
+        let first = one_at_a_time(&home).expect("nobody pulls");
+        assert_eq!(one_at_a_time(&home).expect_err("one pulls").message, "another pull is running");
+        drop(first);
+        assert!(one_at_a_time(&home).is_ok());
+    }
+}

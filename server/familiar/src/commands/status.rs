@@ -1,0 +1,108 @@
+//! `familiar status`: what runs, on one screen. Refuses: starting anything.
+
+use app::Status as DaemonStatus;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::daemon::run::address;
+use crate::daemon::{attach, lock};
+use crate::render::Style;
+use crate::{home, render};
+
+/// Show what runs: daemon, model, indexes, and where the log is.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    /// Shows it.
+    pub(crate) async fn run(self) -> anyhow::Result<u8> {
+        let home = home::from_environment()?;
+        let daemon = attach::find(&home).await?;
+        let text = match (&daemon, self.json) {
+            (Some(daemon), true) => {
+                let mut status = serde_json::to_value(&daemon.status)?;
+                if let Value::Object(fields) = &mut status {
+                    fields.insert("running".into(), true.into());
+                }
+                render::json(&status)
+            }
+            (Some(daemon), false) => running(&daemon.status, Style::of_output()),
+            (None, true) => {
+                let holder = lock::holder(&home);
+                render::json(&json!({
+                    "running": false, "home": home.data, "log": home.log_file(), "held_by": holder,
+                }))
+            }
+            (None, false) => {
+                let state = match lock::holder(&home) {
+                    Some(holder) => format!("no daemon runs; {} holds this home\n", holder.describe()),
+                    None => "no daemon runs; `familiar serve` starts one, and so does an editor\n".to_owned(),
+                };
+                format!("{state}log    {}\n", render::escape(&home.log_file().display().to_string()))
+            }
+        };
+        render::output(&text)?;
+        Ok(0)
+    }
+}
+
+fn running(status: &DaemonStatus, style: Style) -> String {
+    let how = if status.auto_started { ", started by an editor or a command" } else { "" };
+    let mut lines = vec![
+        ("daemon", format!("pid {}, up for {}{how}", status.pid, duration(status.uptime_s))),
+        ("build", status.build_id.clone()),
+        ("page", status.port.map_or_else(|| "none: no port was free".to_owned(), address)),
+        ("model", model(status)),
+        ("in use", format!("{} sessions and streams, {} answers and jobs", status.sessions, status.runs)),
+    ];
+    for workspace in &status.workspaces {
+        let root = workspace.root.display();
+        let progress = match workspace.state.as_str() {
+            "building" => format!("indexing, {} of {} files", workspace.done, workspace.total),
+            state => format!("{state}, {} files, {} chunks", workspace.files, workspace.chunks),
+        };
+        lines.push(("index", format!("{root}: {progress}")));
+    }
+    lines.extend(status.notes.iter().map(|note| ("note", note.clone())));
+    lines.push(("home", status.home.display().to_string()));
+    lines.push(("log", status.log.display().to_string()));
+    let line = |(name, text): &(&str, String)| {
+        format!("{} {}\n", style.dim(&format!("{name:<7}")), render::one_line(text))
+    };
+    lines.iter().map(line).collect()
+}
+
+fn model(status: &DaemonStatus) -> String {
+    let model = &status.model;
+    let Some(name) = &model.name else { return format!("none; {}", model.hint.as_deref().unwrap_or_default()) };
+    let context = model.context_tokens.map(|tokens| format!(", {tokens} tokens of context"));
+    let speed = model.prompt_tokens_per_s.zip(model.answer_tokens_per_s);
+    let speed = speed.map(|(reads, writes)| format!(", reads {reads:.0} and writes {writes:.0} tokens/s"));
+    let pid = model.pid.map(|pid| format!(", pid {pid}"));
+    let extra: Vec<String> = [context, speed, pid].into_iter().flatten().collect();
+    format!("{name}, {}{}", model.state, extra.concat())
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_readable() {
+        for (seconds, text) in [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7325, "2 h 2 min")] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The one place that names backends: a model file becomes a worker process that runs it.
+//!
+//! Refuses: loading anything before the first request, and native code in this process.
+
+use std::path::Path;
+#[cfg(feature = "scripted")]
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use app::{Backend, Config, RunningModel};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use model::{ChatModel, ChatRequest, ChatStream, ModelError, ModelInfo};
+use worker::{Supervisor, WorkerModel, WorkerOptions, WorkerSpec};
+
+use crate::build_id::BuildId;
+#[cfg(feature = "scripted")]
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// Time workers get to end in order when the daemon leaves.
+const WORKERS_END_MAX: Duration = Duration::from_secs(3);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Runs model files in worker processes.
+pub(crate) struct Workers {
+    supervisor: Arc<Supervisor>,
+    build_id: String,
+    #[cfg(feature = "scripted")]
+    script: Option<PathBuf>,
+}
+
+impl Workers {
+    /// Workers of this build. The thread that starts them lives as long as the process.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub(crate) fn start(build: &BuildId) -> Result<Self, Failure> {
+        let supervisor =
+            Supervisor::start().map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
+        Ok(Self {
+            supervisor,
+            build_id: build.to_string(),
+            #[cfg(feature = "scripted")]
+            script: None,
+        })
+    }
+
+    /// The same, but the model follows the script in `file`. The model folder is one of its own then, with a file
+    /// that stands for the model, so that the user's models stay untouched.
+    ///
+    /// # Errors
+    /// When that folder cannot be written.
+    #[cfg(feature = "scripted")]
+    pub(crate) fn scripted(mut self, context: &mut Context, file: Option<PathBuf>) -> Result<Self, Failure> {
+        let Some(file) = file else { return Ok(self) };
+        let failed = |error: std::io::Error| Failure::new(format!("cannot use {}: {error}", file.display()));
+        self.script = Some(std::fs::canonicalize(&file).map_err(failed)?);
+        context.home.models = context.home.state.join("scripted-models");
+        context.home.create().map_err(|error| Failure::new(error.message))?;
+        std::fs::write(context.home.models.join("scripted.gguf"), b"").map_err(failed)?;
+        context.config = std::mem::take(&mut context.config).with_argument("model", "scripted");
+        Ok(self)
+    }
+
+    /// Ends all workers and waits for that.
+    pub(crate) fn end(&self) {
+        self.supervisor.end_all(WORKERS_END_MAX);
+    }
+
+    fn spec(&self, file: &Path, name: &str, config: &Config) -> WorkerSpec {
+        #[cfg(feature = "scripted")]
+        if let Some(script) = &self.script {
+            return WorkerSpec::own_program(["worker".as_ref(), "scripted".as_ref(), script.as_os_str()]);
+        }
+        let context_tokens = config.context_tokens_max.to_string();
+        WorkerSpec::own_program([
+            "worker".as_ref(),
+            "llama".as_ref(),
+            "--model".as_ref(),
+            file.as_os_str(),
+            "--name".as_ref(),
+            name.as_ref(),
+            "--context-tokens".as_ref(),
+            context_tokens.as_ref(),
+        ] as [&std::ffi::OsStr; 8])
+    }
+}
+
+impl Backend for Workers {
+    fn open(&self, file: &Path, config: &Config) -> Arc<dyn RunningModel> {
+        let name = file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut options = WorkerOptions::new(&name, self.spec(file, &name, config), &self.build_id);
+        let idle = u32::try_from(config.model_idle_minutes).unwrap_or(u32::MAX);
+        options.idle_unload = (idle > 0).then(|| MINUTE.saturating_mul(idle));
+        match WorkerModel::new(options, Arc::clone(&self.supervisor)) {
+            Ok(model) => Arc::new(WorkerHandle { model, requests: Arc::default() }),
+            Err(error) => Arc::new(NoThread { name, why: error.to_string() }),
+        }
+    }
+}
+
+/// A model in a worker, with a count of what it is asked.
+struct WorkerHandle {
+    model: WorkerModel,
+    requests: Arc<AtomicU32>,
+}
+
+/// Counts one request while its answer is read.
+struct Counted(Arc<AtomicU32>);
+
+impl Counted {
+    fn new(requests: &Arc<AtomicU32>) -> Self {
+        requests.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(requests))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl ChatModel for WorkerHandle {
+    fn info(&self) -> ModelInfo {
+        self.model.info()
+    }
+
+    fn load(&self) -> BoxFuture<'_, Result<ModelInfo, ModelError>> {
+        self.model.load()
+    }
+
+    fn chat(&self, request: ChatRequest) -> ChatStream {
+        let counted = Counted::new(&self.requests);
+        Box::pin(self.model.chat(request).inspect(move |_| {
+            let _held = &counted;
+        }))
+    }
+
+    fn count_tokens(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<u32>, ModelError>> {
+        self.model.count_tokens(texts)
+    }
+}
+
+impl RunningModel for WorkerHandle {
+    fn process_id(&self) -> Option<u32> {
+        self.model.pid()
+    }
+
+    fn queue_len(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    fn unload(&self) -> BoxFuture<'static, ()> {
+        let model = self.model.clone();
+        Box::pin(async move { model.unload().await })
+    }
+}
+
+/// A model that could not even be watched over, because the system has no thread to give.
+struct NoThread {
+    name: String,
+    why: String,
+}
+
+impl NoThread {
+    fn error(&self) -> ModelError {
+        ModelError::Unavailable(self.why.clone())
+    }
+}
+
+impl ChatModel for NoThread {
+    fn info(&self) -> ModelInfo {
+        ModelInfo { name: self.name.clone(), ..ModelInfo::default() }
+    }
+
+    fn load(&self) -> BoxFuture<'_, Result<ModelInfo, ModelError>> {
+        let error = self.error();
+        Box::pin(async move { Err(error) })
+    }
+
+    fn chat(&self, _request: ChatRequest) -> ChatStream {
+        let error = self.error();
+        Box::pin(futures::stream::once(async move { Err(error) }))
+    }
+
+    fn count_tokens(&self, _texts: Vec<String>) -> BoxFuture<'_, Result<Vec<u32>, ModelError>> {
+        let error = self.error();
+        Box::pin(async move { Err(error) })
+    }
+}
+
+impl RunningModel for NoThread {
+    fn process_id(&self) -> Option<u32> {
+        None
+    }
+
+    fn queue_len(&self) -> u32 {
+        0
+    }
+
+    fn unload(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
