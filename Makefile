@@ -1,0 +1,50 @@
+# The commands a person types: `make run` and `make test` each do all their own set-up. How each step is done stands in
+# .make/; what a build needs to know stands in .cargo/config.toml, so that `cargo` alone builds the very same things.
+.PHONY: help run test setup assets test-editors clean
+
+# The folder to index and to ask about.
+WORKSPACE ?= $(CURDIR)
+
+# The tests build the binary with the scripted model into a folder of their own, so that the user's binary is never
+# replaced. Compiled crates are shared all the same: they lie in the build-dir, not here.
+TEST_DIR := $(CURDIR)/target/scripted
+TEST_BUILD := --release --features familiar/scripted --target-dir $(TEST_DIR)
+TEST_BIN := $(TEST_DIR)/release/familiar
+# A home of their own, so that a daemon of the user's never sees a test.
+TEST_HOME := FAMILIAR_HOME=$(CURDIR)/target/test-home FAMILIAR_MODELS=$(CURDIR)/target/models
+
+help:
+	@echo 'make run [WORKSPACE=DIR]  set up, build, bring the starter model, serve DIR (this folder if none)'
+	@echo 'make test                 set up and run every check and test'
+	@echo 'make setup                install what a build needs, and nothing else'
+	@echo 'make assets               build the style sheet and scripts of the web pages'
+	@echo 'make test-editors         bring the editors of the end-to-end tests into target/editors'
+	@echo 'make clean                remove what was built here (target/, web assets, editor client)'
+
+run: assets
+	cargo build --release --package familiar
+	target/release/familiar models pull starter
+	@exec target/release/familiar serve --workspace "$(WORKSPACE)"
+
+test: assets test-editors
+	@.make/npm-build editors/vscode out/extension.js package.json tsconfig.json src
+	@.make/django
+	@.make/optional fmt cargo fmt --all --check
+	@.make/optional clippy cargo clippy --workspace --all-targets $(TEST_BUILD) -- --deny warnings
+	cargo build --workspace --bins --tests --examples $(TEST_BUILD)
+	$(TEST_HOME) $(TEST_BIN) models pull starter
+	FAMILIAR_BIN=$(TEST_BIN) FAMILIAR_TEST_MODEL=$(CURDIR)/target/models/starter.gguf \
+	FAMILIAR_TEST_DJANGO=$(CURDIR)/target/django FAMILIAR_TEST_EDITORS=$(CURDIR)/target/editors/bin \
+	cargo test --workspace $(TEST_BUILD)
+
+setup:
+	@.make/setup
+
+assets: setup
+	@.make/npm-build server/web/assets dist/app.css package.json build.js src ../templates
+
+test-editors: setup
+	@.make/editors
+
+clean:
+	rm -rf target server/web/assets/dist server/web/assets/node_modules editors/vscode/out editors/vscode/node_modules
