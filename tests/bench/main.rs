@@ -1,0 +1,41 @@
+//! Measures Familiar side by side with what bounds it, in one run on one machine, and writes tables to `results/`.
+//!
+//! Usage: `bench index|decode|daemon DJANGO STARTER RESULTS`. Refuses: comparing figures of different runs.
+
+mod daemon;
+mod decode;
+mod index;
+mod table;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+/// What every bench needs.
+pub struct Inputs {
+    /// Django's sources.
+    pub django: PathBuf,
+    /// The starter model.
+    pub starter: PathBuf,
+    /// Where tables are written.
+    pub results: PathBuf,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // The decode bench starts this program again as the child that runs the model.
+    if let [role, model] = arguments.as_slice()
+        && role == decode::WORKER_ROLE
+    {
+        return Ok(decode::serve(Path::new(model))?);
+    }
+    let [what, django, starter, results] = arguments.as_slice() else {
+        return Err("usage: bench index|decode|daemon DJANGO STARTER RESULTS".into());
+    };
+    let inputs = Inputs { django: django.into(), starter: starter.into(), results: results.into() };
+    match what.as_str() {
+        "index" => index::run(&inputs),
+        "decode" => decode::run(&inputs),
+        "daemon" => daemon::run(&inputs),
+        _ => Err(format!("there is no bench `{what}`").into()),
+    }
+}

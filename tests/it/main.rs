@@ -1,0 +1,11 @@
+//! The one integration binary: house rules, and the real program driven from outside. Refuses: tests of private
+//! functions, sleeps, and skipping what is missing.
+
+mod answers;
+mod commands;
+mod daemon;
+mod examples;
+mod hostile;
+mod project;
+mod session;
+mod tidy;
