@@ -1,6 +1,6 @@
 # The commands a person types: `make run` and `make test` each do all their own set-up. How each step is done stands in
 # .make/; what a build needs to know stands in .cargo/config.toml, so that `cargo` alone builds the very same things.
-.PHONY: help run test setup assets test-editors clean
+.PHONY: help run test bench setup assets test-editors clean
 
 # The folder to index and to ask about.
 WORKSPACE ?= $(CURDIR)
@@ -16,6 +16,7 @@ TEST_HOME := FAMILIAR_HOME=$(CURDIR)/target/test-home FAMILIAR_MODELS=$(CURDIR)/
 help:
 	@echo 'make run [WORKSPACE=DIR]  set up, build, bring the starter model, serve DIR (this folder if none)'
 	@echo 'make test                 set up and run every check and test'
+	@echo 'make bench                measure, side by side, into tests/bench/results'
 	@echo 'make setup                install what a build needs, and nothing else'
 	@echo 'make assets               build the style sheet and scripts of the web pages'
 	@echo 'make test-editors         bring the editors of the end-to-end tests into target/editors'
@@ -36,6 +37,15 @@ test: assets test-editors
 	FAMILIAR_BIN=$(TEST_BIN) FAMILIAR_TEST_MODEL=$(CURDIR)/target/models/starter.gguf \
 	FAMILIAR_TEST_DJANGO=$(CURDIR)/target/django FAMILIAR_TEST_EDITORS=$(CURDIR)/target/editors/bin \
 	cargo test --workspace $(TEST_BUILD)
+
+bench: assets
+	@.make/django
+	cargo build --workspace --bins $(TEST_BUILD)
+	$(TEST_HOME) $(TEST_BIN) models pull starter
+	@for part in index decode daemon; do \
+		FAMILIAR_BIN=$(TEST_BIN) $(TEST_DIR)/release/bench $$part target/django target/models/starter.gguf \
+			tests/bench/results || exit 1; \
+	done
 
 setup:
 	@.make/setup

@@ -59,8 +59,11 @@ fn show(event: &Value) -> Result<(), Box<dyn Error>> {
                 println!("{label} [{}] {path}:{}-{}", citation["n"], citation["start_line"], citation["end_line"]);
             }
         }
-        Some("error") => return Err(event["error"]["message"].as_str().unwrap_or("it failed").into()),
         _ => {}
     }
-    Ok(())
+    // An answer that breaks off ends with what went wrong, never silently.
+    match event["error"]["message"].as_str() {
+        Some(message) => Err(message.into()),
+        None => Ok(()),
+    }
 }

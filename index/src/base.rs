@@ -25,8 +25,8 @@ use crate::tokenize::{CodeTokenizer, TOKENIZER};
 const DELETED_SHARE_MAX: f32 = 0.2;
 /// Segments of one size that are merged into one.
 const MERGE_SEGMENTS_MIN: usize = 6;
-/// Threads that write the text index during a build; parsing needs the other cores.
-const BUILD_WRITERS: usize = 1;
+/// Threads that write the text index during a build, so that the last segments are not written by one core alone.
+const BUILD_WRITERS: usize = 2;
 
 /// The index on disk, open for writing.
 pub(crate) struct Base {

@@ -36,6 +36,9 @@ pub(crate) const NOTES_MAX: usize = 20;
 pub(crate) const PARSE_MS_MAX: u64 = 2_000;
 /// Definitions read from one file.
 pub(crate) const SYMBOLS_MAX: usize = 20_000;
+/// How deep in a syntax tree definitions are looked for. Below it lie expressions, and the rare definition among them
+/// is found as part of the one around it; looking everywhere takes as long as half of parsing.
+pub(crate) const SYMBOL_DEPTH_MAX: u32 = 8;
 /// Chunks aim at this size, in bytes.
 pub(crate) const CHUNK_BYTES_TARGET: usize = 1_500;
 /// A definition up to this size stays whole, in bytes.

@@ -71,7 +71,6 @@ impl Writer {
             // Changes between the walk and the watch would be seen by neither.
             found = walk(&self.shared.root, &self.shared.limits, cancel)?;
         }
-        eprintln!("walked {:.3}", started.elapsed().as_secs_f64());
         let notes = std::mem::take(&mut found.notes);
         let mut tally = std::mem::take(&mut found.tally);
         let total = found.files.len();
@@ -103,11 +102,9 @@ impl Writer {
                 return Err(error);
             }
         }
-        eprintln!("built {:.3}", started.elapsed().as_secs_f64());
         let skipped = build.tally.list();
         let facts = [(COMPLETE, "1".to_owned()), (SKIPPED, serde_json::to_string(&skipped).unwrap_or_default())];
         self.publish(&facts, Some(State::Ready))?;
-        eprintln!("published {:.3}", started.elapsed().as_secs_f64());
         tell(Progress { done: total, total });
         self.shared.update_status(|status| status.skipped.clone_from(&skipped));
         for note in &notes {

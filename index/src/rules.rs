@@ -113,11 +113,12 @@ impl Level {
         Arc::new(Self::read(root, level, &global))
     }
 
-    /// The rules in a folder directly below.
-    pub(crate) fn below(self: &Arc<Self>, folder: &Path) -> Arc<Self> {
-        let next = Self::read(folder, Some(self.clone()), &self.global);
-        let silent = [&next.familiar, &next.ignore, &next.git, &next.exclude].iter().all(|rules| rules.is_none());
-        if silent && !next.is_repository { self.clone() } else { Arc::new(next) }
+    /// The rules in a folder directly below; `has` says which names stand in it.
+    pub(crate) fn below(self: &Arc<Self>, folder: &Path, has: impl Fn(&str) -> bool) -> Arc<Self> {
+        if !RULE_FILES.iter().any(|name| has(name)) && !has(".git") {
+            return self.clone();
+        }
+        Arc::new(Self::read(folder, Some(self.clone()), &self.global))
     }
 
     fn read(folder: &Path, parent: Option<Arc<Self>>, global: &Arc<Gitignore>) -> Self {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tree_sitter::{Node, QueryCursor, QueryCursorOptions, QueryCursorState, StreamingIterator};
 
 use crate::language::Language;
-use crate::limits::{HEADER_PART_BYTES_MAX, SYMBOLS_MAX};
+use crate::limits::{HEADER_PART_BYTES_MAX, SYMBOL_DEPTH_MAX, SYMBOLS_MAX};
 
 /// Documentation kept of one definition, in bytes.
 const DOC_BYTES_MAX: usize = 2_000;
@@ -100,6 +100,7 @@ fn capture(
         if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     let options = QueryCursorOptions::new().progress_callback(&mut in_time);
+    cursor.set_max_start_depth(Some(SYMBOL_DEPTH_MAX));
     let mut matches = cursor.matches_with_options(&language.definitions, root, text.as_bytes(), options);
     while let Some(found) = matches.next() {
         let mut definition = None;

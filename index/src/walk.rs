@@ -86,10 +86,11 @@ pub(crate) fn look_at(root: &Path, path: &str, cancel: &CancelFlag) -> Result<Fo
         if parts.peek().is_none() && kind.file {
             return Ok(Found::File(Entry { path: relative, stat: StatKey::of(&meta) }));
         }
-        if !kind.folder || is_marked_cache(&full) {
+        let has = |name: &str| fs::symlink_metadata(full.join(name)).is_ok();
+        if !kind.folder || DEPENDENCY_MARKERS.iter().any(|marker| has(marker)) {
             return Ok(Found::Nothing);
         }
-        level = level.below(&full);
+        level = level.below(&full, has);
         here = full;
     }
     let mut walk = Walk::default();
@@ -98,9 +99,10 @@ pub(crate) fn look_at(root: &Path, path: &str, cancel: &CancelFlag) -> Result<Fo
     Ok(Found::Folder(walk))
 }
 
-/// A folder still to be listed: where it is, its relative path, the rules in it, and its depth.
+/// A folder still to be listed: where it is, its relative path, the rules above it, and its depth.
 type Pending = (PathBuf, String, Arc<Level>, usize);
 
+/// Lists a folder, whose own rules are in `level` already, and everything below it.
 fn descend(
     start: &Path,
     relative: String,
@@ -110,7 +112,8 @@ fn descend(
 ) -> Result<(), IndexError> {
     let depth = relative.split('/').count();
     let mut pending: Vec<Pending> = vec![(start.to_owned(), relative, level, depth)];
-    while let Some((folder, relative, level, depth)) = pending.pop() {
+    let mut is_start = true;
+    while let Some((folder, relative, above, depth)) = pending.pop() {
         if cancel.is_cancelled() {
             return Err(IndexError::Cancelled);
         }
@@ -124,13 +127,20 @@ fn descend(
                 continue;
             }
         };
-        for entry in entries.flatten() {
-            if let Some((path, relative)) = visit(&entry, &relative, &level, walk) {
+        let entries: Vec<DirEntry> = entries.flatten().collect();
+        let has = |name: &str| entries.iter().any(|entry| entry.file_name() == name);
+        if !is_start && DEPENDENCY_MARKERS.iter().any(|marker| has(marker)) {
+            walk.tally.add(SkipReason::Dependencies, &relative);
+            continue;
+        }
+        let level = if is_start { above } else { above.below(&folder, has) };
+        is_start = false;
+        for entry in &entries {
+            if let Some((path, relative)) = visit(entry, &relative, &level, walk) {
                 if depth >= FOLDER_DEPTH_MAX {
                     walk.tally.add(SkipReason::TooDeep, &relative);
                 } else {
-                    let below = level.below(&path);
-                    pending.push((path, relative, below, depth + 1));
+                    pending.push((path, relative, level.clone(), depth + 1));
                 }
             }
         }
@@ -160,10 +170,6 @@ fn visit(entry: &DirEntry, parent: &str, level: &Level, walk: &mut Walk) -> Opti
         return None;
     }
     if kind.folder {
-        if is_marked_cache(&full) {
-            walk.tally.add(SkipReason::Dependencies, &relative);
-            return None;
-        }
         return Some((full, relative));
     }
     match entry.metadata() {
@@ -204,10 +210,6 @@ fn left_out(level: &Level, full: &Path, name: &str, relative: &str, kind: Kind) 
         return Some(SkipReason::Dependencies);
     }
     None
-}
-
-fn is_marked_cache(folder: &Path) -> bool {
-    DEPENDENCY_MARKERS.iter().any(|marker| fs::symlink_metadata(folder.join(marker)).is_ok())
 }
 
 fn join(relative: &mut String, name: &str) {

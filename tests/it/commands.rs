@@ -57,7 +57,7 @@ fn bad_input_is_one_clear_line_with_the_next_step() {
         (vec!["index", "/no/such/folder"], 1, "there is no folder"),
         (vec!["index", file.to_str().expect("a path")], 1, "folder"),
         (vec!["search", "x", "--workspace", "/no/such/folder"], 1, "there is no folder"),
-        (vec!["search", " ", "--workspace", "."], 1, "search needs some words"),
+        (vec!["search", " ", "--workspace", "."], 2, "nothing to look for"),
         (vec!["ask", "why?", "--file", "nothing.py"], 1, "nothing.py"),
         (vec!["models", "pull", "nope"], 1, "names no model"),
         (vec!["tokens", "create", "--name", ""], 1, "name"),

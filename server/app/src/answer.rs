@@ -135,8 +135,8 @@ pub enum AnswerEvent {
     },
     /// The answer is complete. No event follows.
     Finished {
-        /// It, whole.
-        answer: Answer,
+        /// It, whole; boxed because most events are small.
+        answer: Box<Answer>,
     },
 }
 
@@ -186,7 +186,7 @@ impl App {
             usage: Some(written.usage),
             notice: found.notice,
         };
-        events.send(AnswerEvent::Finished { answer }).await
+        events.send(AnswerEvent::Finished { answer: Box::new(answer) }).await
     }
 }
 
@@ -276,9 +276,8 @@ fn without_model(error: AppError, found: sources::Found) -> AnswerEvent {
     }
     let citations = looked_at(&shown);
     let manifest = Manifest { notes: vec!["nothing was sent: no model is loaded".into()], ..Manifest::default() };
-    AnswerEvent::Finished {
-        answer: Answer { text, citations, model: None, manifest, usage: None, notice: Some(notice) },
-    }
+    let answer = Answer { text, citations, model: None, manifest, usage: None, notice: Some(notice) };
+    AnswerEvent::Finished { answer: Box::new(answer) }
 }
 
 /// The passages before an answer used any.

@@ -2,7 +2,7 @@
 //! against the version they were made for.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use engine::{EditAction, EditTask, Refusal};
@@ -11,7 +11,7 @@ use model::{ChatEvent, ChatRequest, ModelInfo, Priority, Sampling};
 use text::{Document, Edit};
 
 use crate::streaming::{Events, streaming};
-use crate::{App, AppError, Buffer, ErrorKind, Result};
+use crate::{App, AppError, Buffer, ErrorKind, Result, RunningModel};
 
 /// Answers asked for until one can be used.
 const ATTEMPTS_MAX: u32 = 3;
@@ -19,6 +19,10 @@ const ATTEMPTS_MAX: u32 = 3;
 const GROWTH_MAX: u32 = 3;
 /// Tokens an answer may have however short the code is.
 const ANSWER_TOKENS_MIN: u32 = 256;
+/// Passages of other files looked at for one edit.
+const RELATED_MAX: usize = 4;
+/// They get one part in this many of what the prompt has room for besides the code.
+const RELATED_SHARE: u32 = 3;
 /// Tokens between two reports of progress.
 const REPORT_EVERY_TOKENS: u32 = 8;
 
@@ -102,7 +106,7 @@ impl App {
 
     async fn make_edit(&self, request: EditRequest, events: &Events<EditEvent>) -> Result<EditOutcome> {
         let _busy = self.count_run();
-        let EditRequest { document, selection, action, instruction, .. } = request;
+        let EditRequest { workspace, path, document, selection, action, instruction, open_buffers } = request;
         if action == EditAction::Edit && instruction.as_deref().is_none_or(|words| words.trim().is_empty()) {
             return Err(AppError::new(ErrorKind::User, "an edit needs an instruction")
                 .hint("say what to change, or use the fix, document, tests or optimise action"));
@@ -119,9 +123,15 @@ impl App {
         let info = model.load().await?;
         let code_tokens = model.count_tokens(vec![task.code()]).await?.first().copied().unwrap_or(0);
         let answer_tokens_max = answer_room(code_tokens, &info);
+        let budget = engine::budget(&info, answer_tokens_max, config.prompt_seconds_max);
+        let room = budget.prompt_tokens_max.saturating_sub(code_tokens) / RELATED_SHARE;
+        let related = match &workspace {
+            Some(root) => self.related(root, path.as_deref(), &task, &open_buffers, room, &*model).await?,
+            None => Vec::new(),
+        };
         let mut previous: Option<Refusal> = None;
         for attempt in 0..ATTEMPTS_MAX {
-            let plan = engine::plan_edit(&task, &[], previous.as_ref());
+            let plan = engine::plan_edit(&task, &related, previous.as_ref());
             let request = ChatRequest {
                 messages: plan.messages,
                 // The first try takes the likeliest words; a retry with the same ones would fail the same way.
@@ -141,6 +151,40 @@ impl App {
             }
         }
         Ok(previous.as_ref().map_or_else(|| refused(&Refusal::NoCode), refused))
+    }
+}
+
+impl App {
+    /// Passages of other files that the code to change has to do with, within `room` tokens.
+    async fn related(
+        &self,
+        root: &Path,
+        own: Option<&Path>,
+        task: &EditTask,
+        open_buffers: &[Buffer],
+        room: u32,
+        model: &dyn RunningModel,
+    ) -> Result<Vec<engine::Passage>> {
+        let code = task.code();
+        let query = format!("{}\n{code}", task.instruction.as_deref().unwrap_or_default());
+        // An edit needs no search to be made, so a folder that cannot be searched costs it only its context.
+        let found = match self.search_with(root, &query, RELATED_MAX, open_buffers).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "an edit goes on without related passages");
+                return Ok(Vec::new());
+            }
+        };
+        let own = own.and_then(|own| own.strip_prefix(root).ok()).map(crate::indexing::slashed);
+        let others: Vec<engine::Passage> = found
+            .hits
+            .into_iter()
+            .filter(|hit| own.as_deref() != Some(hit.path.as_str()))
+            .map(crate::sources::from_hit)
+            .collect();
+        let counts = model.count_tokens(others.iter().map(|passage| passage.text.clone()).collect()).await?;
+        let counted = others.into_iter().zip(counts).collect();
+        Ok(engine::pack(&query, counted, room).passages)
     }
 }
 

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use engine::Manifest;
+use engine::{Citation, Manifest};
 use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use store::{After, EVENTS_BATCH_MAX, MessageRole, NewRun, RunEnd, RunOutcome, RunUsage};
@@ -257,11 +257,9 @@ impl App {
                     Some(RunEvent { seq: u64::try_from(event.seq).ok()?, kind })
                 }));
             }
-            if !matches!(events.last(), Some(RunEvent { kind: RunEventKind::Ended { .. }, .. })) {
-                let seq = u64::try_from(last).unwrap_or(0) + 1;
-                let kind = RunEventKind::Ended { state: chats::state(message.state), error: message.error };
-                events.push(RunEvent { seq, kind });
-            }
+            let seq = u64::try_from(last).unwrap_or(0) + 1;
+            let kind = RunEventKind::Ended { state: chats::state(message.state), error: message.error };
+            events.push(RunEvent { seq, kind });
             Ok(events)
         })
         .await
@@ -281,20 +279,29 @@ impl App {
 struct Outcome {
     outcome: RunOutcome,
     error: Option<String>,
-    answer: Option<Answer>,
+    answer: Option<Box<Answer>>,
 }
 
 /// Makes the answer of one run, keeping what it writes.
 async fn run(app: App, run_id: String, ask: Ask, live: Arc<LiveRun>) {
-    let mut journal = Journal { app: app.clone(), run_id: run_id.clone(), text: String::new(), kept: 0, stored: 0 };
+    let mut journal = Journal {
+        app: app.clone(),
+        run_id: run_id.clone(),
+        text: String::new(),
+        sources: Vec::new(),
+        kept: 0,
+        stored: 0,
+    };
     let outcome = match journal.start().await {
         Ok(()) => follow(&app, ask, &live, &mut journal).await,
         Err(error) => failed(error),
     };
-    let state = journal.finish(outcome).await;
-    live.push(state);
+    let end = journal.finish(outcome).await;
     journal.keep_events(&live).await;
+    // Whoever hears of the end may ask again at once, so the run is off the list by then. The end itself is told from
+    // the stored state of the run.
     app.inner.runs.live.lock().unwrap_or_else(PoisonError::into_inner).remove(&run_id);
+    live.push(end);
 }
 
 async fn follow(app: &App, ask: Ask, live: &LiveRun, journal: &mut Journal) -> Outcome {
@@ -308,13 +315,13 @@ async fn follow(app: &App, ask: Ask, live: &LiveRun, journal: &mut Journal) -> O
             () = app.inner.shutdown.cancelled() => return ended(RunOutcome::Interrupted),
             event = answer.next() => match event {
                 Some(Ok(event)) => {
-                    if let AnswerEvent::Text { text } = &event {
-                        journal.text.push_str(text);
+                    let mut finished = None;
+                    match &event {
+                        AnswerEvent::Text { text } => journal.text.push_str(text),
+                        AnswerEvent::Sources { passages } => journal.sources.clone_from(passages),
+                        AnswerEvent::Finished { answer } => finished = Some(answer.clone()),
+                        _ => {}
                     }
-                    let finished = match &event {
-                        AnswerEvent::Finished { answer } => Some(answer.clone()),
-                        _ => None,
-                    };
                     live.push(RunEventKind::Answer(event));
                     if finished.is_some() {
                         return Outcome { outcome: RunOutcome::Done, error: None, answer: finished };
@@ -342,6 +349,8 @@ struct Journal {
     app: App,
     run_id: String,
     text: String,
+    /// The passages that were sent: what an answer that broke off cites.
+    sources: Vec<Citation>,
     /// Bytes of the text that are stored.
     kept: usize,
     /// Events that are stored.
@@ -373,9 +382,8 @@ impl Journal {
         let rows: Vec<store::RunEvent> = events
             .iter()
             .filter_map(|event| {
-                let kind = if matches!(event.kind, RunEventKind::Ended { .. }) { "ended" } else { "answer" };
                 let data = serde_json::to_string(&event.kind).ok()?;
-                Some(store::RunEvent { seq: event.seq as i64, kind: kind.into(), data, at_ms })
+                Some(store::RunEvent { seq: event.seq as i64, kind: "answer".into(), data, at_ms })
             })
             .collect();
         let id = self.run_id.clone();
@@ -397,8 +405,10 @@ impl Journal {
         // Without a model the passages are the text, and no piece of it was streamed.
         let text = answer.as_ref().map_or_else(|| self.text.clone(), |answer| answer.text.clone());
         let message = error.clone();
+        let sources = std::mem::take(&mut self.sources);
         let stored = self.app.stored(move |store| {
-            let citations = answer.as_ref().and_then(|answer| serde_json::to_string(&answer.citations).ok());
+            let citations = answer.as_ref().map_or(&sources, |answer| &answer.citations);
+            let citations = serde_json::to_string(citations).ok();
             let record = answer.as_ref().and_then(|answer| {
                 let manifest = Some(answer.manifest.clone());
                 let record = Record { manifest, usage: answer.usage, notice: answer.notice.clone() };
@@ -412,7 +422,7 @@ impl Journal {
                     error: message.as_deref(),
                     citations: citations.as_deref(),
                     manifest: record.as_deref(),
-                    usage: answer.as_ref().and_then(ledger),
+                    usage: answer.as_deref().and_then(ledger),
                 },
             )
         });

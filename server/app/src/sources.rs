@@ -85,7 +85,7 @@ fn query(ask: &Ask) -> String {
     }
 }
 
-fn from_hit(hit: Hit) -> Passage {
+pub(crate) fn from_hit(hit: Hit) -> Passage {
     Passage {
         path: hit.path,
         start_line: hit.start_line,

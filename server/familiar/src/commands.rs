@@ -9,6 +9,7 @@ mod lsp;
 mod models;
 mod open;
 mod reach;
+mod script;
 mod search;
 mod serve;
 mod status;

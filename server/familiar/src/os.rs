@@ -4,7 +4,7 @@
 
 mod port_holder;
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -45,6 +45,9 @@ const VARIABLES_KEPT: &[&str] = &[
 /// Variables that begin so are kept too.
 const VARIABLE_PREFIXES_KEPT: &[&str] = &["LC_", "XDG_", "OMP_", "CUDA_", "NVIDIA_", "HIP_", "ROCR_", "VK_"];
 
+/// Variables that name folders, perhaps relative to the working directory.
+const FOLDER_VARIABLES: &[&str] = &["FAMILIAR_HOME", "FAMILIAR_MODELS", "TMPDIR"];
+
 /// The folders the platform has for programs; `None` when the user has no home.
 pub(crate) fn platform_home() -> Option<Home> {
     let user = PathBuf::from(std::env::var_os("HOME").filter(|home| !home.is_empty())?);
@@ -81,6 +84,7 @@ pub(crate) fn socket_folder() -> Result<PathBuf, Failure> {
         }
     }
     let folder = std::env::temp_dir().join(format!("familiar-{}", user_id()));
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
     own_folder(&folder)?;
     Ok(folder)
 }
@@ -136,10 +140,15 @@ pub(crate) fn program_name() -> String {
 ///
 /// # Errors
 /// When it cannot be started or the log cannot be written.
-pub(crate) fn start_detached(args: &[&OsStr], log: &Path) -> io::Result<Child> {
+pub(crate) fn start_detached(args: &[OsString], log: &Path) -> io::Result<Child> {
     let log = append_private(log)?;
     let variables = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_kept));
-    let variables: Vec<_> = variables.collect();
+    let variables = variables.map(|(name, value)| {
+        // Its working directory is another one.
+        let is_folder = FOLDER_VARIABLES.iter().any(|folder| name == *folder) && !value.is_empty();
+        let absolute = is_folder.then(|| std::path::absolute(&value).ok()).flatten();
+        (name, absolute.map_or(value, PathBuf::into_os_string))
+    });
     let mut command = Command::new(running_program());
     command.arg0("familiar").args(args).env_clear().envs(variables).current_dir("/");
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()

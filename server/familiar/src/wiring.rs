@@ -54,10 +54,9 @@ impl Workers {
     /// # Errors
     /// When that folder cannot be written.
     #[cfg(feature = "scripted")]
-    pub(crate) fn scripted(mut self, context: &mut Context, file: Option<PathBuf>) -> Result<Self, Failure> {
-        let Some(file) = file else { return Ok(self) };
+    pub(crate) fn scripted(mut self, context: &mut Context, file: &Path) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::new(format!("cannot use {}: {error}", file.display()));
-        self.script = Some(std::fs::canonicalize(&file).map_err(failed)?);
+        self.script = Some(std::fs::canonicalize(file).map_err(failed)?);
         context.home.models = context.home.state.join("scripted-models");
         context.home.create().map_err(|error| Failure::new(error.message))?;
         std::fs::write(context.home.models.join("scripted.gguf"), b"").map_err(failed)?;

@@ -4,6 +4,7 @@
 //! Refuses: damaged files, prompts beyond the context, and to go on once the request was cancelled.
 
 mod answer;
+mod pace;
 mod probe;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use worker::{Backend, CancelFlag, Loaded};
 use crate::native::{Context, ContextOptions, Decoded, Model, Token, system_info};
 use crate::options::LlamaOptions;
 use crate::prompt::Prompter;
+use pace::Pace;
 
 /// Tokens given to native code at once.
 const BATCH_TOKENS: u32 = 2048;
@@ -80,6 +82,7 @@ struct Engine {
     context: Context,
     prompter: Prompter,
     model: Arc<Model>,
+    pace: Pace,
     /// The tokens in the cache, in order.
     cached: Vec<Token>,
     chunk_tokens: usize,
@@ -115,6 +118,7 @@ impl Engine {
             context,
             prompter: Prompter::new(model.clone(), summary.chat_template)?,
             model,
+            pace: Pace::new(threads, options.threads == 0),
             cached: Vec::new(),
             chunk_tokens: CELL_TOKENS,
         };
@@ -125,8 +129,7 @@ impl Engine {
             ..ModelInfo::default()
         };
         if options.measure_speeds {
-            let speeds = probe::measure(&mut engine.context, &engine.model, cancel)?;
-            engine.forget();
+            let speeds = probe::measure(&mut engine, cancel)?;
             engine.learn_chunk(speeds.prompt_tokens_per_s);
             info.prompt_tokens_per_s = Some(speeds.prompt_tokens_per_s);
             info.answer_tokens_per_s = Some(speeds.answer_tokens_per_s);
@@ -174,8 +177,12 @@ impl Engine {
     fn compute(&mut self, tokens: &[Token], cancel: &CancelFlag) -> Result<(), ModelError> {
         let before = self.cached.len();
         self.cached.extend(tokens);
+        let started = Instant::now();
         let decoded = self.context.decode(&mut tokens.to_vec(), cancel);
         if decoded == Ok(Decoded::Done) {
+            if let Some(threads) = self.pace.observe(tokens.len(), started.elapsed(), Instant::now()) {
+                self.context.set_threads(threads);
+            }
             return Ok(());
         }
         let there = self.context.cached_tokens().clamp(before, self.cached.len());

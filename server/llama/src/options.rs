@@ -15,7 +15,8 @@ pub struct LlamaOptions {
     pub name: String,
     /// Tokens that prompt and answer may fill together; less when the model was trained for less.
     pub context_tokens_max: u32,
-    /// Threads that compute; 0 takes the physical cores this process may use.
+    /// Threads that compute. 0 takes the physical cores this process may use, and fewer while other programs are at
+    /// work on them; with contexts over 256 tokens the last digits of results, and so rarely a word, depend on that.
     pub threads: u32,
     /// Measures the speeds right after loading, which takes about half a second.
     pub measure_speeds: bool,

@@ -79,7 +79,11 @@ fn the_engine_says_what_a_bare_loop_says() {
     );
     let (expected, bare_prompt_ms, bare_answer_ms) = bare(&prompt);
 
-    let options = LlamaOptions { measure_speeds: false, ..LlamaOptions::new(starter(), "starter") };
+    let options = LlamaOptions {
+        measure_speeds: false,
+        threads: physical_cores(),
+        ..LlamaOptions::new(starter(), "starter")
+    };
     let mut engine = LlamaBackend::new(options);
     engine.load(&mut |_| {}, &CancelFlag::default()).unwrap();
     let request = ChatRequest {

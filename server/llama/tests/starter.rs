@@ -21,8 +21,9 @@ fn starter() -> PathBuf {
     path
 }
 
+/// One thread: the same results whatever else the machine does.
 fn options() -> LlamaOptions {
-    LlamaOptions { measure_speeds: false, ..LlamaOptions::new(starter(), "starter") }
+    LlamaOptions { measure_speeds: false, threads: 1, ..LlamaOptions::new(starter(), "starter") }
 }
 
 fn loaded(options: LlamaOptions) -> (LlamaBackend, Loaded) {
@@ -59,7 +60,7 @@ fn text_of(events: &[ChatEvent]) -> String {
 
 #[test]
 fn an_answer_streams_with_progress_usage_and_times() {
-    let (mut backend, loaded) = loaded(LlamaOptions { measure_speeds: true, ..options() });
+    let (mut backend, loaded) = loaded(LlamaOptions { measure_speeds: true, threads: 0, ..options() });
     let info = &loaded.info;
     assert_eq!((info.loaded, info.context_tokens), (true, Some(4096)));
     println!("probe at load: {:?} / {:?} tokens per s", info.prompt_tokens_per_s, info.answer_tokens_per_s);

@@ -50,11 +50,17 @@ async fn measure() {
     let (mut alone_typing, mut alone_menu) = type_along(&mut client, &uri, 0).await;
     println!("didChange + request, idle: {}", summary(&mut alone_typing));
     println!("code action menu, idle: {}", summary(&mut alone_menu));
-    for _ in 0..GENERATIONS {
+    for number in 1..=GENERATIONS {
         let argument = json!({ "uri": uri, "range": range(1, 0, 2, 0) });
         let params = json!({ "command": "familiar.explain", "arguments": [argument] });
         client.request("workspace/executeCommand", params).await.expect("the job begins");
+        let writes = |params: &Value| {
+            let message = params["value"]["message"].as_str().unwrap_or_default();
+            params["token"] == format!("familiar/{number}") && message.starts_with("writing")
+        };
+        client.expect_notification_where("$/progress", writes).await;
     }
+    client.ignore("$/progress").await;
     let (mut typing, mut menu) = type_along(&mut client, &uri, CHANGES).await;
     println!("didChange + request, {GENERATIONS} generations: {}", summary(&mut typing));
     println!("code action menu, {GENERATIONS} generations: {}", summary(&mut menu));
@@ -66,7 +72,6 @@ async fn hello(app: &App, workspace: &TempWorkspace) -> Client {
     let hello = Hello { cwd: workspace.root().to_owned(), ..Hello::default() };
     tokio::spawn(lsp::serve(app.clone(), hello, ours));
     let mut client = Client::start_on(theirs);
-    client.ignore("$/progress").await;
     client.ignore("window/workDoneProgress/create").await;
     client.initialize_as(&Profile::vscode(), &workspace.root_uri()).await;
     client

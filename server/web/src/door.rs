@@ -53,6 +53,7 @@ pub fn router(app: App, options: WebOptions) -> Router {
     let open = limited(open_routes()).method_not_allowed_fallback(pages::stranger).layer(from_fn(panics::caught));
     protected
         .merge(open)
+        .layer(from_fn(pages::pieces))
         .layer(from_fn_with_state(Arc::clone(&web), access::known_host))
         .layer(from_fn(headers::secure))
         .with_state(web)

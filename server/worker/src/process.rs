@@ -38,11 +38,6 @@ const VARIABLE_PREFIXES_KEPT: &[&str] = &[
     "VK_", "ONEAPI_", "SYCL_",
 ];
 
-/// Variables a child gets unless its parent has them. OpenMP's threads wait for each other hundreds of times per token;
-/// waiting by spinning is a little faster on an idle machine and ten times slower beside a compiler, measured on two
-/// cores. Users of an editor run compilers.
-const VARIABLES_SET: &[(&str, &str)] = &[("OMP_WAIT_POLICY", "passive")];
-
 /// How much sooner than others a child is chosen when memory runs out, of 1000.
 #[cfg(target_os = "linux")]
 const OOM_SCORE_ADJUSTMENT: &str = "500";
@@ -85,7 +80,6 @@ pub(crate) fn start(spec: &WorkerSpec) -> Result<Started, WorkerError> {
     command
         .args(&spec.args)
         .env_clear()
-        .envs(VARIABLES_SET.iter().copied())
         .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_kept)))
         .env(CHANNEL_VARIABLE, childs_end.as_raw_fd().to_string())
         .current_dir("/")

@@ -12,7 +12,7 @@ async fn finish(app: &App, ask: Ask) -> Result<(Answer, Vec<AnswerEvent>)> {
     let mut seen = Vec::new();
     while let Some(event) = stream.next().await {
         match event? {
-            AnswerEvent::Finished { answer } => return Ok((answer, seen)),
+            AnswerEvent::Finished { answer } => return Ok((*answer, seen)),
             event => seen.push(event),
         }
     }

@@ -102,13 +102,15 @@ async fn stop_keeps_what_was_written_and_try_again_makes_a_branch() {
 async fn a_crash_of_the_model_is_an_error_with_the_text_so_far() {
     let error = Some(ModelError::Crashed("signal 6".into()));
     let world = World::new([Reply { error, ..Reply::text("half an ans") }]);
-    let chat = world.app.create_chat(None).await.expect("a chat");
-    let sent = world.app.send(&chat.id, "tell me").await.expect("taken");
+    let chat = world.app.create_chat(Some(world.workspace.root().to_owned())).await.expect("a chat");
+    let sent = world.app.send(&chat.id, "get_session_auth_hash").await.expect("taken");
     let events = all_events(&world.app, &sent.run_id, 0).await;
     assert_eq!(ending(&events), MessageState::Failed);
     let view = world.app.chat(&chat.id, None, 50).await.expect("the chat");
     let answer = &view.messages[1];
     assert_eq!(answer.text, "half an ans");
+    assert_eq!(answer.citations[0].path, "shop/sessions.py", "what was sent is known all the same");
+    assert!(!view.chat.running);
     assert!(answer.error.as_deref().is_some_and(|error| error.contains("signal 6")), "{:?}", answer.error);
 }
 

@@ -12,7 +12,7 @@ const CODE: &str = "def f(x):\n    return x\n";
 
 async fn edit(world: &World, instruction: Option<&str>) -> Result<EditOutcome> {
     let request = EditRequest {
-        workspace: None,
+        workspace: Some(world.workspace.root().to_owned()),
         path: None,
         document: Document::new("file:///a.py", "python", 1, CODE),
         selection: 0..CODE.len(),
@@ -52,4 +52,15 @@ async fn three_bad_answers_are_a_stated_refusal() {
     assert_eq!(outcome, EditOutcome::Refused { reason: "the model proposed no change".into() });
     assert_eq!(world.model.requests().len(), 3);
     assert_eq!(edit(&world, None).await.expect_err("no instruction").kind, ErrorKind::User);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn related_passages_of_other_files_are_shown_to_the_model() {
+    let world = World::new([Reply::text("```python\ndef f(x):\n    return 2 * x\n```")]);
+    let root = world.workspace.root().to_owned();
+    let mut indexed = world.app.index(&root);
+    while indexed.next().await.is_some() {}
+    edit(&world, Some("call get_session_auth_hash with x")).await.expect("an outcome");
+    let prompt = &world.model.requests()[0].messages[1].content;
+    assert!(prompt.contains("For reference, shop/sessions.py:"), "{prompt}");
 }

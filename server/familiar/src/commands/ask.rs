@@ -5,7 +5,6 @@
 mod question;
 mod shown;
 
-use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use app::{Answer, AnswerEvent};
@@ -14,6 +13,7 @@ use futures::StreamExt;
 use serde_json::json;
 
 use super::folder;
+use super::script::Script;
 use crate::context::Context;
 use crate::daemon::attach;
 use crate::failure::Failure;
@@ -42,10 +42,8 @@ pub(crate) struct Ask {
     /// Show what the model was given, and what was left out.
     #[arg(long)]
     show_context: bool,
-    /// Answer by this script instead of a model, when this starts the daemon.
-    #[cfg(feature = "scripted")]
-    #[arg(long, value_name = "FILE", hide = true)]
-    scripted_model: Option<PathBuf>,
+    #[command(flatten)]
+    script: Script,
 }
 
 impl Ask {
@@ -60,15 +58,9 @@ impl Ask {
         }
         let context = Context::open()?;
         context.tell_notes();
-        #[cfg(feature = "scripted")]
-        let script =
-            self.scripted_model.iter().flat_map(|file| [OsStr::new("--scripted-model"), file.as_os_str()]);
-        #[cfg(not(feature = "scripted"))]
-        let script = std::iter::empty::<&OsStr>();
-        let options: Vec<&OsStr> = script.collect();
         let mut progress = ProgressLine::new();
         progress.show("starting the daemon");
-        let daemon = attach::running_or_started(&context, &options).await?;
+        let daemon = attach::running_or_started(&context, &self.script.for_daemon()).await?;
         progress.show("asking");
         let mut events = daemon.client.events::<AnswerEvent>("/api/v1/ask", &body).await?;
         let mut streamed = false;

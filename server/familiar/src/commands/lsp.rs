@@ -2,7 +2,6 @@
 //!
 //! Refuses: failing for a port, and pretending that a session whose daemon died ended well.
 
-use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +14,13 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::folder;
+use super::script::Script;
 use crate::context::Context;
 use crate::daemon::attach;
 use crate::daemon::lock::{Holder, HomeLock, Role, Taken};
 use crate::failure::{FAILED, Failure, TRY_THE_DAEMON};
 use crate::logging::{self, Also};
 use crate::os;
-use crate::wiring::Workers;
 
 /// Bytes copied at once.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -46,10 +45,8 @@ pub(crate) struct Lsp {
     /// A folder to use when the editor names none; may be given several times.
     #[arg(long, value_name = "DIR")]
     workspace: Vec<PathBuf>,
-    /// Answer by this script instead of a model, when this starts the daemon.
-    #[cfg(feature = "scripted")]
-    #[arg(long, value_name = "FILE", hide = true)]
-    scripted_model: Option<PathBuf>,
+    #[command(flatten)]
+    script: Script,
 }
 
 impl Lsp {
@@ -63,12 +60,7 @@ impl Lsp {
     }
 
     async fn pipe(&self, context: &Context, hello: &Hello) -> anyhow::Result<u8> {
-        #[cfg(feature = "scripted")]
-        let script =
-            self.scripted_model.iter().flat_map(|file| [OsStr::new("--scripted-model"), file.as_os_str()]);
-        #[cfg(not(feature = "scripted"))]
-        let script = std::iter::empty::<&OsStr>();
-        let options: Vec<&OsStr> = script.collect();
+        let options = self.script.for_daemon();
         let greeting = greeting(context, hello)?;
         let mut attempt = 1;
         let session = loop {
@@ -82,7 +74,7 @@ impl Lsp {
         copy(session).await
     }
 
-    async fn alone(self, context: Context, hello: Hello) -> anyhow::Result<u8> {
+    async fn alone(self, mut context: Context, hello: Hello) -> anyhow::Result<u8> {
         let me = Holder::this_process(Role::Standalone, context.build.to_string());
         let lock = match HomeLock::take(&context.home, &me, attach::COMMAND_PATIENCE).await? {
             Taken::Ours(lock) => lock,
@@ -98,14 +90,7 @@ impl Lsp {
             }
         };
         logging::start(&context.home, &context.config, Also::Nowhere)?;
-        let workers = Workers::start(&context.build)?;
-        #[cfg(feature = "scripted")]
-        let (context, workers) = {
-            let mut context = context;
-            let workers = workers.scripted(&mut context, self.scripted_model)?;
-            (context, workers)
-        };
-        let workers = Arc::new(workers);
+        let workers = Arc::new(self.script.workers(&mut context)?);
         let app = App::start(Parts {
             home: context.home.clone(),
             config: context.config.clone(),
@@ -123,7 +108,7 @@ impl Lsp {
         let exit = ::lsp::serve(app.clone(), hello, stdio).await;
         app.shutdown().await;
         tokio::task::spawn_blocking(move || workers.end()).await?;
-        drop(lock);
+        lock.keep_until_exit();
         Ok(exit.code())
     }
 }

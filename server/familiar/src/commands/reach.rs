@@ -20,7 +20,7 @@ pub(crate) enum Reach {
 pub(crate) struct Here {
     /// The use cases.
     pub(crate) app: App,
-    _lock: HomeLock,
+    lock: HomeLock,
 }
 
 /// Finds out who does the work.
@@ -40,12 +40,13 @@ pub(crate) async fn reach(context: &Context) -> anyhow::Result<Reach> {
         build_id: context.build.to_string(),
         auto_started: false,
     })?;
-    Ok(Reach::Here(Here { app, _lock: lock }))
+    Ok(Reach::Here(Here { app, lock }))
 }
 
 impl Here {
-    /// Ends background work and gives the home back.
+    /// Ends background work; the home is given back when the process ends, which is next.
     pub(crate) async fn close(self) {
         self.app.shutdown().await;
+        self.lock.keep_until_exit();
     }
 }

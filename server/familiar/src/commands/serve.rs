@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::folder;
+use super::script::Script;
 use crate::context::Context;
 use crate::daemon::run;
 use crate::os;
-use crate::wiring::Workers;
 
 /// Run the daemon in the foreground: web page, editors, models.
 ///
@@ -30,10 +30,8 @@ pub(crate) struct Serve {
     /// Started by a command: silent, leaves when nobody needs it.
     #[arg(long, hide = true)]
     auto: bool,
-    /// Answer by this script instead of a model.
-    #[cfg(feature = "scripted")]
-    #[arg(long, value_name = "FILE", hide = true)]
-    scripted_model: Option<PathBuf>,
+    #[command(flatten)]
+    script: Script,
 }
 
 impl Serve {
@@ -48,9 +46,7 @@ impl Serve {
         if let Some(port) = self.port {
             context.config = context.config.with_argument("port", i64::from(port));
         }
-        let workers = Workers::start(&context.build)?;
-        #[cfg(feature = "scripted")]
-        let workers = workers.scripted(&mut context, self.scripted_model)?;
+        let workers = self.script.workers(&mut context)?;
         let serve = run::Serve { workspaces, open: self.open, auto: self.auto };
         run::serve(context, serve, workers).await?;
         Ok(0)

@@ -62,6 +62,7 @@ fn running(status: &DaemonStatus, style: Style) -> String {
     for workspace in &status.workspaces {
         let root = workspace.root.display();
         let progress = match workspace.state.as_str() {
+            "building" if workspace.total == 0 => "looking for changed files".to_owned(),
             "building" => format!("indexing, {} of {} files", workspace.done, workspace.total),
             state => format!("{state}, {} files, {} chunks", workspace.files, workspace.chunks),
         };

@@ -2,7 +2,7 @@
 //!
 //! Refuses: speaking to another build. The newer one wins: it asks the older daemon to finish and starts its own.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
@@ -93,7 +93,7 @@ pub(crate) async fn running(context: &Context) -> anyhow::Result<Option<Daemon>>
 ///
 /// # Errors
 /// When it does not get ready, with what it said.
-pub(crate) async fn running_or_started(context: &Context, options: &[&OsStr]) -> anyhow::Result<Daemon> {
+pub(crate) async fn running_or_started(context: &Context, options: &[OsString]) -> anyhow::Result<Daemon> {
     let began = Instant::now();
     let mut pause = LOOK_FIRST;
     let mut start: Option<Start> = None;
@@ -230,11 +230,11 @@ enum Over {
 }
 
 impl Start {
-    fn begin(home: &Home, options: &[&OsStr]) -> anyhow::Result<Self> {
+    fn begin(home: &Home, options: &[OsString]) -> anyhow::Result<Self> {
         let log = home.log_file();
         let log_bytes_before = std::fs::metadata(&log).map_or(0, |metadata| metadata.len());
-        let mut args = vec![OsStr::new("serve"), OsStr::new("--auto")];
-        args.extend(options);
+        let mut args: Vec<OsString> = vec!["serve".into(), "--auto".into()];
+        args.extend_from_slice(options);
         let child = os::start_detached(&args, &log).map_err(|error| {
             Failure::new(format!("cannot start the daemon: {error}")).hint(format!("its log is {}", log.display()))
         })?;

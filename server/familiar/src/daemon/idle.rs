@@ -4,23 +4,22 @@ use std::time::Duration;
 
 use app::App;
 
+/// While something goes on it is looked at again this often: indexing ends without a word, and what ends between a
+/// look and the wait for a change is not heard.
+const LOOK_WHILE_BUSY: Duration = Duration::from_secs(10);
+
 /// Returns when nothing went on for `idle`.
 pub(crate) async fn unneeded(app: &App, idle: Duration) {
     loop {
         let changed = app.activity_changed();
-        let quiet = app.activity() == (0, 0) && !is_indexing(app);
-        if !quiet {
-            // Indexing ends without a word here, so it is looked at again.
-            let _ = tokio::time::timeout(idle, changed).await;
-            continue;
-        }
-        let nothing_happened = tokio::time::timeout(idle, changed).await.is_err();
-        if nothing_happened && app.activity() == (0, 0) && !is_indexing(app) {
+        if is_busy(app) {
+            let _ = tokio::time::timeout(idle.min(LOOK_WHILE_BUSY), changed).await;
+        } else if tokio::time::timeout(idle, changed).await.is_err() && !is_busy(app) {
             return;
         }
     }
 }
 
-fn is_indexing(app: &App) -> bool {
-    app.workspaces().iter().any(|workspace| workspace.state == "building")
+fn is_busy(app: &App) -> bool {
+    app.activity() != (0, 0) || app.workspaces().iter().any(|workspace| workspace.state == "building")
 }

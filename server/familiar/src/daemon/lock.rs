@@ -126,6 +126,14 @@ impl HomeLock {
         }
     }
 
+    /// Keeps the home until the process ends, which is about to happen: whatever still holds the user's data in some
+    /// corner of it is then gone too when the next owner comes.
+    pub(crate) fn keep_until_exit(self) {
+        let _ = std::fs::remove_file(&self.note);
+        // Not unlocked here; the system does that.
+        std::mem::forget(self);
+    }
+
     /// Writes the note anew, for example when the port is known.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ use crate::{home, os, render};
 
 /// What running answers may still take after the daemon was asked to leave.
 const FINISH_MAX: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const MINUTE: Duration = Duration::from_secs(60);
 /// Times the home is tried for; each time somebody else was quicker.
 const TAKE_ATTEMPTS_MAX: usize = 5;
@@ -84,9 +85,9 @@ pub(crate) async fn serve(context: Context, serve: Serve, workers: Workers) -> a
     }
     drop(workspaces);
     tokio::task::spawn_blocking(move || workers.end()).await?;
-    doors.remove();
-    drop(lock);
+    drop(doors);
     tracing::info!("left");
+    lock.keep_until_exit();
     Ok(())
 }
 
@@ -162,9 +163,11 @@ impl Doors {
             }
         }
     }
+}
 
+impl Drop for Doors {
     /// Takes the socket away.
-    fn remove(&self) {
+    fn drop(&mut self) {
         if let Some(socket) = &self.socket {
             // The folder may have been cleaned meanwhile.
             let _ = std::fs::remove_file(socket);
@@ -245,7 +248,8 @@ async fn leave(app: &App, doors: &mut Doors, hurry: bool) {
     }
     let runs_done = async {
         while app.activity().1 > 0 {
-            app.activity_changed().await;
+            // What ends between the look and the wait is not heard.
+            let _ = tokio::time::timeout(LOOK_AGAIN, app.activity_changed()).await;
         }
     };
     let finished = async { tokio::join!(doors.closed(), tokio::time::timeout(FINISH_MAX, runs_done)) };

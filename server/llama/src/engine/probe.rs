@@ -7,11 +7,13 @@ use std::time::Instant;
 use model::ModelError;
 use worker::CancelFlag;
 
-use crate::native::{Context, Decoded, Model, Token};
+use super::Engine;
+use crate::native::Token;
 
-/// Time aimed at for each of the two measurements, in seconds.
+/// Time aimed at for each of the measurements, in seconds.
 const PROMPT_SECONDS: f64 = 0.3;
 const ANSWER_SECONDS: f64 = 0.15;
+/// Enough for the pace of prompts to be noticed.
 const PROMPT_TOKENS_MIN: usize = 8;
 const PROMPT_TOKENS_MAX: usize = 64;
 const ANSWER_TOKENS_MIN: usize = 2;
@@ -25,35 +27,39 @@ pub(super) struct Speeds {
     pub(super) answer_tokens_per_s: f64,
 }
 
-/// Measures with the cache empty; leaves tokens in it.
-pub(super) fn measure(context: &mut Context, model: &Model, cancel: &CancelFlag) -> Result<Speeds, ModelError> {
-    let words = Token::try_from(model.vocab_len()).unwrap_or(Token::MAX).max(1);
-    // Ordinary words from all over the vocabulary: any will do.
-    let mut tokens = (1_i64..).map(|number| Token::try_from(number * 7919 % i64::from(words)).unwrap_or_default());
-    let room = (context.context_tokens() as usize).saturating_sub(2 + ANSWER_TOKENS_MAX);
-
-    // The first computation reads the weights from disk and is no measure; the second one is.
-    let mut compute = |count: usize| -> Result<f64, ModelError> {
-        let mut batch: Vec<Token> = tokens.by_ref().take(count).collect();
-        let started = Instant::now();
-        match context.decode(&mut batch, cancel)? {
-            Decoded::Done => Ok(started.elapsed().as_secs_f64().max(1e-6)),
-            Decoded::Cancelled => Err(ModelError::Cancelled),
+/// Measures with one thread and with all of them, and leaves the cache empty. The faster ones are reported; what a
+/// single thread needs also tells the pace whether all of them are held up by other programs from the start.
+pub(super) fn measure(engine: &mut Engine, cancel: &CancelFlag) -> Result<Speeds, ModelError> {
+    // The first computation reads the weights from disk and is no measure.
+    seconds(engine, 1, cancel)?;
+    let mut best = Speeds { prompt_tokens_per_s: 0.0, answer_tokens_per_s: 0.0 };
+    for threads in engine.pace.candidates() {
+        engine.forget();
+        engine.pace.change(threads);
+        engine.context.set_threads(threads);
+        let one = seconds(engine, 1, cancel)?;
+        let fitting = |seconds: f64, limits: (usize, usize)| ((seconds / one) as usize).clamp(limits.0, limits.1);
+        let room = (engine.context.context_tokens() as usize).saturating_sub(2 + ANSWER_TOKENS_MAX).max(1);
+        let answers = fitting(ANSWER_SECONDS, (ANSWER_TOKENS_MIN, ANSWER_TOKENS_MAX));
+        let prompt = fitting(PROMPT_SECONDS * PROMPT_ADVANTAGE, (PROMPT_TOKENS_MIN, PROMPT_TOKENS_MAX)).min(room);
+        let prompt_seconds = seconds(engine, prompt, cancel)?;
+        let mut answer_seconds = 0.0;
+        for _ in 0..answers {
+            answer_seconds += seconds(engine, 1, cancel)?;
         }
-    };
-    compute(1)?;
-    let one = compute(1)?;
-    let fitting = |seconds: f64, limits: (usize, usize)| ((seconds / one) as usize).clamp(limits.0, limits.1);
-    let answer_tokens = fitting(ANSWER_SECONDS, (ANSWER_TOKENS_MIN, ANSWER_TOKENS_MAX));
-    let prompt_tokens =
-        fitting(PROMPT_SECONDS * PROMPT_ADVANTAGE, (PROMPT_TOKENS_MIN, PROMPT_TOKENS_MAX)).min(room.max(1));
-    let prompt_seconds = compute(prompt_tokens)?;
-    let mut answer_seconds = 0.0;
-    for _ in 0..answer_tokens {
-        answer_seconds += compute(1)?;
+        best.prompt_tokens_per_s = best.prompt_tokens_per_s.max(prompt as f64 / prompt_seconds);
+        best.answer_tokens_per_s = best.answer_tokens_per_s.max(answers as f64 / answer_seconds);
     }
-    Ok(Speeds {
-        prompt_tokens_per_s: prompt_tokens as f64 / prompt_seconds,
-        answer_tokens_per_s: answer_tokens as f64 / answer_seconds,
-    })
+    engine.forget();
+    Ok(best)
+}
+
+/// Time to compute `count` ordinary words from all over the vocabulary: any will do.
+fn seconds(engine: &mut Engine, count: usize, cancel: &CancelFlag) -> Result<f64, ModelError> {
+    let words = i64::try_from(engine.model.vocab_len()).unwrap_or(i64::MAX).max(1);
+    let tokens: Vec<Token> =
+        (1..).take(count).map(|number: i64| Token::try_from(number * 7919 % words).unwrap_or_default()).collect();
+    let started = Instant::now();
+    engine.compute(&tokens, cancel)?;
+    Ok(started.elapsed().as_secs_f64().max(1e-6))
 }

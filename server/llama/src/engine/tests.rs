@@ -13,7 +13,7 @@ fn engine() -> Engine {
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/models/starter.gguf"),
         PathBuf::from,
     );
-    let options = LlamaOptions { measure_speeds: false, ..LlamaOptions::new(path, "starter") };
+    let options = LlamaOptions { measure_speeds: false, threads: 1, ..LlamaOptions::new(path, "starter") };
     Engine::load(&options, &mut |_| {}, &CancelFlag::default()).expect("set-up brings the starter model").0
 }
 

@@ -81,6 +81,13 @@ impl Context {
         Ok(Self { pointer, model })
     }
 
+    /// Chooses the number of threads for the next computations.
+    pub(crate) fn set_threads(&mut self, threads: u32) {
+        let threads = i32::try_from(threads).unwrap_or(1).max(1);
+        // SAFETY: the context lives; the call only stores the numbers.
+        unsafe { sys::llama_set_n_threads(self.pointer, threads, threads) };
+    }
+
     /// Tokens that fit.
     pub(crate) fn context_tokens(&self) -> u32 {
         // SAFETY: the context lives.

@@ -224,7 +224,7 @@ async fn answer<E: Send + 'static>(app: &App, ask: Ask, teller: &mut Teller<E>) 
     let mut pieces = 0_u64;
     while let Some(event) = events.next().await {
         match event? {
-            AnswerEvent::Finished { answer } => return Ok(answer),
+            AnswerEvent::Finished { answer } => return Ok(*answer),
             event => {
                 pieces += u64::from(matches!(event, AnswerEvent::Text { .. }));
                 answer_progress(&event, pieces, teller);

@@ -101,7 +101,7 @@ impl Question {
 async fn last(events: &mut AnswerStream) -> Result<Answer, AppError> {
     while let Some(event) = events.next().await {
         if let AnswerEvent::Finished { answer } = event? {
-            return Ok(answer);
+            return Ok(*answer);
         }
     }
     Err(ended())

@@ -1,6 +1,7 @@
 //! Turns a connection of the socket into the raw bytes of a language session. Refuses: knowing what is spoken on it.
 
 use app::{AppError, ErrorKind};
+use axum::RequestExt;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -25,15 +26,14 @@ pub(crate) async fn lsp(State(web): State<Shared>, mut request: Request) -> Resu
     let Some(upgrade) = upgrade.filter(|_| asks_for_ours(request.headers())) else {
         return Err(user("this path is for `Connection: upgrade` with `Upgrade: familiar-lsp`").into());
     };
-    let body = request.into_body().collect().await.map(|body| body.to_bytes());
+    let body = request.into_limited_body().collect().await.map(|body| body.to_bytes());
     let hello = hello(body.map_err(|error| user("the hello could not be read").caused_by(error))?)?;
-    let guard = web.app.count_session();
+    // The session counts itself; here it would count twice.
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => run(hello, Box::pin(TokioIo::new(upgraded))).await,
             Err(error) => tracing::warn!(%error, "a language session ended before it began"),
         }
-        drop(guard);
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

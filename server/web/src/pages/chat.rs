@@ -14,7 +14,7 @@ use crate::pages::frame::{Frame, Section, chat_url, title};
 use crate::pages::home::sentence;
 use crate::pages::message::{Article, Ending, Place};
 use crate::pages::words::{self, Piece};
-use crate::pages::{page, see_other, wants_piece};
+use crate::pages::{not_done, page, see_other, wants_piece};
 use crate::state::Shared;
 
 /// Messages on one page.
@@ -53,13 +53,6 @@ struct Earlier {
 #[template(path = "sent.html")]
 struct Taken {
     messages: Vec<Article>,
-}
-
-/// A question that was not taken, for the page it was typed in.
-#[derive(Template)]
-#[template(path = "not_sent.html")]
-struct NotTaken {
-    problem: Vec<Piece>,
 }
 
 /// Which messages.
@@ -109,12 +102,11 @@ pub(crate) async fn send(
         (Err(problem), is_piece) => {
             error::log(&problem);
             let status = error::status(problem.kind);
-            let pieces = words::pieces(&sentence(&problem));
             if is_piece {
-                return Ok((status, page(&NotTaken { problem: pieces })).into_response());
+                return Ok((status, not_done(&problem)).into_response());
             }
             let mut chat = load(&web, &visitor, &headers, &id, None).await?;
-            chat.problem = pieces;
+            chat.problem = words::pieces(&sentence(&problem));
             chat.draft = form.text;
             Ok((status, page(&chat)).into_response())
         }

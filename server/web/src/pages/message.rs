@@ -178,7 +178,7 @@ fn receipt(manifest: engine::Manifest) -> Receipt {
         budget_tokens: manifest.budget_tokens,
         sent: manifest.sent.into_iter().map(line).collect(),
         left_out: manifest.left_out.into_iter().map(line).collect(),
-        notes: manifest.notes,
+        notes: manifest.notes.iter().map(|note| words::sentence(note)).collect(),
     }
 }
 

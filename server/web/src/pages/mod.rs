@@ -15,6 +15,7 @@ use app::{AppError, ErrorKind};
 use askama::Template;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -82,8 +83,37 @@ struct Problem {
 /// A page that says what went wrong and what to do.
 pub(crate) fn problem(status: StatusCode, error: &AppError) -> Response {
     let hint = words::pieces(&words::sentence(error.hint.as_deref().unwrap_or_default()));
-    page(&Problem { theme: None, status: status.as_u16(), message: words::sentence(&error.message), hint })
+    let mut response =
+        page(&Problem { theme: None, status: status.as_u16(), message: words::sentence(&error.message), hint });
+    response.extensions_mut().insert(Failed(error.clone()));
+    response
 }
+
+/// An error for the page of a script that asked for a piece; it keeps everything else as it is.
+#[derive(Template)]
+#[template(path = "not_done.html")]
+struct NotDone {
+    problem: Vec<Piece>,
+}
+
+/// Puts an error into the page that is open.
+fn not_done(error: &AppError) -> Response {
+    page(&NotDone { problem: words::pieces(&home::sentence(error)) })
+}
+
+/// Turns an error page into a piece where a script asked, which would otherwise paste the whole page into its own.
+pub(crate) async fn pieces(request: Request, next: Next) -> Response {
+    let wanted = wants_piece(request.headers());
+    let response = next.run(request).await;
+    match response.extensions().get::<Failed>() {
+        Some(Failed(error)) if wanted => (response.status(), not_done(error)).into_response(),
+        _ => response,
+    }
+}
+
+/// Marks an answer as the page of this error.
+#[derive(Clone, Debug)]
+struct Failed(AppError);
 
 /// Renders a template.
 fn page(template: &impl Template) -> Response {

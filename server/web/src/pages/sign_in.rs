@@ -4,17 +4,20 @@
 use app::{AppError, ErrorKind};
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::access::caller::Visitor;
 use crate::access::{SIGN_IN, cookies};
 use crate::error::PageError;
-use crate::pages::{frame, page, see_other};
+use crate::pages::{frame, not_done, page, see_other, wants_piece};
 use crate::state::Shared;
 
 /// Secrets longer than this are none of ours.
 const SECRET_BYTES_MAX: usize = 512;
+
+/// What to do when a session ended while a page was open.
+const SIGN_IN_HINT: &str = "sign in again with `familiar open`; what you typed stays here";
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -26,6 +29,10 @@ struct SignIn {
 
 /// Says how to get a link.
 pub(crate) async fn show(headers: HeaderMap) -> Response {
+    if wants_piece(&headers) {
+        // A script was sent here in the middle of its work: the page stays, with what was typed in it.
+        return not_done(&AppError::new(ErrorKind::User, "you are signed out").hint(SIGN_IN_HINT));
+    }
     page(&SignIn { theme: frame::theme(&headers), is_stale: false })
 }
 
@@ -58,7 +65,5 @@ pub(crate) async fn sign_out(State(web): State<Shared>, visitor: Visitor) -> Res
     if let Some(cookie) = cookies::forget(&web.cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
-    let clear = HeaderName::from_static("clear-site-data");
-    response.headers_mut().insert(clear, HeaderValue::from_static("\"cache\", \"storage\""));
     Ok(response)
 }

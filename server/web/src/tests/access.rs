@@ -130,7 +130,7 @@ fn configured_names_are_answered_and_no_others() {
     };
     for host in ["box.local", "box.local:4774", "other.test:8443"] {
         let host = check(host).unwrap_or_else(|| panic!("{host}"));
-        assert_eq!(host.is_origin("https://evil.test"), false);
+        assert!(!host.is_origin("https://evil.test"));
     }
     for host in ["box.local:1", "other.test", "other.test:4774", "sub.box.local", "box.local.evil.test"] {
         assert_eq!(check(host), None, "{host}");

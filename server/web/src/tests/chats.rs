@@ -126,10 +126,31 @@ async fn a_script_gets_pieces_and_the_box_keeps_what_was_refused() {
 }
 
 #[tokio::test]
+async fn a_script_is_told_in_its_own_page_what_went_wrong() {
+    let stage = Stage::new(scripted([Reply::text("yes")])).await;
+    let chat = stage.begin("How does push_back work?").await;
+    stage.finished(&chat).await;
+    let gone = stage.post_by_script("/chats/none/messages", &[("text", "hello")]).await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+    let signed_out = super::stage::request(Method::GET, "/sign-in").header("hx-request", "true");
+    let signed_out = stage.send(signed_out.body(Body::empty()).unwrap()).await;
+    let forged = stage.as_browser(Method::POST, "/chats/x/messages").header("hx-request", "true");
+    let forged = stage.send(forged.body(Body::empty()).unwrap()).await;
+    assert_eq!(forged.status, StatusCode::FORBIDDEN);
+    for seen in [gone, signed_out, forged] {
+        assert!(
+            seen.body.contains("hx-target=\"#composer-problem\"") && !seen.body.contains("<html"),
+            "{}",
+            seen.body
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_first_question_that_is_refused_leaves_no_chat_and_loses_no_word() {
     let stage = Stage::new(None).await;
     let cases = [
-        (vec![("folder", ""), ("question", "  \n ")], StatusCode::BAD_REQUEST, "the question is empty"),
+        (vec![("folder", ""), ("question", "  \n ")], StatusCode::BAD_REQUEST, "The question is empty"),
         (vec![("other_folder", "relative"), ("question", "why?")], StatusCode::BAD_REQUEST, "absolute path"),
         (
             vec![("other_folder", "/no/such/folder"), ("question", "why?")],

@@ -80,7 +80,7 @@ async fn settings_and_a_new_token() {
     assert!(stage.app.check_token(secret).await.unwrap().is_none());
     let refused = stage.post("/settings/tokens", &[("name", " ")]).await;
     assert_eq!(refused.status.as_u16(), 400);
-    assert!(refused.body.contains("a token&#39;s name has 1 to 100 characters"), "{}", refused.body);
+    assert!(refused.body.contains("A token&#39;s name has 1 to 100 characters"), "{}", refused.body);
 }
 
 #[tokio::test]
