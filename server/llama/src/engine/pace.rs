@@ -76,7 +76,8 @@ impl Pace {
             }
             return None;
         }
-        self.slow += 1;
+        // A piece of a prompt is long enough to count by itself.
+        self.slow += if kind == 1 { SLOW_COUNT } else { 1 };
         self.good = 0;
         if self.slow < SLOW_COUNT {
             return None;
