@@ -50,7 +50,7 @@ pub struct Sampling {
     pub min_p: f32,
     /// Above 1 makes repeating recent tokens less likely.
     pub repeat_penalty: f32,
-    /// Seed of the draw; the same seed and prompt give the same text on the same machine.
+    /// Seed of the draw; the same seed, prompt, cached state and number of threads give the same text.
     pub seed: u32,
 }
 
