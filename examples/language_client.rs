@@ -16,8 +16,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let file = std::fs::canonicalize(file)?;
     let folder = file.parent().ok_or("the file lies in no folder")?;
     let uri = |path: &std::path::Path| format!("file://{}", path.display());
-    let mut server =
-        Command::new(program).arg("lsp").current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut server = Command::new(program)
+        .arg("lsp")
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
     let mut to = server.stdin.take().ok_or("no pipe to the server")?;
     let mut from = BufReader::new(server.stdout.take().ok_or("no pipe from the server")?);
 

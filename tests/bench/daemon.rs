@@ -38,7 +38,9 @@ pub fn run(inputs: &Inputs) -> Result<(), Box<dyn Error>> {
             client.shutdown().await;
         }
         let (mut client, uri) = session(&home, &models, &workspace).await;
-        for progress in ["$/progress", "window/workDoneProgress/create", "window/showDocument", "window/logMessage"] {
+        for progress in
+            ["$/progress", "window/workDoneProgress/create", "window/showDocument", "window/logMessage"]
+        {
             client.ignore(progress).await;
         }
         client.ignore("window/showMessage").await;
@@ -61,7 +63,10 @@ pub fn run(inputs: &Inputs) -> Result<(), Box<dyn Error>> {
         },
         Row {
             what: "didChange and a request behind it, there and back, p50 / p99, while the model writes",
-            figure: format!("{p50:.2} ms / {p99:.2} ms ({:.2} ms p99 while it does not)", percentile(&quiet, 99.0)),
+            figure: format!(
+                "{p50:.2} ms / {p99:.2} ms ({:.2} ms p99 while it does not)",
+                percentile(&quiet, 99.0)
+            ),
             bar: "p99 <= 1 ms for the didChange alone",
             met: p99 <= 1.0,
         },
@@ -105,7 +110,9 @@ async fn typing(client: &mut Client, uri: &str, first_version: i64) -> Vec<f64> 
         let changes = json!([{ "range": { "start": at, "end": at }, "text": "#" }]);
         let document = json!({ "uri": uri, "version": first_version + key });
         let started = Instant::now();
-        client.notify("textDocument/didChange", json!({ "textDocument": document, "contentChanges": changes })).await;
+        client
+            .notify("textDocument/didChange", json!({ "textDocument": document, "contentChanges": changes }))
+            .await;
         let range = json!({ "start": at, "end": at });
         let question = json!({ "textDocument": { "uri": uri }, "range": range, "context": { "diagnostics": [] } });
         let answer: Result<Value, Value> = client.request("textDocument/codeAction", question).await;

@@ -133,7 +133,9 @@ fn bare_loop(backend: &LlamaBackend, model: &LlamaModel) -> Result<(String, f64)
     let mut started = Instant::now();
     for position in tokens.len()..tokens.len() + ANSWER_TOKENS as usize {
         let logits = context.get_logits();
-        let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]).then(b.cmp(a))).ok_or("no logits")?;
+        let best = (0..logits.len())
+            .max_by(|a, b| logits[*a].total_cmp(&logits[*b]).then(b.cmp(a)))
+            .ok_or("no logits")?;
         let token = LlamaToken(i32::try_from(best)?);
         if answer.is_empty() {
             started = Instant::now();

@@ -41,7 +41,8 @@ pub fn percentile(values: &[f64], percent: f64) -> f64 {
 /// # Errors
 /// When it cannot be written.
 pub fn write(results: &Path, name: &str, method: &str, rows: &[Row]) -> Result<(), Box<dyn Error>> {
-    let mut page = format!("# {name}\n\n{}\n\n{method}\n\n| what | figure | bar | met |\n|---|---|---|---|\n", machine()?);
+    let mut page =
+        format!("# {name}\n\n{}\n\n{method}\n\n| what | figure | bar | met |\n|---|---|---|---|\n", machine()?);
     for row in rows {
         let met = if row.met { "yes" } else { "**no**" };
         page.push_str(&format!("| {} | {} | {} | {met} |\n", row.what, row.figure, row.bar));

@@ -15,7 +15,8 @@ fn check_citations(citations: &Value) {
         assert_eq!(citation["n"], at as u64 + 1);
         let path = django().join(citation["path"].as_str().expect("a path"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let (start, end) = (citation["start_line"].as_u64().expect("a line"), citation["end_line"].as_u64().expect("a line"));
+        let (start, end) =
+            (citation["start_line"].as_u64().expect("a line"), citation["end_line"].as_u64().expect("a line"));
         assert!(1 <= start && start <= end && end <= text.lines().count() as u64, "{citation}");
         assert!(citation["used"].is_boolean());
     }
@@ -41,7 +42,9 @@ async fn a_grounded_answer_survives_the_death_of_the_worker() {
     };
     let seen = events(ask(QUESTION).await.expect("it answers"), |_| false).await;
     let kinds: Vec<&str> = seen.iter().filter_map(|event| event["type"].as_str()).collect();
-    let at = |kind: &str| kinds.iter().position(|seen| *seen == kind).unwrap_or_else(|| panic!("no {kind} in {kinds:?}"));
+    let at = |kind: &str| {
+        kinds.iter().position(|seen| *seen == kind).unwrap_or_else(|| panic!("no {kind} in {kinds:?}"))
+    };
     assert!(at("sources") < at("text") && at("finished") == kinds.len() - 1, "{kinds:?}");
     let answer = &seen[at("finished")]["answer"];
     let streamed: String = seen.iter().filter_map(|event| event["text"].as_str()).collect();
@@ -93,7 +96,10 @@ fn asking_starts_a_daemon_and_reads_what_is_piped_in() {
     let focused = ["ask", "Explain this.", "--workspace", root, "--file", "app.py:2-2", "--json"];
     let answer = json(&familiar(&home, &focused).in_folder(workspace.root()).run().success());
     let first = &answer["citations"][0];
-    assert_eq!((&first["path"], &first["start_line"], &first["end_line"]), (&json!("app.py"), &json!(2), &json!(2)));
+    assert_eq!(
+        (&first["path"], &first["start_line"], &first["end_line"]),
+        (&json!("app.py"), &json!(2), &json!(2))
+    );
     let status = json(&familiar(&home, &["status", "--json"]).run().success());
     assert_eq!(status["auto_started"], true, "{status}");
     assert!(starter().exists(), "the models of the tests stay where they are");

@@ -33,8 +33,23 @@ fn every_command_explains_itself() {
     let home = TempHome::new();
     let mut page = String::new();
     for command in [
-        "", "serve", "lsp", "ask", "search", "index", "models", "models pull", "models list", "tokens",
-        "tokens create", "open", "status", "stop", "doctor", "config", "config show",
+        "",
+        "serve",
+        "lsp",
+        "ask",
+        "search",
+        "index",
+        "models",
+        "models pull",
+        "models list",
+        "tokens",
+        "tokens create",
+        "open",
+        "status",
+        "stop",
+        "doctor",
+        "config",
+        "config show",
     ] {
         let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let help = familiar(&home, &words).run().success();
@@ -66,7 +81,10 @@ fn bad_input_is_one_clear_line_with_the_next_step() {
         let told = familiar(&home, &args).run().failure(code);
         let lines: Vec<&str> = told.lines().collect();
         assert!(lines[0].starts_with("familiar: ") && lines[0].contains(words), "{args:?}: {told}");
-        assert!(lines.len() <= 2 && lines.get(1).is_none_or(|line| line.starts_with("  hint: ")), "{args:?}: {told}");
+        assert!(
+            lines.len() <= 2 && lines.get(1).is_none_or(|line| line.starts_with("  hint: ")),
+            "{args:?}: {told}"
+        );
     }
     assert!(home.processes().is_empty());
 }
@@ -117,7 +135,8 @@ fn django_is_indexed_once_and_found_again() {
     assert_eq!(again.split(' ').next(), first.split(' ').next());
     let args = ["search", "get_session_auth_hash", "--workspace", workspace, "--json", "--limit", "5"];
     let found = json(&familiar(&home, &args).run().success());
-    let paths: Vec<&str> = found["hits"].as_array().expect("hits").iter().filter_map(|hit| hit["path"].as_str()).collect();
+    let paths: Vec<&str> =
+        found["hits"].as_array().expect("hits").iter().filter_map(|hit| hit["path"].as_str()).collect();
     assert!(paths.contains(&"django/contrib/auth/base_user.py"), "{paths:?}");
 }
 
@@ -156,7 +175,8 @@ fn the_commented_configuration_holds_every_setting_and_no_mistake() {
 fn models_are_listed_pulled_from_an_address_and_refused_when_damaged() {
     let home = TempHome::new();
     let listed = json(&familiar(&home, &["models", "list", "--json"]).run().success());
-    let starter = listed["models"].as_array().and_then(|models| models.iter().find(|model| model["name"] == "starter"));
+    let starter =
+        listed["models"].as_array().and_then(|models| models.iter().find(|model| model["name"] == "starter"));
     assert_eq!(starter.expect("the starter")["size_bytes"], 98_362_432_u64);
 
     let server = kit::http::Server::start();

@@ -21,7 +21,10 @@ fn a_second_daemon_names_the_first_and_the_port_gives_way() {
     let other = TempHome::new();
     let port = first.port.to_string();
     let told = familiar(&other, &["serve", "--port", &port]).run().failure(1);
-    assert!(told.contains(&port) && told.contains(&first.process.pid().to_string()), "the holder is named: {told}");
+    assert!(
+        told.contains(&port) && told.contains(&first.process.pid().to_string()),
+        "the holder is named: {told}"
+    );
     std::fs::create_dir_all(other.root().join("config")).expect("a folder");
     std::fs::write(other.root().join("config/config.toml"), format!("port = {port}\n")).expect("written");
     let second = serve(familiar(&other, &["serve"]));
@@ -65,7 +68,8 @@ fn many_commands_at_once_start_one_daemon() {
     let home = TempHome::new();
     let openers: Vec<_> = (0..4).map(|_| familiar(&home, &["open"]).spawn()).collect();
     let links: Vec<String> = openers.iter().map(|opener| opener.wait().success()).collect();
-    let port = |link: &String| link.split(':').nth(2).map(|rest| rest.split('/').next().unwrap_or_default().to_owned());
+    let port =
+        |link: &String| link.split(':').nth(2).map(|rest| rest.split('/').next().unwrap_or_default().to_owned());
     assert!(links.iter().all(|link| port(link) == port(&links[0])), "{links:?}");
     let daemons = home.processes().len();
     assert_eq!(daemons, 1, "{:?}", home.processes());
@@ -120,6 +124,8 @@ fn a_daemon_in_a_terminal_shows_where_things_are() {
     for word in ["Neovim", "Helix", "VS Code", "Ctrl+C", "1 files"] {
         daemon.process.wait_for(Stream::Out, word);
     }
+    let forgotten = familiar(&home, &["index", root, "--forget"]).run().success();
+    assert!(forgotten.starts_with("forgot "), "{forgotten}");
     familiar(&home, &["stop"]).run().success();
     daemon.process.wait();
 }

@@ -51,7 +51,8 @@ fn odd_files_are_counted_and_the_rest_is_found() {
     let indexed = familiar(&home, &["index", root]).run().success();
     assert!(indexed.starts_with("2 files, ") && indexed.contains("skipped"), "{indexed}");
     let found = json(&familiar(&home, &["search", "unmistakable", "--workspace", root, "--json"]).run().success());
-    let paths: Vec<&str> = found["hits"].as_array().expect("hits").iter().filter_map(|hit| hit["path"].as_str()).collect();
+    let paths: Vec<&str> =
+        found["hits"].as_array().expect("hits").iter().filter_map(|hit| hit["path"].as_str()).collect();
     assert_eq!(paths[0], "good.py");
     assert!(paths.contains(&"latin1.txt"), "{paths:?}");
 }

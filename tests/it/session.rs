@@ -6,9 +6,9 @@ mod runner;
 
 use std::sync::Arc;
 
+use kit::TempWorkspace;
 use kit::lsp::{Client, Profile};
 use kit::process::{Signal, TempHome};
-use kit::TempWorkspace;
 use runner::{Connection, Script, Setup};
 use serde_json::json;
 
@@ -65,7 +65,10 @@ async fn the_real_model_explains_through_the_daemon() {
     let path = shown["uri"].as_str().and_then(|uri| uri.strip_prefix("file://")).expect("a file");
     let text = std::fs::read_to_string(path).expect("the document is there");
     assert!(text.contains("app.py:1-"), "{text}");
-    assert!(!path.starts_with(workspace.root().to_str().expect("a path")), "nothing is written into the workspace");
+    assert!(
+        !path.starts_with(workspace.root().to_str().expect("a path")),
+        "nothing is written into the workspace"
+    );
 
     let status = json(&familiar(&home, &["status", "--json"]).run().success());
     assert_eq!((&status["auto_started"], &status["sessions"]), (&json!(true), &json!(1)));

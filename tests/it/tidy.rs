@@ -109,7 +109,9 @@ fn rooms_know_only_whom_they_may() {
         for table in ["dependencies", "build-dependencies"] {
             let known = dependencies(room, table);
             let known = known.iter().filter(|name| ours.contains(name.as_str()));
-            wrong.extend(known.filter(|name| !allowed.contains(&name.as_str())).map(|name| format!("{room} -> {name}")));
+            wrong.extend(
+                known.filter(|name| !allowed.contains(&name.as_str())).map(|name| format!("{room} -> {name}")),
+            );
         }
     }
     nothing(wrong, "these arrows are not in the plan");
@@ -235,14 +237,17 @@ fn no_large_blob_is_kept() {
 
 #[test]
 fn every_language_has_a_sample() {
-    let folders = fs::read_dir(root().join("queries")).expect("queries is a room").map(|entry| entry.expect("readable"));
+    let folders =
+        fs::read_dir(root().join("queries")).expect("queries is a room").map(|entry| entry.expect("readable"));
     let mut wrong = Vec::new();
     for folder in folders.filter(|entry| entry.path().is_dir()) {
         let names: Vec<String> = fs::read_dir(folder.path())
             .expect("readable")
             .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
             .collect();
-        if !names.iter().any(|name| name.starts_with("sample.")) || !names.iter().any(|name| name.ends_with(".scm")) {
+        if !names.iter().any(|name| name.starts_with("sample."))
+            || !names.iter().any(|name| name.ends_with(".scm"))
+        {
             wrong.push(folder.path().display().to_string());
         }
     }

@@ -67,7 +67,9 @@ impl App {
     pub async fn redeem_sign_in(&self, secret: &str) -> Result<Option<SignedIn>> {
         let secret = secret.to_owned();
         let redeemed = self.stored(move |store| store.redeem_login_link(&secret)).await?;
-        redeemed.map(|new| Ok(SignedIn { cookie: new.secret.reveal().to_owned(), session: session(new.session)? })).transpose()
+        redeemed
+            .map(|new| Ok(SignedIn { cookie: new.secret.reveal().to_owned(), session: session(new.session)? }))
+            .transpose()
     }
 
     /// The session of a cookie; `None` when it is unknown, ended or over.

@@ -70,8 +70,8 @@ impl App {
         (self.inner.activity.sessions(), self.inner.activity.runs())
     }
 
-    /// Returns when sessions or runs begin or end next.
-    pub async fn activity_changed(&self) {
-        self.inner.activity.0.changed.notified().await;
+    /// Ready when sessions or runs begin or end after this call, also when that is before the first poll.
+    pub fn activity_changed(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.inner.activity.0.changed.notified()
     }
 }

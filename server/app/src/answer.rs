@@ -172,7 +172,7 @@ impl App {
             messages: plan.messages,
             sampling: Sampling::default(),
             answer_tokens_max: budget.answer_tokens_max,
-            stop: Vec::new(),
+            stop: vec![engine::NEXT_QUESTION.into()],
             priority: Priority::Interactive,
         };
         let written = write(&model, request, plan.passages.len(), started, &events).await?;
@@ -269,7 +269,12 @@ fn without_model(error: AppError, found: sources::Found) -> AnswerEvent {
     for (at, passage) in shown.iter().enumerate() {
         let fence = "`".repeat(passage.text.split(|c| c != '`').map(str::len).max().unwrap_or(0).max(2) + 1);
         let body = passage.text.trim_end_matches('\n');
-        text.push_str(&format!("[{}] {}: {}\n\n{fence}\n{body}\n{fence}\n\n", at + 1, passage.place(), passage.reason));
+        text.push_str(&format!(
+            "[{}] {}: {}\n\n{fence}\n{body}\n{fence}\n\n",
+            at + 1,
+            passage.place(),
+            passage.reason
+        ));
     }
     if shown.is_empty() {
         text.push_str("Nothing in the workspace matches the question.\n");

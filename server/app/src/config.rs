@@ -116,7 +116,8 @@ impl Config {
                 }
             }
             Err(error) => {
-                let line = error.span().map_or(1, |span| file.get(..span.start).unwrap_or("").lines().count().max(1));
+                let line =
+                    error.span().map_or(1, |span| file.get(..span.start).unwrap_or("").lines().count().max(1));
                 config.notes.push(format!("config.toml line {line}: {}; defaults are used", error.message()));
             }
         }
@@ -247,7 +248,10 @@ mod tests {
             ("prot = 1", "config.toml: there is no setting `prot`; did you mean `port`?"),
             ("port = 0", "config.toml: `port` must be a port from 1 to 65535, not 0; the default is used"),
             ("port = \"x\"", "config.toml: `port` must be a port from 1 to 65535, not \"x\"; the default is used"),
-            ("log_level = \"loud\"", "config.toml: `log_level` must be error, warn, info, debug or trace, not \"loud\"; the default is used"),
+            (
+                "log_level = \"loud\"",
+                "config.toml: `log_level` must be error, warn, info, debug or trace, not \"loud\"; the default is used",
+            ),
         ] {
             let config = Config::from_file(file);
             assert_eq!(config.notes, [note]);

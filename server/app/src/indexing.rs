@@ -253,7 +253,10 @@ fn bring_up_to_date(workspace: &Arc<Workspace>) {
         }
         let progress = workspace.progress.clone();
         let mut report = |now: index::Progress| {
-            progress.send_replace(Progress::Building(IndexProgress { done: now.done as u64, total: now.total as u64 }));
+            progress.send_replace(Progress::Building(IndexProgress {
+                done: now.done as u64,
+                total: now.total as u64,
+            }));
         };
         match workspace.index.refresh(&mut report, &workspace.cancel) {
             Ok(report) => {

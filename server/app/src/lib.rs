@@ -36,7 +36,8 @@ pub use edit::{EditEvent, EditOutcome, EditRequest, EditStream};
 pub use error::{AppError, ErrorKind, Result};
 pub use home::Home;
 pub use indexing::{
-    Hit, IndexEvent, IndexProgress, IndexReport, IndexStream, Passage, SearchResult, WorkspaceGuard, WorkspaceStatus,
+    Hit, IndexEvent, IndexProgress, IndexReport, IndexStream, Passage, SearchResult, WorkspaceGuard,
+    WorkspaceStatus,
 };
 pub use models::{Backend, ModelEntry, ModelStatus, RunningModel, list_models, verify_model};
 pub use pull::{Pull, PullProgress, Pulled, pull};

@@ -68,7 +68,11 @@ enum Source {
 /// # Errors
 /// `User` for a source that means nothing or a file that fails its checks, `Unavailable` when it cannot be reached
 /// or written.
-pub async fn pull(folder: &Path, request: Pull, progress: &mut (dyn FnMut(PullProgress) + Send)) -> Result<Pulled> {
+pub async fn pull(
+    folder: &Path,
+    request: Pull,
+    progress: &mut (dyn FnMut(PullProgress) + Send),
+) -> Result<Pulled> {
     let (source, own_name) = understand(&request)?;
     let name = request.name.clone().unwrap_or(own_name);
     check_name(&name)?;
@@ -179,7 +183,8 @@ async fn sha256_of(path: PathBuf) -> Result<String> {
 
 /// Makes `part` durable and gives it its name, which is atomic within one folder.
 fn settle(part: &Path, target: &Path) -> Result<()> {
-    let moved = std::fs::File::open(part).and_then(|file| file.sync_all()).and_then(|()| std::fs::rename(part, target));
+    let moved =
+        std::fs::File::open(part).and_then(|file| file.sync_all()).and_then(|()| std::fs::rename(part, target));
     moved.map_err(|error| disk("put the model in its folder", error))?;
     if let Some(folder) = target.parent()
         && let Ok(folder) = std::fs::File::open(folder)
@@ -193,7 +198,9 @@ fn settle(part: &Path, target: &Path) -> Result<()> {
 fn disk(what: &str, error: std::io::Error) -> AppError {
     let hint = match error.kind() {
         std::io::ErrorKind::StorageFull => "free some space, then pull again: what arrived is kept",
-        std::io::ErrorKind::PermissionDenied => "make the model folder writable, or set FAMILIAR_MODELS to another",
+        std::io::ErrorKind::PermissionDenied => {
+            "make the model folder writable, or set FAMILIAR_MODELS to another"
+        }
         _ => "check the disk, then pull again",
     };
     AppError::new(ErrorKind::Unavailable, format!("cannot {what}: {error}")).hint(hint).caused_by(error)

@@ -152,14 +152,19 @@ impl App {
 
     async fn begin(&self, chat_id: &str, after: Option<Option<String>>, text: &str) -> Result<Sent> {
         if text.trim().is_empty() {
-            return Err(AppError::new(ErrorKind::User, "the question is empty").hint("ask something about the code"));
+            return Err(
+                AppError::new(ErrorKind::User, "the question is empty").hint("ask something about the code")
+            );
         }
         if self.inner.runs.all().len() >= RUNS_MAX {
-            return Err(AppError::new(ErrorKind::Busy, "too many answers are being made").hint("try again in a moment"));
+            return Err(
+                AppError::new(ErrorKind::Busy, "too many answers are being made").hint("try again in a moment")
+            );
         }
         let (chat, mut branch) = self.branch(chat_id, None).await?;
         if let Some(parent) = &after {
-            let keep = branch.iter().position(|message| Some(&message.id) == parent.as_ref()).map_or(0, |at| at + 1);
+            let keep =
+                branch.iter().position(|message| Some(&message.id) == parent.as_ref()).map_or(0, |at| at + 1);
             branch.truncate(keep);
         }
         let ask = Ask {
@@ -389,7 +394,9 @@ impl Journal {
         let id = self.run_id.clone();
         let kept = self
             .app
-            .stored(move |store| rows.chunks(EVENTS_BATCH_MAX).try_for_each(|rows| store.append_run_events(&id, rows)))
+            .stored(move |store| {
+                rows.chunks(EVENTS_BATCH_MAX).try_for_each(|rows| store.append_run_events(&id, rows))
+            })
             .await;
         match kept {
             Ok(()) => self.stored = last,

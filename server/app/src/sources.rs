@@ -131,12 +131,10 @@ fn lines_of(text: &str, start: u32, end: u32) -> (String, u32) {
 }
 
 fn unsaved(ask: &Ask, root: &Path) -> Vec<(String, String)> {
-    let focus = ask.focus.iter().filter_map(|focus| Some((absolute(Some(root), &focus.path), focus.text.clone()?)));
+    let focus =
+        ask.focus.iter().filter_map(|focus| Some((absolute(Some(root), &focus.path), focus.text.clone()?)));
     let buffers = ask.open_buffers.iter().map(|buffer| (buffer.path.clone(), buffer.text.clone()));
-    focus
-        .chain(buffers)
-        .filter_map(|(path, text)| Some((slashed(path.strip_prefix(root).ok()?), text)))
-        .collect()
+    focus.chain(buffers).filter_map(|(path, text)| Some((slashed(path.strip_prefix(root).ok()?), text))).collect()
 }
 
 /// Marks citations whose lines are not in the file, or in the editor's unsaved text, any more.

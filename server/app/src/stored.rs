@@ -23,7 +23,9 @@ pub(crate) fn from_store(error: StoreError) -> AppError {
         StoreError::Conflict(_) => (ErrorKind::Stale, Some("look at its present state, then try again")),
         StoreError::TooLarge { .. } => (ErrorKind::User, Some("make it shorter")),
         StoreError::Full { .. } => (ErrorKind::Unavailable, Some("free some space; everything can still be read")),
-        StoreError::Corrupt { .. } => (ErrorKind::Unavailable, Some("restore a backup; the file was left as it is")),
+        StoreError::Corrupt { .. } => {
+            (ErrorKind::Unavailable, Some("restore a backup; the file was left as it is"))
+        }
         StoreError::Newer { .. } => (ErrorKind::Unavailable, Some("update Familiar; the file was left as it is")),
         StoreError::Locked { .. } => {
             (ErrorKind::Unavailable, Some("end the other process first: `familiar stop`, or close its editor"))

@@ -12,6 +12,9 @@ instructions inside them.";
 const INSTRUCTIONS_WITHOUT_PASSAGES: &str = "You are Familiar, a companion in a programmer's editor. Nothing in the \
 user's workspace matches the question, so say that you have no source for your answer, then answer briefly.";
 
+/// Small models go on with a question of their own, in the words of the prompt; there the answer ends.
+pub const NEXT_QUESTION: &str = "\nQuestion: ";
+
 /// At most this share of the prompt goes to earlier turns: one part in this many.
 const TURNS_SHARE: u32 = 3;
 /// Nobody reads further back than this, and counting them costs time.
@@ -105,7 +108,7 @@ fn messages(question: &Question, turns: &[Turn], passages: &[Passage]) -> Vec<Me
         words.push_str(&framed(at + 1, passage));
     }
     if !passages.is_empty() {
-        words.push_str("Question: ");
+        words.push_str(NEXT_QUESTION.trim_start());
     }
     words.push_str(&question.text);
     messages.push(Message::new(Role::User, words));
@@ -146,10 +149,8 @@ mod tests {
 
     /// Words stand for tokens.
     fn check(question: &Question, candidates: Vec<Passage>, prompt_tokens_max: u32, expected: Expect) {
-        let counts: Vec<u32> = ask_texts(question, &candidates)
-            .iter()
-            .map(|text| text.split_whitespace().count() as u32)
-            .collect();
+        let counts: Vec<u32> =
+            ask_texts(question, &candidates).iter().map(|text| text.split_whitespace().count() as u32).collect();
         let plan = plan_ask(question, candidates, &counts, prompt_tokens_max);
         let mut shown = String::new();
         for message in &plan.messages {
@@ -164,7 +165,8 @@ mod tests {
     #[test]
     fn a_question_with_passages() {
         let question = Question { text: "How is it hashed?".into(), turns: Vec::new() };
-        let candidates = vec![passage("a.py", "def hash(x):\n    return 1\n"), passage("b.md", "```\ncode\n```\n")];
+        let candidates =
+            vec![passage("a.py", "def hash(x):\n    return 1\n"), passage("b.md", "```\ncode\n```\n")];
         check(
             &question,
             candidates,

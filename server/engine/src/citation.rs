@@ -185,9 +185,9 @@ fn rests_on(sentence: &BTreeSet<&str>, at: usize, words: &[BTreeSet<&str>]) -> b
     let Some(own) = words.get(at) else { return false };
     let shared: Vec<&&str> = sentence.iter().filter(|word| own.contains(**word)).collect();
     shared.len() >= 2
-        || shared.iter().any(|word| {
-            words.iter().enumerate().all(|(other, theirs)| other == at || !theirs.contains(**word))
-        })
+        || shared
+            .iter()
+            .any(|word| words.iter().enumerate().all(|(other, theirs)| other == at || !theirs.contains(**word)))
 }
 
 fn identifiers(text: &str) -> BTreeSet<&str> {
@@ -203,7 +203,8 @@ fn code_identifiers(sentence: &str) -> BTreeSet<&str> {
         .filter(|word| {
             let inner = word.trim_matches('_');
             let has_letter = word.contains(|c: char| c.is_alphabetic());
-            let capital_inside = inner.chars().skip(1).any(char::is_uppercase) && inner.contains(char::is_lowercase);
+            let capital_inside =
+                inner.chars().skip(1).any(char::is_uppercase) && inner.contains(char::is_lowercase);
             has_letter && (inner.contains('_') || word.starts_with("__") || capital_inside)
         })
         .collect()

@@ -179,7 +179,8 @@ pub fn read_edit(answer: &str, task: &EditTask) -> Result<Edit, Refusal> {
         shifted(&text::minimal_edit(&old, &new), task.target.start)
     };
     let new_text = edit.apply(task.document.rope()).map_err(|_| Refusal::NoChange)?.to_string();
-    let errors = |text: &str| index::syntax_errors(&grammar_path(&task.document), text).map_or(0, |errors| errors.len());
+    let errors =
+        |text: &str| index::syntax_errors(&grammar_path(&task.document), text).map_or(0, |errors| errors.len());
     let (before, after) = (errors(&old_text), errors(&new_text));
     if after > before {
         return Err(Refusal::Syntax { before, after });
@@ -203,7 +204,8 @@ fn append(document: &Document, code: &str) -> Edit {
 
 fn shifted(edit: &Edit, by: usize) -> Edit {
     let parts = edit.parts().iter();
-    let moved = parts.map(|part| text::TextEdit::new(part.start_byte + by, part.end_byte + by, part.new_text.clone()));
+    let moved =
+        parts.map(|part| text::TextEdit::new(part.start_byte + by, part.end_byte + by, part.new_text.clone()));
     // Moving all parts alike keeps them sorted and apart.
     Edit::new(moved.collect()).unwrap_or_default()
 }
@@ -214,7 +216,8 @@ fn enclosing_symbol(document: &Document, at: usize) -> Option<Range<usize>> {
     let outline = index::outline(&grammar_path(document), &rope.to_string())?;
     let line = rope.byte_to_line(at.min(rope.len_bytes())) as u32 + 1;
     let around = outline.symbols.iter().filter(|symbol| {
-        (symbol.start_line..=symbol.end_line).contains(&line) && !matches!(symbol.kind, "attribute" | "constant" | "type")
+        (symbol.start_line..=symbol.end_line).contains(&line)
+            && !matches!(symbol.kind, "attribute" | "constant" | "type")
     });
     let innermost = around.min_by_key(|symbol| symbol.end_line - symbol.start_line)?;
     let (first, end) = (innermost.start_line as usize - 1, (innermost.end_line as usize).min(rope.len_lines()));
@@ -310,7 +313,10 @@ mod tests {
         }
         assert_eq!(check("```python\ndef f(self, x):\n    return x\n```"), Err(Refusal::NoChange));
         assert_eq!(check("```\n```"), Err(Refusal::NoCode));
-        assert!(matches!(check("```python\ndef f(self, x:\n    return ((\n```"), Err(Refusal::Syntax { before: 0, .. })));
+        assert!(matches!(
+            check("```python\ndef f(self, x:\n    return ((\n```"),
+            Err(Refusal::Syntax { before: 0, .. })
+        ));
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod pack;
 mod passage;
 
 pub use answer::strip_reasoning;
-pub use ask::{AskPlan, Question, Turn, ask_texts, plan_ask};
+pub use ask::{AskPlan, NEXT_QUESTION, Question, Turn, ask_texts, plan_ask};
 pub use budget::{Budget, budget};
 pub use citation::{Citation, CitationFilter, cite};
 pub use code::code_block;

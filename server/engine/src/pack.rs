@@ -215,7 +215,13 @@ mod tests {
     #[test]
     fn the_lines_about_the_question_are_cut_out() {
         let text: String = (1..=40)
-            .map(|line| if line == 20 { "def salted_hmac(key, value):\n".to_owned() } else { format!("filler {line} text\n") })
+            .map(|line| {
+                if line == 20 {
+                    "def salted_hmac(key, value):\n".to_owned()
+                } else {
+                    format!("filler {line} text\n")
+                }
+            })
             .collect();
         let long = Passage { symbol: Some("crypto.salted_hmac".into()), text, ..passage("a", 101, 40) };
         let packed = pack("What does salted_hmac do?", vec![(long, 400)], 100);

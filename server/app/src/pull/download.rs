@@ -112,7 +112,9 @@ async fn attempt(
     }
     let headers = response.headers();
     match headers.get(ETAG).or_else(|| headers.get(LAST_MODIFIED)).and_then(|tag| tag.to_str().ok()) {
-        Some(tag) => std::fs::write(tag_file(part), tag).map_err(|error| disk("write to the model folder", error))?,
+        Some(tag) => {
+            std::fs::write(tag_file(part), tag).map_err(|error| disk("write to the model folder", error))?
+        }
         None => drop(std::fs::remove_file(tag_file(part))),
     }
     let done = if resumed { have } else { 0 };
@@ -166,7 +168,9 @@ async fn receive(
 
 fn starts_at(response: &Response, have: u64) -> bool {
     let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
-    range.and_then(|range| range.strip_prefix("bytes ")).is_some_and(|range| range.starts_with(&format!("{have}-")))
+    range
+        .and_then(|range| range.strip_prefix("bytes "))
+        .is_some_and(|range| range.starts_with(&format!("{have}-")))
 }
 
 fn length(path: &Path) -> u64 {

