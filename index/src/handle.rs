@@ -187,6 +187,10 @@ pub(crate) fn canonical(root: &Path) -> Result<PathBuf, IndexError> {
     Ok(real)
 }
 
+/// How often, and after how long, a taken lock is tried again.
+const LOCK_TRIES_MAX: u32 = 6;
+const LOCK_RETRY_AFTER: Duration = Duration::from_millis(20);
+
 /// Makes a folder that only this user can enter: words of private code stand in it.
 fn create_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
@@ -199,10 +203,17 @@ fn create_private(folder: &Path) -> std::io::Result<()> {
 fn take_lock(root: &Path, folder: &Path) -> Result<File, IndexError> {
     let doing = "locking the index";
     let file = File::options().create(true).truncate(false).write(true).open(folder.join("lock")).doing(doing)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(IndexError::Locked { root: root.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(error).doing(doing),
+    // A program that is being started holds copies of our descriptors for a moment, so a lock that was just let go may
+    // still look taken.
+    let mut tries_left = LOCK_TRIES_MAX;
+    loop {
+        tries_left -= 1;
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if tries_left > 0 => std::thread::sleep(LOCK_RETRY_AFTER),
+            Err(TryLockError::WouldBlock) => return Err(IndexError::Locked { root: root.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(error).doing(doing),
+        }
     }
 }
 

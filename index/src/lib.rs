@@ -6,6 +6,7 @@
 // Makes a different checkout a different input to cargo; see `.cargo/config.toml`.
 const _: Option<&str> = option_env!("FAMILIAR_CHECKOUT");
 
+mod admit;
 mod base;
 mod content;
 mod cut;

@@ -1,6 +1,7 @@
 //! Unsaved buffers of one editor session: search shows them instead of what is on disk.
 //!
-//! Refuses: secrets, even when they are open in an editor.
+//! Refuses: secrets, even when they are open in an editor. A search also leaves out what the rules of the workspace
+//! exclude; see `admit`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

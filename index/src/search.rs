@@ -11,6 +11,7 @@ use serde::Serialize;
 use tantivy::collector::TopDocs;
 use tantivy::{DocAddress, DocId, Score, SegmentReader, TantivyDocument};
 
+use crate::admit::Gate;
 use crate::base::open_text;
 use crate::content::decode;
 use crate::cut::{Chunk, Cutter};
@@ -36,7 +37,7 @@ pub struct SearchRequest {
     pub limit: usize,
     /// Only below this folder, or in this file (relative, with `/`).
     pub path_prefix: Option<String>,
-    /// Unsaved buffers of the session that asks.
+    /// Unsaved buffers of the session that asks. Those that ignore rules exclude are not searched.
     pub overlay: Overlay,
 }
 
@@ -251,10 +252,11 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Takes up unsaved buffers.
+    /// Takes up unsaved buffers, but for those that the rules of the workspace keep out of the index too.
     fn add_overlay(&mut self, overlay: &Overlay, prefix: Option<&str>) -> Result<(), IndexError> {
+        let mut gate = Gate::new(&self.searcher.root);
         for (path, text, chunks) in overlay.chunks() {
-            if prefix.is_none_or(|prefix| is_under(path, prefix)) {
+            if prefix.is_none_or(|prefix| is_under(path, prefix)) && gate.admits(path) {
                 self.add_live(path, text, chunks, true)?;
             }
         }

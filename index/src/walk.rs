@@ -182,14 +182,17 @@ fn visit(entry: &DirEntry, parent: &str, level: &Level, walk: &mut Walk) -> Opti
 
 /// What kind of thing a path is.
 #[derive(Clone, Copy)]
-struct Kind {
-    folder: bool,
-    file: bool,
-    link: bool,
+pub(crate) struct Kind {
+    /// A folder.
+    pub(crate) folder: bool,
+    /// A regular file.
+    pub(crate) file: bool,
+    /// A symbolic link.
+    pub(crate) link: bool,
 }
 
 /// Why a path is left out without being opened. The secrets list comes first: nothing can lift it.
-fn left_out(level: &Level, full: &Path, name: &str, relative: &str, kind: Kind) -> Option<SkipReason> {
+pub(crate) fn left_out(level: &Level, full: &Path, name: &str, relative: &str, kind: Kind) -> Option<SkipReason> {
     if is_secret(relative) {
         return Some(SkipReason::Secret);
     }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use crate::base::Base;
 use crate::cut::Cutter;
 use crate::error::IndexError;
-use crate::limits::{BUILD_FILES_MIN, CancelFlag};
+use crate::limits::BUILD_FILES_MIN;
 use crate::prepare::{Outcome, Preparation};
 use crate::rules::RULE_FILES;
 use crate::shared::{RefreshEvent, Shared, View, Work};
@@ -42,7 +42,8 @@ impl Writer {
             match self.shared.next_work(last_walk) {
                 Work::Stop => return,
                 Work::Refresh(job, ticket) => {
-                    let cancel = job.as_ref().map_or_else(CancelFlag::new, |job| job.cancel.clone());
+                    // A walk that nobody waits for ends when the index closes.
+                    let cancel = job.as_ref().map_or(&self.shared.closing, |job| &job.cancel).clone();
                     let events = job.map(|job| job.events);
                     let tell = |progress| {
                         if let Some(events) = &events {
@@ -57,7 +58,10 @@ impl Writer {
                     {
                         self.shared.note(error.to_string());
                     }
-                    self.shared.serve(ticket);
+                    // Closing ends those who wait by itself; what they wait for was not done.
+                    if !self.shared.closing.is_cancelled() {
+                        self.shared.serve(ticket);
+                    }
                     if let Some(events) = &events {
                         let _ = events.send(RefreshEvent::Done(result));
                     }
@@ -253,3 +257,46 @@ pub(crate) fn apply(
 
 /// Where a refresh tells its progress.
 pub(crate) type Tell<'a> = &'a dyn Fn(Progress);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::status::Status;
+
+    /// A writer that has one walk to do, which nobody waits for.
+    fn swept(closing: bool) -> (State, usize) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("work");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(root.join("a.py"), "def a():\n    pass\n").unwrap();
+        let folder = dir.path().join("index");
+        std::fs::create_dir(&folder).unwrap();
+        let base = Base::open(&folder).unwrap();
+        let view = View { text: base.reader.searcher(), generation: base.generation };
+        let shared = Arc::new(Shared::new(root, Limits::default().bounded(), view, Status::default()));
+        let ticket = shared.want_walk();
+        if closing {
+            shared.closing.cancel();
+        }
+        let writer = Writer { shared: shared.clone(), folder, base: Some(base), cutter: Cutter::default() };
+        let thread = std::thread::spawn(move || writer.run());
+        if !closing {
+            assert!(shared.wait(ticket, std::time::Duration::from_secs(30)), "the walk ends");
+        }
+        // Only after the walk was taken: a writer that is told to stop before takes none.
+        while closing && shared.walk_is_wanted() {
+            std::thread::yield_now();
+        }
+        shared.stop();
+        thread.join().unwrap();
+        let status = shared.status();
+        (status.state, status.files)
+    }
+
+    #[test]
+    fn closing_ends_a_walk_that_nobody_waits_for() {
+        assert_eq!(swept(false), (State::Ready, 1));
+        assert_eq!(swept(true), (State::Empty, 0));
+    }
+}

@@ -33,11 +33,11 @@ pub fn run(inputs: &Inputs) -> Result<(), Box<dyn Error>> {
     runtime.block_on(async {
         for _ in 0..STARTS {
             let started = Instant::now();
-            let (client, _) = session(&home, &models, &workspace).await;
+            let (client, _, _process) = session(&home, &models, &workspace).await;
             starts.push(started.elapsed().as_secs_f64() * 1000.0);
             client.shutdown().await;
         }
-        let (mut client, uri) = session(&home, &models, &workspace).await;
+        let (mut client, uri, _process) = session(&home, &models, &workspace).await;
         for progress in
             ["$/progress", "window/workDoneProgress/create", "window/showDocument", "window/logMessage"]
         {
@@ -91,15 +91,15 @@ pub fn run(inputs: &Inputs) -> Result<(), Box<dyn Error>> {
     write(&inputs.results, "daemon", &method, &rows)
 }
 
-async fn session(home: &TempHome, models: &Path, workspace: &TempWorkspace) -> (Client, String) {
+async fn session(home: &TempHome, models: &Path, workspace: &TempWorkspace) -> (Client, String, Process) {
     let launch = home.familiar(&["lsp"]).env("FAMILIAR_MODELS", models).in_folder(workspace.root());
-    let (_process, output, input) = launch.spawn_piped();
+    let (process, output, input) = launch.spawn_piped();
     let mut client = Client::start(output, input);
     client.initialize_as(&Profile::neovim(), &workspace.root_uri()).await;
     let uri = workspace.uri("a.py");
     let document = json!({ "uri": uri, "languageId": "python", "version": 1, "text": workspace.read("a.py") });
     client.notify("textDocument/didOpen", json!({ "textDocument": document })).await;
-    (client, uri)
+    (client, uri, process)
 }
 
 /// Milliseconds of each keystroke, there and back.

@@ -1,9 +1,10 @@
 //! The one integration binary: house rules, and the real program driven from outside. Refuses: tests of private
-//! functions, sleeps, and skipping what is missing.
+//! functions, sleeps, and skipping what is missing; only editors that cannot be had are left out, loudly.
 
 mod answers;
 mod commands;
 mod daemon;
+mod editors;
 mod examples;
 mod hostile;
 mod project;

@@ -129,6 +129,47 @@ fn unsaved_text_replaces_what_is_on_disk() {
     assert_eq!(index.searcher().search(&SearchRequest::new("zebra", 10)).unwrap(), []);
 }
 
+/// What rules keep out of the index, they keep out of a search over unsaved text, whether or not it is on disk.
+#[test]
+fn unsaved_text_that_rules_exclude_is_not_searched() {
+    let space = Space::with(&[
+        (".gitignore", "*.log\n/build/\n"),
+        (".familiarignore", "/private/\n!/private.md\n"),
+        ("app/.ignore", "local_*\n!local_kept.py\n"),
+        ("app/main.py", "pass\n"),
+        ("private/notes.md", "on disk\n"),
+        ("cache/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n"),
+    ]);
+    let (index, _) = space.indexed();
+    let cases = [
+        ("app/main.py", true),
+        ("app/new/deep.py", true),
+        ("app/local_kept.py", true),
+        ("private.md", true),
+        (".github/ci.yml", true),
+        ("app/local_settings.py", false),
+        ("app/new/local_other.py", false),
+        ("run.log", false),
+        ("app/run.log", false),
+        ("build/made.py", false),
+        ("build/deep/made.py", false),
+        ("private/notes.md", false),
+        ("private/new.md", false),
+        ("cache/made.py", false),
+        ("node_modules/dep/a.js", false),
+        (".hidden/a.py", false),
+        (".git/config.py", false),
+        ("../outside.py", false),
+        ("app/../run.py", false),
+    ];
+    for (path, expected) in cases {
+        let mut request = SearchRequest::new("zebra", 10);
+        request.overlay.set(path, "def zebra():\n    pass\n");
+        let hits = index.searcher().search(&request).unwrap();
+        assert_eq!(hits.iter().any(|hit| hit.path == path), expected, "{path}");
+    }
+}
+
 /// A buffer with the very text of the disk scores as the disk does: ranks do not jump when typing begins.
 #[test]
 fn unsaved_text_scores_by_the_same_rules() {

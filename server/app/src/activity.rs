@@ -38,6 +38,11 @@ impl Activity {
         ActivityGuard { counts: Arc::clone(&self.0), session }
     }
 
+    /// Wakes whoever waits for a change.
+    pub(crate) fn tell(&self) {
+        self.0.changed.notify_waiters();
+    }
+
     pub(crate) fn sessions(&self) -> u32 {
         self.0.sessions.load(Ordering::SeqCst)
     }

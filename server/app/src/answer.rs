@@ -17,6 +17,8 @@ use crate::{App, AppError, ErrorKind, Result, sources};
 
 /// A longer question is a document; it belongs into a file.
 const QUESTION_BYTES_MAX: usize = 64 * 1024;
+/// More than this is not read by a person either.
+const ATTACHMENT_BYTES_MAX: usize = 1024 * 1024;
 /// Passages looked at for one question.
 pub(crate) const CANDIDATES_MAX: usize = 16;
 /// Passages shown when no model can be asked.
@@ -55,6 +57,9 @@ pub struct Ask {
     pub focus: Option<Focus>,
     /// Open documents with unsaved text.
     pub open_buffers: Vec<Buffer>,
+    /// Text the user hands over with the question, such as what was piped in; of more than fits, the lines that matter
+    /// most are sent.
+    pub attachment: Option<String>,
 }
 
 /// Tokens and time of one answer.
@@ -144,15 +149,24 @@ pub enum AnswerEvent {
 pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<AnswerEvent>> + Send>>;
 
 impl App {
-    /// Answers a question from the workspace.
+    /// Answers a question from the workspace; refused once Familiar is ending.
     pub fn ask(&self, ask: Ask) -> AnswerStream {
+        let (app, accepted) = (self.clone(), self.accept_work());
+        streaming(|events| async move {
+            accepted?;
+            app.answer(ask, events).await
+        })
+    }
+
+    /// Answers the question of a run that was accepted before.
+    pub(crate) fn ask_accepted(&self, ask: Ask) -> AnswerStream {
         let app = self.clone();
         streaming(|events| async move { app.answer(ask, events).await })
     }
 
     async fn answer(&self, ask: Ask, events: Events<AnswerEvent>) -> Result<()> {
         let started = Instant::now();
-        check_question(&ask.question)?;
+        check_question(&ask)?;
         let _busy = self.count_run();
         let found = sources::find(self, &ask, &events).await?;
         let config = self.config();
@@ -248,7 +262,12 @@ pub(crate) async fn wait_for_load(
     Ok(model.load().await?)
 }
 
-fn check_question(question: &str) -> Result<()> {
+fn check_question(ask: &Ask) -> Result<()> {
+    let question = &ask.question;
+    if ask.attachment.as_ref().is_some_and(|text| text.len() > ATTACHMENT_BYTES_MAX) {
+        let message = format!("more than {ATTACHMENT_BYTES_MAX} bytes are attached");
+        return Err(AppError::new(ErrorKind::User, message).hint("attach the part that matters"));
+    }
     if question.trim().is_empty() {
         return Err(AppError::new(ErrorKind::User, "the question is empty").hint("ask something about the code"));
     }
@@ -267,14 +286,8 @@ fn without_model(error: AppError, found: sources::Found) -> AnswerEvent {
     let shown: Vec<Passage> = found.passages.into_iter().take(PASSAGES_WITHOUT_MODEL_MAX).collect();
     let mut text = String::new();
     for (at, passage) in shown.iter().enumerate() {
-        let fence = "`".repeat(passage.text.split(|c| c != '`').map(str::len).max().unwrap_or(0).max(2) + 1);
-        let body = passage.text.trim_end_matches('\n');
-        text.push_str(&format!(
-            "[{}] {}: {}\n\n{fence}\n{body}\n{fence}\n\n",
-            at + 1,
-            passage.place(),
-            passage.reason
-        ));
+        let block = engine::fenced("", &passage.text);
+        text.push_str(&format!("[{}] {}: {}\n\n{block}\n\n", at + 1, passage.place(), passage.reason));
     }
     if shown.is_empty() {
         text.push_str("Nothing in the workspace matches the question.\n");

@@ -1,7 +1,8 @@
 //! The handle every door holds, and how its parts are put together. Refuses: globals; what a part needs is in here.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use model::ModelInfo;
 use store::Store;
@@ -9,10 +10,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::Activity;
-use crate::indexing::Workspaces;
+use crate::indexing::{Workspaces, existing_folder};
 use crate::models::Models;
 use crate::runs::Runs;
 use crate::{AppError, Backend, Config, ErrorKind, Home, ModelEntry, Result};
+
+/// Folders that belong to the system: what is in them is never a project of this user, unless the home lies there.
+const SYSTEM_FOLDERS: [&str; 11] =
+    ["/etc", "/proc", "/sys", "/dev", "/root", "/boot", "/var", "/usr", "/run", "/private/etc", "/System"];
 
 /// Everything an [`App`] is made of.
 pub struct Parts {
@@ -42,7 +47,10 @@ pub(crate) struct Inner {
     pub(crate) workspaces: Workspaces,
     pub(crate) runs: Runs,
     pub(crate) activity: Activity,
+    /// Cancelled when what runs is cut off.
     pub(crate) shutdown: CancellationToken,
+    /// Cancelled when nothing new is taken; its parent is `shutdown`.
+    drain: CancellationToken,
     pub(crate) started: Instant,
     pub(crate) build_id: String,
     pub(crate) auto_started: bool,
@@ -70,6 +78,7 @@ impl App {
         if !interrupted.is_empty() {
             tracing::warn!(runs = interrupted.len(), "runs of the last process are marked as interrupted");
         }
+        let shutdown = CancellationToken::new();
         let inner = Inner {
             models: Models::new(home.models.clone(), backend),
             workspaces: Workspaces::new(home.cache.clone()),
@@ -77,14 +86,17 @@ impl App {
             config: watch::Sender::new(Arc::new(config)),
             runs: Runs::default(),
             activity: Activity::default(),
-            shutdown: CancellationToken::new(),
+            drain: shutdown.child_token(),
+            shutdown,
             started: Instant::now(),
             build_id,
             auto_started,
             port: OnceLock::new(),
             home,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let app = Self { inner: Arc::new(inner) };
+        app.keep_events_short();
+        Ok(app)
     }
 
     /// The folders of this home.
@@ -118,16 +130,118 @@ impl App {
         self.inner.port.set(port).map_err(|_| AppError::new(ErrorKind::Bug, "the port is known already"))
     }
 
-    /// Cancelled when the daemon should end.
+    /// Whether a folder is open, or a chat is about it: the user named it before.
+    ///
+    /// # Errors
+    /// `User` for a folder that is not there, `Unavailable` when the chats cannot be read.
+    pub async fn knows_workspace(&self, folder: &Path) -> Result<bool> {
+        let (app, root) = (self.clone(), existing_folder(folder)?);
+        self.stored(move |store| {
+            let is_open = app.workspaces().iter().any(|workspace| workspace.root == root);
+            Ok(is_open || store.has_chat_about(&root.to_string_lossy())?)
+        })
+        .await
+    }
+
+    /// The canonical form of a folder that a program may name on the user's behalf: one the user named before, or one
+    /// that can be a project, which the home folder and what belongs to the system cannot.
+    ///
+    /// # Errors
+    /// `User` for any other folder and for one that is not there; as [`App::knows_workspace`].
+    pub async fn nameable_workspace(&self, folder: &Path) -> Result<PathBuf> {
+        let root = existing_folder(folder)?;
+        if can_be_project(&root, std::env::home_dir().as_deref()) || self.knows_workspace(&root).await? {
+            return Ok(root);
+        }
+        let message = format!("{} is no folder that a program may name", root.display());
+        Err(AppError::new(ErrorKind::User, message).hint("open it in an editor, or begin a chat about it, first"))
+    }
+
+    /// Takes nothing new from now on; what runs goes on until [`App::shutdown`].
+    pub fn drain(&self) {
+        self.inner.drain.cancel();
+    }
+
+    /// Cancelled when nothing new is taken: the daemon is about to end.
+    pub fn drain_token(&self) -> CancellationToken {
+        self.inner.drain.clone()
+    }
+
+    /// Cancelled when what still runs is cut off.
     pub fn shutdown_token(&self) -> CancellationToken {
         self.inner.shutdown.clone()
     }
 
-    /// Ends runs and gives models back. Text that was written so far is kept.
+    /// Whether new work is taken.
+    ///
+    /// # Errors
+    /// `Unavailable` once the daemon is about to end.
+    pub fn accept_work(&self) -> Result<()> {
+        if self.inner.drain.is_cancelled() {
+            return Err(AppError::new(ErrorKind::Unavailable, "Familiar is ending").hint("try again in a moment"));
+        }
+        Ok(())
+    }
+
+    /// Takes nothing new and waits until runs and jobs are done, `at_most` has passed, or they are cut off.
+    pub async fn finish(&self, at_most: Duration) {
+        self.drain();
+        let done = async {
+            loop {
+                let changed = self.activity_changed();
+                if self.activity().1 == 0 && !self.inner.runs.is_any_live() {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::select! {
+            () = self.inner.shutdown.cancelled() => {}
+            done = tokio::time::timeout(at_most, done) => {
+                if done.is_err() {
+                    tracing::info!("what still runs is cut off");
+                }
+            }
+        }
+    }
+
+    /// Cuts off what runs and gives models back. Text that was written so far is kept.
     pub async fn shutdown(&self) {
         self.inner.shutdown.cancel();
         self.interrupt_runs().await;
         self.inner.models.unload().await;
         self.inner.workspaces.close();
+    }
+}
+
+/// Whether a canonical folder can hold a project, for a user whose home is `home`.
+fn can_be_project(root: &Path, home: Option<&Path>) -> bool {
+    if index::Index::is_forbidden_root(root) {
+        return false;
+    }
+    let home = home.and_then(|home| home.canonicalize().ok()).filter(|home| home.parent().is_some());
+    home.is_some_and(|home| root.starts_with(home))
+        || !SYSTEM_FOLDERS.iter().any(|folder| root.starts_with(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_folders_are_no_projects_unless_the_home_lies_there() {
+        for (root, home, expected) in [
+            ("/etc", "/home/me", false),
+            ("/etc/ssh", "/home/me", false),
+            ("/", "/home/me", false),
+            ("/usr/lib", "/", false),
+            ("/proc/1", "/home/me", false),
+            ("/srv/project", "/home/me", true),
+            ("/etcetera", "/home/me", true),
+        ] {
+            assert_eq!(can_be_project(Path::new(root), Some(Path::new(home))), expected, "{root} for {home}");
+        }
+        let home = Path::new("/usr").canonicalize().expect("every system has it");
+        assert!(can_be_project(&home.join("project"), Some(&home)));
     }
 }

@@ -105,6 +105,7 @@ impl App {
     }
 
     async fn make_edit(&self, request: EditRequest, events: &Events<EditEvent>) -> Result<EditOutcome> {
+        self.accept_work()?;
         let _busy = self.count_run();
         let EditRequest { workspace, path, document, selection, action, instruction, open_buffers } = request;
         if action == EditAction::Edit && instruction.as_deref().is_none_or(|words| words.trim().is_empty()) {

@@ -110,7 +110,8 @@ pub enum IndexEvent {
 pub type IndexStream = Pin<Box<dyn Stream<Item = Result<IndexEvent>> + Send>>;
 
 /// The state of one workspace.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct WorkspaceStatus {
     /// Its folder.
     pub root: PathBuf,
@@ -182,6 +183,12 @@ impl Workspaces {
 
     fn all(&self) -> Vec<Arc<Workspace>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Whether `root` (canonical) is the home folder, the file system's root or between, and nobody opened it by name.
+    pub(crate) fn is_too_much(&self, root: &Path) -> bool {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).contains_key(root);
+        !open && Index::is_forbidden_root(root)
     }
 
     /// Opens `folder`, or finds it open. `named` says that the user named it, so that even a home folder is meant.
@@ -370,7 +377,7 @@ impl App {
         let (app, root, query) = (self.clone(), workspace.to_owned(), query.to_owned());
         let buffers = buffers.to_vec();
         let search = tokio::task::spawn_blocking(move || {
-            let workspace = app.inner.workspaces.open(&root, true)?;
+            let workspace = app.inner.workspaces.open(&root, false)?;
             let mut request = index::SearchRequest::new(query, limit);
             for buffer in buffers {
                 if let Ok(path) = buffer.path.strip_prefix(&workspace.root) {
@@ -401,6 +408,11 @@ impl App {
             total_lines: passage.lines,
         })
     }
+}
+
+/// The work tree of the nearest git repository at or above `folder`.
+pub fn git_root(folder: &Path) -> Option<PathBuf> {
+    index::git_root(folder)
 }
 
 /// What to say about results while the index is not complete.

@@ -37,7 +37,7 @@ pub use error::{AppError, ErrorKind, Result};
 pub use home::Home;
 pub use indexing::{
     Hit, IndexEvent, IndexProgress, IndexReport, IndexStream, Passage, SearchResult, WorkspaceGuard,
-    WorkspaceStatus,
+    WorkspaceStatus, git_root,
 };
 pub use models::{Backend, ModelEntry, ModelStatus, RunningModel, list_models, verify_model};
 pub use pull::{Pull, PullProgress, Pulled, pull};

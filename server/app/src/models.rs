@@ -48,6 +48,7 @@ pub struct ModelEntry {
 
 /// The state of the model in use.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ModelStatus {
     /// Its name, when there is one.
     pub name: Option<String>,

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use engine::{Citation, Manifest};
 use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
-use store::{After, EVENTS_BATCH_MAX, MessageRole, NewRun, RunEnd, RunOutcome, RunUsage};
+use store::{After, EVENTS_BATCH_MAX, MESSAGES_PAGE_MAX, MessageRole, NewRun, RunEnd, RunOutcome, RunUsage};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -78,6 +78,8 @@ pub(crate) struct Record {
 pub(crate) struct Runs {
     live: Mutex<HashMap<String, Arc<LiveRun>>>,
     tasks: TaskTracker,
+    /// Held from before a run is stored until it is among the live ones, so that whoever misses it there can wait.
+    beginning: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct LiveRun {
@@ -112,6 +114,22 @@ impl Runs {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    pub(crate) fn is_any_live(&self) -> bool {
+        !self.live.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Begins the work of a run that was just stored.
+    fn start(&self, app: &App, run_id: &str, chat_id: String, ask: Ask) {
+        let live = Arc::new(LiveRun {
+            chat_id,
+            events: Mutex::default(),
+            last_seq: watch::Sender::new(0),
+            stop: CancellationToken::new(),
+        });
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).insert(run_id.to_owned(), Arc::clone(&live));
+        self.tasks.spawn(run(app.clone(), run_id.to_owned(), ask, live));
+    }
+
     pub(crate) fn is_running(&self, chat_id: &str) -> bool {
         self.all().iter().any(|run| run.chat_id == chat_id)
     }
@@ -125,7 +143,8 @@ impl App {
     /// Asks `text` in a chat. Question and run are stored before this returns; the answer is the server's work.
     ///
     /// # Errors
-    /// `NotFound`, `Stale` while the chat's last answer is being written, `Busy`, `User` for an empty question.
+    /// `NotFound`, `Stale` while the chat's last answer is being written, `Busy`, `User` for an empty question,
+    /// `Unavailable` when Familiar is ending.
     pub async fn send(&self, chat_id: &str, text: &str) -> Result<Sent> {
         self.begin(chat_id, None, text).await
     }
@@ -156,17 +175,15 @@ impl App {
                 AppError::new(ErrorKind::User, "the question is empty").hint("ask something about the code")
             );
         }
+        // Counted before it is asked whether work is taken: an end that begins now waits for this.
+        let counted = self.count_run();
+        self.accept_work()?;
         if self.inner.runs.all().len() >= RUNS_MAX {
             return Err(
                 AppError::new(ErrorKind::Busy, "too many answers are being made").hint("try again in a moment")
             );
         }
-        let (chat, mut branch) = self.branch(chat_id, None).await?;
-        if let Some(parent) = &after {
-            let keep =
-                branch.iter().position(|message| Some(&message.id) == parent.as_ref()).map_or(0, |at| at + 1);
-            branch.truncate(keep);
-        }
+        let (chat, branch) = self.branch_after(chat_id, after.clone()).await?;
         let ask = Ask {
             workspace: chat.workspace.as_ref().map(PathBuf::from),
             question: text.to_owned(),
@@ -174,34 +191,47 @@ impl App {
             ..Ask::default()
         };
         let (id, words, untitled) = (chat_id.to_owned(), text.to_owned(), chat.title.is_empty());
-        let begun = self
-            .stored(move |store| {
-                let after = match &after {
-                    None => After::Newest,
-                    Some(None) => After::Start,
-                    Some(Some(parent)) => After::Message(parent),
-                };
-                let begun = store.begin_run(&NewRun { chat_id: &id, after, text: &words, model: None })?;
-                if untitled {
-                    store.rename_chat(&id, &chats::title_of(&words))?;
-                }
-                Ok(begun)
+        let app = self.clone();
+        let beginning = Arc::clone(&self.inner.runs.beginning).lock_owned().await;
+        // One piece of work to the end: a caller who leaves meanwhile leaves no run that nobody works on.
+        self.stored(move |store| {
+            let _held = (beginning, counted);
+            let after = match &after {
+                None => After::Newest,
+                Some(None) => After::Start,
+                Some(Some(parent)) => After::Message(parent),
+            };
+            let begun = store.begin_run(&NewRun { chat_id: &id, after, text: &words, model: None })?;
+            app.inner.runs.start(&app, &begun.run_id, id.clone(), ask);
+            if untitled && let Err(error) = store.rename_chat(&id, &chats::title_of(&words)) {
+                tracing::warn!(%error, "a chat could not be named after its first question");
+            }
+            Ok(Sent {
+                user_message_id: begun.user_message_id,
+                answer_message_id: begun.answer_message_id,
+                run_id: begun.run_id,
             })
-            .await?;
-        let live = Arc::new(LiveRun {
-            chat_id: chat_id.to_owned(),
-            events: Mutex::default(),
-            last_seq: watch::Sender::new(0),
-            stop: CancellationToken::new(),
-        });
-        let runs = &self.inner.runs;
-        runs.live.lock().unwrap_or_else(PoisonError::into_inner).insert(begun.run_id.clone(), Arc::clone(&live));
-        runs.tasks.spawn(run(self.clone(), begun.run_id.clone(), ask, live));
-        Ok(Sent {
-            user_message_id: begun.user_message_id,
-            answer_message_id: begun.answer_message_id,
-            run_id: begun.run_id,
         })
+        .await
+    }
+
+    /// The chat with what was said before a new question: up to the message `after` where one is named, else to the
+    /// newest.
+    async fn branch_after(
+        &self,
+        chat_id: &str,
+        after: Option<Option<String>>,
+    ) -> Result<(store::Chat, Vec<store::Message>)> {
+        let Some(parent) = after else { return self.branch(chat_id, None).await };
+        let id = chat_id.to_owned();
+        self.stored(move |store| {
+            let branch = match parent {
+                Some(parent) => store.thread(&parent, MESSAGES_PAGE_MAX)?,
+                None => Vec::new(),
+            };
+            Ok((store.chat(&id)?, branch))
+        })
+        .await
     }
 
     /// Stops a run; what was written is kept. A run that is over stays as it is.
@@ -209,7 +239,16 @@ impl App {
     /// # Errors
     /// `NotFound`.
     pub async fn stop_run(&self, run_id: &str) -> Result<()> {
-        if let Some(live) = self.inner.runs.live(run_id) {
+        let runs = &self.inner.runs;
+        let live = match runs.live(run_id) {
+            Some(live) => Some(live),
+            None => {
+                // It may be stored and about to begin.
+                let _begun = runs.beginning.lock().await;
+                runs.live(run_id)
+            }
+        };
+        if let Some(live) = live {
             live.stop.cancel();
             return Ok(());
         }
@@ -307,10 +346,11 @@ async fn run(app: App, run_id: String, ask: Ask, live: Arc<LiveRun>) {
     // the stored state of the run.
     app.inner.runs.live.lock().unwrap_or_else(PoisonError::into_inner).remove(&run_id);
     live.push(end);
+    app.inner.activity.tell();
 }
 
 async fn follow(app: &App, ask: Ask, live: &LiveRun, journal: &mut Journal) -> Outcome {
-    let mut answer = app.ask(ask);
+    let mut answer = app.ask_accepted(ask);
     let mut checkpoint = tokio::time::interval(CHECKPOINT_EVERY);
     let ended = |outcome| Outcome { outcome, error: None, answer: None };
     loop {

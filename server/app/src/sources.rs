@@ -7,12 +7,14 @@ use std::time::Duration;
 use engine::{Citation, Origin, Passage};
 
 use crate::answer::{AnswerEvent, Ask, CANDIDATES_MAX, Focus, absolute};
-use crate::indexing::{Progress, incomplete, slashed};
+use crate::indexing::{Progress, slashed};
 use crate::streaming::Events;
 use crate::{App, AppError, ErrorKind, Hit, Result};
 
 /// How long a question waits for a folder that was never indexed.
 const FIRST_INDEX_WAIT_MAX: Duration = Duration::from_secs(20);
+/// What attached text is called among the sources.
+const ATTACHMENT_NAME: &str = "attachment";
 /// Lines taken from a file that was named without lines.
 const FOCUS_LINES_MAX: u32 = 400;
 
@@ -45,7 +47,18 @@ pub(crate) async fn find(app: &App, ask: &Ask, events: &Events<AnswerEvent>) -> 
     if let Some(focus) = &ask.focus {
         found.passages.push(focus_passage(app, focus, found.places.root.as_deref()).await?);
     }
+    if let Some(text) = ask.attachment.as_ref().filter(|text| !text.trim().is_empty()) {
+        found.places.unsaved.push((ATTACHMENT_NAME.into(), text.clone()));
+        found.passages.push(attached(text));
+    }
     if let Some(root) = found.places.root.clone() {
+        if app.inner.workspaces.is_too_much(&root) {
+            let folder = root.display();
+            found.notice = Some(format!(
+                "{folder} was not searched: it is too much to index unless you name it with `familiar index`."
+            ));
+            return Ok(found);
+        }
         wait_for_first_index(app, &root, events).await?;
         events.send(AnswerEvent::Searching).await?;
         let result = app.search_with(&root, &query(ask), CANDIDATES_MAX, &ask.open_buffers).await?;
@@ -58,9 +71,9 @@ pub(crate) async fn find(app: &App, ask: &Ask, events: &Events<AnswerEvent>) -> 
 /// A workspace that was indexed before answers at once; a new one is worth waiting for a little.
 async fn wait_for_first_index(app: &App, root: &Path, events: &Events<AnswerEvent>) -> Result<()> {
     let (opened, folder) = (app.clone(), root.to_owned());
-    let workspace = tokio::task::spawn_blocking(move || opened.inner.workspaces.open(&folder, true));
+    let workspace = tokio::task::spawn_blocking(move || opened.inner.workspaces.open(&folder, false));
     let workspace = workspace.await.map_err(AppError::task_died)??;
-    if workspace.index.status().files > 0 && incomplete(&workspace.progress.borrow()).is_none() {
+    if workspace.index.status().files > 0 {
         return Ok(());
     }
     let mut progress = workspace.progress.subscribe();
@@ -97,6 +110,18 @@ pub(crate) fn from_hit(hit: Hit) -> Passage {
     }
 }
 
+fn attached(text: &str) -> Passage {
+    Passage {
+        path: ATTACHMENT_NAME.into(),
+        start_line: 1,
+        end_line: u32::try_from(text.lines().count()).unwrap_or(u32::MAX).max(1),
+        symbol: None,
+        text: text.to_owned(),
+        reason: "you attached it".into(),
+        origin: Origin::Attachment,
+    }
+}
+
 /// The passage the user points at: from the editor's unsaved text where there is one, else from the file.
 async fn focus_passage(app: &App, focus: &Focus, root: Option<&Path>) -> Result<Passage> {
     let (start, end) = focus.lines.unwrap_or((1, FOCUS_LINES_MAX));
@@ -114,13 +139,18 @@ async fn focus_passage(app: &App, focus: &Focus, root: Option<&Path>) -> Result<
     let (text, end_line) = match &focus.text {
         Some(text) => lines_of(text, start, end),
         None => {
-            let folder = root.filter(|_| relative.is_some()).or_else(|| path.parent()).unwrap_or(Path::new("/"));
-            let inside = path.strip_prefix(folder).map(slashed).unwrap_or_default();
-            let passage = app.passage(folder, &inside, start, end).await?;
+            let (folder, inside) = folder_of(root, &path);
+            let passage = app.passage(&folder, &inside, start, end).await?;
             (passage.text, passage.end_line)
         }
     };
     Ok(Passage { path: shown, start_line: start, end_line, symbol: None, text, reason: reason.into(), origin })
+}
+
+/// The folder a file is read below, and its path in there: the workspace, or for a file elsewhere its own folder.
+fn folder_of(root: Option<&Path>, path: &Path) -> (PathBuf, String) {
+    let folder = root.filter(|root| path.starts_with(root)).or_else(|| path.parent()).unwrap_or(Path::new("/"));
+    (folder.to_owned(), path.strip_prefix(folder).map(slashed).unwrap_or_default())
 }
 
 fn lines_of(text: &str, start: u32, end: u32) -> (String, u32) {
@@ -143,13 +173,13 @@ pub(crate) async fn check_live(places: &Places, passages: &[Passage], citations:
         let unsaved = places.unsaved.iter().find(|(path, _)| *path == passage.path);
         let now = match (unsaved, &places.root) {
             (Some((_, text)), _) => Some(lines_of(text, passage.start_line, passage.end_line).0),
-            (None, Some(root)) => {
-                let (root, path) = (root.clone(), passage.path.clone());
+            (None, root) => {
+                let path = absolute(root.as_deref(), Path::new(&passage.path));
+                let (root, inside) = folder_of(root.as_deref(), &path);
                 let (start, end) = (passage.start_line, passage.end_line);
-                let read = tokio::task::spawn_blocking(move || index::passage(&root, &path, start, end));
+                let read = tokio::task::spawn_blocking(move || index::passage(&root, &inside, start, end));
                 read.await.ok().and_then(std::result::Result::ok).map(|passage| passage.text)
             }
-            (None, None) => Some(passage.text.clone()),
         };
         citation.live = now.is_some_and(|now| now.trim_end() == passage.text.trim_end());
     }

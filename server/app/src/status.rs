@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{App, ModelStatus, WorkspaceStatus};
 
 /// The state of the daemon.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Status {
     /// Version of the program.
     pub version: String,

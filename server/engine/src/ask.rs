@@ -2,7 +2,7 @@
 
 use model::{Message, Role};
 
-use crate::{Manifest, Packed, Passage, pack};
+use crate::{Manifest, Packed, Passage, fenced, pack};
 
 const INSTRUCTIONS: &str = "You are Familiar, a companion in a programmer's editor. Answer the question from the \
 numbered passages of the user's workspace. After each statement name the passage it rests on, like [1]. Quote names \
@@ -115,17 +115,10 @@ fn messages(question: &Question, turns: &[Turn], passages: &[Passage]) -> Vec<Me
     messages
 }
 
-/// A passage as it stands in a prompt. The fence is longer than any run of backticks inside, so that the passage
-/// cannot end it.
+/// A passage as it stands in a prompt.
 fn framed(n: usize, passage: &Passage) -> String {
-    let fence = "`".repeat(longest_backtick_run(&passage.text).max(2) + 1);
     let symbol = passage.symbol.as_deref().map(|symbol| format!(" {symbol}")).unwrap_or_default();
-    let text = passage.text.trim_end_matches('\n');
-    format!("[{n}] {}{symbol}\n{fence}\n{text}\n{fence}\n\n", passage.place())
-}
-
-fn longest_backtick_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+    format!("[{n}] {}{symbol}\n{}\n\n", passage.place(), fenced("", &passage.text))
 }
 
 #[cfg(test)]

@@ -1,5 +1,12 @@
 //! Finds the code in a model's answer. Refuses: chatter around it.
 
+/// `text` as a fenced block. The fence is longer than any run of backticks inside, so that the text cannot end it.
+pub fn fenced(language: &str, text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}{language}\n{}\n{fence}", text.trim_end_matches(['\n', '\r']))
+}
+
 /// The code of an answer: its longest fenced block, an unclosed one included, else the whole answer when it has no
 /// fence at all. `None` when nothing is left.
 pub fn code_block(answer: &str) -> Option<String> {

@@ -9,7 +9,7 @@ use model::{Message, Role};
 use serde::{Deserialize, Serialize};
 use text::{Document, Edit, TextShape};
 
-use crate::{Passage, code_block, strip_reasoning};
+use crate::{Passage, code_block, fenced, strip_reasoning};
 
 /// A selection larger than this is not rewritten in one go.
 const SELECTION_BYTES_MAX: usize = 64 * 1024;
@@ -246,8 +246,7 @@ fn slice(document: &Document, bytes: Range<usize>) -> String {
 }
 
 fn block(title: &str, language: &str, code: &str) -> String {
-    let fence = "`".repeat(code.split(|c| c != '`').map(str::len).max().unwrap_or(0).max(2) + 1);
-    format!("{title}\n{fence}{language}\n{}\n{fence}\n\n", code.trim_end_matches(['\n', '\r']))
+    format!("{title}\n{}\n\n", fenced(language, code))
 }
 
 /// The white space all lines that are not blank have in common.

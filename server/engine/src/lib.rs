@@ -16,7 +16,7 @@ pub use answer::strip_reasoning;
 pub use ask::{AskPlan, NEXT_QUESTION, Question, Turn, ask_texts, plan_ask};
 pub use budget::{Budget, budget};
 pub use citation::{Citation, CitationFilter, cite};
-pub use code::code_block;
+pub use code::{code_block, fenced};
 pub use edit::{EditAction, EditPlan, EditTask, Refusal, plan_edit, read_edit};
 pub use pack::{Manifest, ManifestEntry, Packed, pack};
 pub use passage::{Origin, Passage};

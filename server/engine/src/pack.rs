@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Passage;
+use crate::{Origin, Passage};
 
 /// Fewer lines than this of a cut passage explain nothing.
 const CUT_LINES_MIN: usize = 4;
@@ -109,7 +109,7 @@ fn entry(passage: &Passage, n: Option<u32>, tokens: u32, reason: String) -> Mani
 }
 
 /// The consecutive lines of `passage` that fit `room` and share most words with the question; of equals the longest,
-/// then the earliest.
+/// then the earliest, or the last of an attachment.
 /// Tokens are taken to be spread evenly over bytes, with a tenth in reserve because they are not.
 fn cut(words: &BTreeSet<String>, passage: &Passage, tokens: u32, room: u32) -> Option<(Passage, u32)> {
     let bytes = passage.text.len();
@@ -131,8 +131,13 @@ fn cut(words: &BTreeSet<String>, passage: &Passage, tokens: u32, room: u32) -> O
             start += 1;
         }
         // What explains a name stands below it, so of equally good windows the one that begins with it is best.
-        let score = (2 * value + worth.get(start).copied().unwrap_or(0), end + 1 - start.min(end + 1));
-        if score.1 >= CUT_LINES_MIN && best.as_ref().is_none_or(|(kept, _)| score > *kept) {
+        let lines_kept = (end + 1).saturating_sub(start);
+        // What went wrong is said at the end of a log, so of equals the last window of an attachment wins.
+        let from_the_end = passage.origin == Origin::Attachment;
+        let length = if from_the_end { 0 } else { lines_kept };
+        let score = (2 * value + worth.get(start).copied().unwrap_or(0), length);
+        let better = |kept: &(usize, usize)| score > *kept || (from_the_end && score == *kept);
+        if lines_kept >= CUT_LINES_MIN && best.as_ref().is_none_or(|(kept, _)| better(kept)) {
             best = Some((score, start..end + 1));
         }
     }
@@ -163,7 +168,6 @@ fn words(text: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Origin;
 
     fn passage(path: &str, start_line: u32, lines: u32) -> Passage {
         Passage {

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Origin {
     /// The user selected it.
     Selection,
+    /// The user handed it over with the question.
+    Attachment,
     /// The user named the file, or it is the open one.
     File,
     /// The index found it.

@@ -107,6 +107,8 @@ fn run_on(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -115,6 +117,30 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// Clap checks this in debug builds alone; arguments that share an id read each other's values.
+    #[test]
+    fn no_two_arguments_of_a_command_share_a_name() {
+        let mut command = Cli::command();
+        command.build();
+        let mut waiting = vec![&command];
+        let mut commands = 0;
+        while let Some(command) = waiting.pop() {
+            commands += 1;
+            let mut seen = HashSet::new();
+            for argument in command.get_arguments() {
+                let id = format!("id {}", argument.get_id());
+                let long = argument.get_long_and_visible_aliases().unwrap_or_default();
+                let short = argument.get_short_and_visible_aliases().unwrap_or_default();
+                let long = long.iter().map(|name| format!("--{name}"));
+                for name in long.chain(short.iter().map(|name| format!("-{name}"))).chain([id]) {
+                    assert!(seen.insert(name.clone()), "{name} stands twice in `{}`", command.get_name());
+                }
+            }
+            waiting.extend(command.get_subcommands());
+        }
+        assert!(commands > 12, "only {commands} commands were looked at");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt}
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use app::Home;
 use rustix::process::{Pid, geteuid, setsid, test_kill_process};
@@ -24,6 +25,9 @@ const PRIVATE_FOLDER: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
 /// The permission bits of group and others.
 const OTHERS: u32 = 0o077;
+
+/// An opener that found nothing to open with says so by then.
+const BROWSER_ANSWER_MAX: Duration = Duration::from_secs(3);
 
 /// Variables that a daemon started by an editor keeps: where things are and how text looks. Keys, endpoints and
 /// proxies come from the user's configuration, or from a `serve` the user typed.
@@ -198,17 +202,22 @@ pub(crate) fn input_is_piped() -> bool {
     kind.is_ok_and(|kind| kind.is_fifo() || kind.is_file() || kind.is_socket())
 }
 
-/// Shows `address` in the user's browser; `false` when there is none to ask.
-pub(crate) fn open_browser(address: &str) -> bool {
+/// Shows `address` in the user's browser; `false` when there is none to ask, or it says at once that it cannot.
+pub(crate) async fn open_browser(address: &str) -> bool {
     let has_screen = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
     let opener = match std::env::consts::OS {
         "macos" => "open",
         _ if has_screen => "xdg-open",
         _ => return false,
     };
-    let mut command = Command::new(opener);
+    let mut command = tokio::process::Command::new(opener);
     command.arg(address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.process_group(0).spawn().is_ok()
+    let Ok(mut child) = command.process_group(0).spawn() else { return false };
+    match tokio::time::timeout(BROWSER_ANSWER_MAX, child.wait()).await {
+        Ok(ended) => ended.is_ok_and(|status| status.success()),
+        // It became the browser itself. The runtime collects it when it ends.
+        Err(_) => true,
+    }
 }
 
 /// Waits until this process is asked to end: Ctrl+C, a terminal that closes, or a plain `kill`.

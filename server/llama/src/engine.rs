@@ -129,7 +129,9 @@ impl Engine {
             ..ModelInfo::default()
         };
         if options.measure_speeds {
-            let speeds = probe::measure(&mut engine, cancel)?;
+            // The first computation reads the whole file where it was only mapped, which takes minutes from a slow disk:
+            // each step of it is a sign that the load advances.
+            let speeds = probe::measure(&mut engine, cancel, &mut || progress(FILE_SHARE))?;
             engine.learn_chunk(speeds.prompt_tokens_per_s);
             info.prompt_tokens_per_s = Some(speeds.prompt_tokens_per_s);
             info.answer_tokens_per_s = Some(speeds.answer_tokens_per_s);
@@ -162,7 +164,7 @@ impl Engine {
         while done < prompt.len() {
             let end = self.chunk_end(done, prompt.len());
             let started = Instant::now();
-            self.compute(&prompt[done..end], cancel)?;
+            self.compute(&prompt[done..end], cancel, &mut || {})?;
             let seconds = started.elapsed().as_secs_f64();
             if end - done >= CELL_TOKENS_SLOW && seconds > 0.0 {
                 self.learn_chunk((end - done) as f64 / seconds);
@@ -174,11 +176,17 @@ impl Engine {
     }
 
     /// Computes tokens and notes what the cache holds then, also when that was cancelled or failed half-way.
-    fn compute(&mut self, tokens: &[Token], cancel: &CancelFlag) -> Result<(), ModelError> {
+    /// `alive` is called for as long as the computation advances.
+    fn compute(
+        &mut self,
+        tokens: &[Token],
+        cancel: &CancelFlag,
+        alive: &mut dyn FnMut(),
+    ) -> Result<(), ModelError> {
         let before = self.cached.len();
         self.cached.extend(tokens);
         let started = Instant::now();
-        let decoded = self.context.decode(&mut tokens.to_vec(), cancel);
+        let decoded = self.context.decode(&mut tokens.to_vec(), cancel, alive);
         if decoded == Ok(Decoded::Done) {
             if let Some(threads) = self.pace.observe(tokens.len(), started.elapsed(), Instant::now()) {
                 self.context.set_threads(threads);

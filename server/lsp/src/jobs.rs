@@ -1,8 +1,10 @@
 //! The work of one session that outlives the request that began it.
 //!
-//! Refuses: unbounded work. A session has at most [`JOBS_MAX`] jobs; scheduling between sessions is not decided here.
+//! Refuses: unbounded work. A session has at most [`JOBS_MAX`] jobs that run and [`DELIVERIES_MAX`] edits that wait for
+//! the user; scheduling between sessions is not decided here.
 
 mod conflict;
+mod landing;
 pub(crate) mod progress;
 pub(crate) mod work;
 
@@ -14,8 +16,12 @@ use tower_lsp::jsonrpc::Id;
 
 use progress::Progress;
 
-/// Jobs one session may have at once.
+/// Jobs of one session that may run at once.
 pub(crate) const JOBS_MAX: usize = 8;
+
+/// Edits of one session that may lie with the editor at once. People take their time over them, so they have no deadline
+/// and take no place of a running job.
+pub(crate) const DELIVERIES_MAX: usize = 64;
 
 /// One piece of work.
 pub(crate) struct Job {
@@ -52,12 +58,10 @@ pub(crate) enum Phase {
 
 /// An edit the editor was asked to apply.
 pub(crate) struct Delivery {
-    /// The text when it is applied to the version it was sent for.
+    /// The document it was sent for.
+    pub(crate) before: Document,
+    /// The text when it is applied to that.
     pub(crate) expected: Rope,
-    /// The texts it puts in.
-    pub(crate) new_texts: Vec<String>,
-    /// The revision of the document when it was sent.
-    pub(crate) revision: u64,
     /// What the edit does.
     pub(crate) summary: String,
 }
@@ -69,10 +73,25 @@ pub(crate) struct Jobs {
     begun: u64,
 }
 
+/// Why no further job may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// [`JOBS_MAX`] run.
+    Running,
+    /// [`DELIVERIES_MAX`] have an edit that waits for the user, or may get one.
+    Delivering,
+}
+
 impl Jobs {
-    /// Whether one more may begin.
-    pub(crate) fn has_room(&self) -> bool {
-        self.running.len() < JOBS_MAX
+    /// Why no further one may begin, if so.
+    pub(crate) fn full(&self) -> Option<Full> {
+        let deliveries = self.running.values().filter(|job| matches!(job.phase, Phase::Delivering(_))).count();
+        if self.running.len() - deliveries >= JOBS_MAX {
+            Some(Full::Running)
+        } else {
+            // Each job may become one more edit that waits.
+            (self.running.len() >= DELIVERIES_MAX).then_some(Full::Delivering)
+        }
     }
 
     /// The number the next job gets; never given twice.
@@ -96,7 +115,7 @@ impl Jobs {
         self.running.remove(&number)
     }
 
-    /// How many run.
+    /// How many there are, edits that wait for the user included.
     pub(crate) fn len(&self) -> usize {
         self.running.len()
     }

@@ -3,6 +3,7 @@
 //! Refuses: waiting. It does no model, disk or index work; whatever takes time runs as a task on a snapshot and comes
 //! back as an event.
 
+mod asked;
 mod commands;
 mod edits;
 
@@ -24,6 +25,8 @@ use tower_lsp::gen_lsp_types::{
 };
 use tower_lsp::jsonrpc::Error;
 
+use asked::{Asked, Requests};
+
 use crate::Hello;
 use crate::actions;
 use crate::arguments::CommandName;
@@ -40,9 +43,6 @@ use crate::workspaces::{self, Workspaces};
 
 /// Events that may wait for the loop; tasks with more to tell wait for it.
 const EVENTS_LEN_MAX: usize = 256;
-
-/// Requests of ours that may be unanswered; the answers to further ones are not acted upon.
-const ASKED_MAX: usize = 1024;
 
 /// Ended jobs whose progress the client has not agreed to; that of further ones is never shown.
 const LATE_MAX: usize = 64;
@@ -62,16 +62,6 @@ pub(crate) enum Event {
     Status(Box<Status>),
 }
 
-/// Why we asked the client for something.
-enum Asked {
-    /// To create the progress of a job.
-    Progress(u64),
-    /// To show a document.
-    Show(PathBuf),
-    /// To apply the edit of a job.
-    Apply(u64),
-}
-
 /// The state of one session.
 pub(crate) struct MainLoop {
     app: App,
@@ -81,7 +71,7 @@ pub(crate) struct MainLoop {
     documents: Documents,
     workspaces: Workspaces,
     jobs: Jobs,
-    asked: HashMap<i64, Asked>,
+    asked: Requests,
     /// Progress of jobs that ended before the client agreed to show it.
     late: HashMap<u64, Progress>,
     events: mpsc::Sender<Event>,
@@ -101,7 +91,7 @@ impl MainLoop {
             documents: Documents::default(),
             workspaces: Workspaces::default(),
             jobs: Jobs::default(),
-            asked: HashMap::new(),
+            asked: Requests::default(),
             late: HashMap::new(),
             events,
             inbox: Some(inbox),
@@ -275,7 +265,7 @@ impl MainLoop {
     }
 
     fn answered(&mut self, answer: Answer) {
-        match self.asked.remove(&answer.id) {
+        match self.asked.take(answer.id) {
             Some(Asked::Progress(number)) => {
                 let agreed = answer.result.is_ok();
                 if let Some(job) = self.jobs.get_mut(number) {
@@ -302,17 +292,11 @@ impl MainLoop {
         };
         let params = json!({ "uri": uri, "external": false, "takeFocus": true });
         let id = self.outbox.request("window/showDocument", params);
-        self.remember(id, Asked::Show(path));
+        self.asked.insert(id, Asked::Show(path));
     }
 
     fn name_document(&self, path: &std::path::Path) {
         messages::show(&self.outbox, Level::Info, &format!("The explanation is in {}", path.display()));
-    }
-
-    fn remember(&mut self, id: i64, why: Asked) {
-        if self.asked.len() < ASKED_MAX {
-            self.asked.insert(id, why);
-        }
     }
 
     fn teller(&self, number: u64) -> Teller<Event> {

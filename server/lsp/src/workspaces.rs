@@ -14,9 +14,6 @@ use crate::uris::path_of;
 /// Folders one session may hold open; further ones are left out.
 pub(crate) const FOLDERS_MAX: usize = 64;
 
-/// How far up a git root is looked for.
-const ANCESTORS_MAX: usize = 64;
-
 /// The folders of a session.
 #[derive(Default)]
 pub(crate) struct Workspaces {
@@ -94,8 +91,7 @@ pub(crate) fn fallback_folders(hello: &Hello) -> Vec<PathBuf> {
     if !hello.cwd.is_absolute() {
         return Vec::new();
     }
-    let git_root = hello.cwd.ancestors().take(ANCESTORS_MAX).find(|folder| folder.join(".git").exists());
-    vec![git_root.unwrap_or(&hello.cwd).to_owned()]
+    vec![app::git_root(&hello.cwd).unwrap_or_else(|| hello.cwd.clone())]
 }
 
 #[cfg(test)]

@@ -188,3 +188,58 @@ async fn a_session_has_a_bounded_number_of_jobs() {
     assert_eq!(begun, Ok(Value::Null));
     client.shutdown().await;
 }
+
+/// An answer that replaces the whole of the file.
+const EDIT: &str = "```python\ndef total(prices):\n    return 0\n```\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_that_wait_for_the_user_take_no_place_of_a_running_job() {
+    const DELIVERIES_MAX: usize = 64;
+    let workspace = TempWorkspace::new(FILE);
+    let Session { mut client, _home, .. } = connect(workspace.root(), vec![Reply::text(EDIT)]);
+    client.initialize_as(&Profile::neovim(), &workspace.root_uri()).await;
+    open(&mut client, &workspace).await;
+    client.ignore("$/progress").await;
+    client.ignore("window/workDoneProgress/create").await;
+    for _ in 0..DELIVERIES_MAX {
+        let begun = client.request("workspace/executeCommand", command("familiar.fix", &workspace)).await;
+        assert_eq!(begun, Ok(Value::Null));
+        // Never answered: the user thinks about it.
+        client.expect_request("workspace/applyEdit").await;
+    }
+    let error = client.request("workspace/executeCommand", command("familiar.fix", &workspace)).await;
+    let error = error.expect_err("enough edits wait");
+    assert!(error["message"].as_str().is_some_and(|text| text.starts_with("64 edits wait for you")), "{error}");
+    let cancel = json!({ "command": "familiar.cancel" });
+    assert_eq!(client.request("workspace/executeCommand", cancel).await, Ok(Value::Null));
+    let begun = client.request("workspace/executeCommand", command("familiar.fix", &workspace)).await;
+    assert_eq!(begun, Ok(Value::Null));
+    client.expect_request("workspace/applyEdit").await;
+    client.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_elsewhere_does_not_make_a_refused_deletion_look_applied() {
+    let workspace = TempWorkspace::new("//- /shop.py\ndef total(prices):\n    pass\n    return sum(prices)\n");
+    let answer = "```python\ndef total(prices):\n    return sum(prices)\n```\n";
+    let Session { mut client, _home, .. } = connect(workspace.root(), vec![Reply::text(answer)]);
+    client.initialize_as(&Profile::neovim(), &workspace.root_uri()).await;
+    open(&mut client, &workspace).await;
+    client.ignore("$/progress").await;
+    client.ignore("window/workDoneProgress/create").await;
+    let mut fix = command("familiar.fix", &workspace);
+    fix["arguments"][0]["range"]["end"]["line"] = json!(3);
+    assert_eq!(client.request("workspace/executeCommand", fix).await, Ok(Value::Null));
+    let (id, params) = client.expect_request("workspace/applyEdit").await;
+    let edits = params["edit"]["documentChanges"][0]["edits"].as_array().expect("there are edits");
+    assert!(edits.iter().all(|edit| edit["newText"] == ""), "the edit only deletes: {edits:?}");
+    let end = json!({ "line": 3, "character": 0 });
+    let typed = json!([{ "range": { "start": end, "end": end }, "text": "# more\n" }]);
+    let document = json!({ "uri": workspace.uri("shop.py"), "version": 2 });
+    client.notify("textDocument/didChange", json!({ "textDocument": document, "contentChanges": typed })).await;
+    client.respond(id, json!({ "applied": true })).await;
+    let message = client.expect_notification("window/showMessage").await;
+    let text = message["message"].as_str().expect("a message is a text");
+    assert!(text.contains("the editor's text does not show the edit"), "{text}");
+    client.shutdown().await;
+}

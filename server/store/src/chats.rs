@@ -92,6 +92,17 @@ impl Store {
         self.user.read(|connection| chat(connection, id))
     }
 
+    /// Whether a chat, also one in the trash, is about `workspace`, compared byte by byte.
+    ///
+    /// # Errors
+    /// The disk's errors.
+    pub fn has_chat_about(&self, workspace: &str) -> Result<bool, StoreError> {
+        self.user.read(|connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM chats WHERE workspace = ?1)";
+            Ok(connection.prepare_cached(sql)?.query_row([workspace], |row| row.get(0))?)
+        })
+    }
+
     /// The next `limit` chats of `shelf` after the place `after`, the last updated first.
     ///
     /// # Errors

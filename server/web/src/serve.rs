@@ -25,14 +25,14 @@ const CONNECTIONS_MAX: usize = 512;
 const HEADERS_S_MAX: u64 = 15;
 /// Bytes of headers and of read buffer per connection.
 const READ_BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// What running answers may still take when the daemon stops.
-const GRACE_S_MAX: u64 = 10;
+/// What answers may still take to be written out when the daemon stops; by then they are over or cut off.
+const GRACE_S_MAX: u64 = 5;
 /// Rest after a failed accept; most often the process is out of descriptors.
 const ACCEPT_RETRY_MS: u64 = 100;
 /// The user that may do everything anyway.
 const ROOT_UID: u32 = 0;
 
-/// Serves `router` on `listener` until `shutdown`, then lets running answers end for at most 10 s.
+/// Serves `router` on `listener` until `shutdown`, then lets open answers be written out for at most 5 s.
 ///
 /// # Errors
 /// None yet: a failing accept is logged and tried again.

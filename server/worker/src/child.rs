@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{ChatEvent, ChatRequest, ModelError};
 
@@ -25,6 +25,8 @@ use crate::protocol::{ChildMessage, ParentMessage, RequestId};
 const JOBS_LEN_MAX: usize = 256;
 /// Cancels remembered for requests that have not arrived yet.
 const EARLY_CANCELS_MAX: usize = 1024;
+/// Time between two signs of a load whose share does not grow: far within the deadline of the parent.
+const LOAD_SIGN_EVERY: Duration = Duration::from_secs(1);
 /// Time native code gets to stop after the parent is gone.
 const LAST_BREATH: Duration = Duration::from_secs(5);
 
@@ -218,11 +220,9 @@ impl Engine<'_> {
 
     fn load(&mut self, backend: &mut dyn Backend) -> Result<(), WorkerError> {
         let outbox = self.outbox;
-        let mut told = -1.0_f32;
+        let mut signs = LoadSigns::default();
         let mut progress = |fraction: f32| {
-            // A percent at a time is enough to look at.
-            if fraction - told >= 0.01 || fraction >= 1.0 {
-                told = fraction;
+            if signs.is_due(fraction, Instant::now()) {
                 send_control(outbox, &ChildMessage::Loading { fraction });
             }
         };
@@ -274,6 +274,28 @@ impl Engine<'_> {
     }
 }
 
+/// Which of a backend's many signs of progress are told to the parent.
+#[derive(Default)]
+struct LoadSigns {
+    told: Option<(f32, Instant)>,
+}
+
+impl LoadSigns {
+    /// A percent at a time is enough to look at. The same share again is told from time to time: it says that a slow
+    /// load still advances.
+    fn is_due(&mut self, fraction: f32, now: Instant) -> bool {
+        let due = self.told.is_none_or(|(told, at)| {
+            fraction - told >= 0.01
+                || (fraction >= 1.0 && told < 1.0)
+                || now.saturating_duration_since(at) >= LOAD_SIGN_EVERY
+        });
+        if due {
+            self.told = Some((fraction, now));
+        }
+        due
+    }
+}
+
 fn count_all(jobs: &Receiver<CountJob>, count: &CountTokens, outbox: &Outbox) {
     while let Ok(CountJob { id, texts }) = jobs.recv() {
         let counts: Result<Vec<u32>, ModelError> = texts.iter().map(|text| count(text)).collect();
@@ -290,5 +312,30 @@ fn count_all(jobs: &Receiver<CountJob>, count: &CountTokens, outbox: &Outbox) {
 fn send_control(outbox: &Outbox, message: &ChildMessage) {
     if outbox.push_control(message).is_err() {
         tracing::warn!("a control message was too long");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_that_advances_is_told_however_slow_it_is() {
+        let start = Instant::now();
+        let mut signs = LoadSigns::default();
+        let cases = [
+            (0.0, 0, true),
+            (0.001, 10, false),
+            (0.02, 20, true),
+            (0.02, 1019, false),
+            (0.02, 1020, true),
+            (0.021, 2020, true),
+            (1.0, 2021, true),
+            (1.0, 2022, false),
+        ];
+        for (fraction, ms, expected) in cases {
+            let due = signs.is_due(fraction, start + Duration::from_millis(ms));
+            assert_eq!(due, expected, "{fraction} after {ms} ms");
+        }
     }
 }

@@ -103,6 +103,10 @@ async fn attempt(
     let status = response.status();
     let resumed = status == StatusCode::PARTIAL_CONTENT && starts_at(&response, have);
     if status == StatusCode::RANGE_NOT_SATISFIABLE {
+        let whole = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+        if whole.and_then(|range| range.strip_prefix("bytes */")?.parse().ok()) == Some(have) {
+            return Ok(Attempt::Complete);
+        }
         let _ = std::fs::remove_file(part);
         return Ok(Attempt::Broken(refused(url, status)));
     }

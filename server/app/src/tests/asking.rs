@@ -109,3 +109,44 @@ async fn errors_are_told_with_their_kind() {
     let missing = Ask { workspace: Some("/no/such/folder".into()), ..ask(&world, "x") };
     assert_eq!(finish(&world.app, missing).await.expect_err("no folder").kind, ErrorKind::User);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_attached_is_packed_however_long_it_is() {
+    let world = World::new([Reply::text("It ran out of fuel [1].")]);
+    let mut log: String = (0..4000).map(|line| format!("line {line} is fine\n")).collect();
+    log.push_str("ValueError: not enough fuel\n");
+    let request = Ask { attachment: Some(log), ..ask(&world, "What went wrong?") };
+    let (answer, _) = finish(&world.app, request).await.expect("answers");
+    let first = &answer.citations[0];
+    assert_eq!(
+        (first.path.as_str(), first.end_line, first.live),
+        ("attachment", 4001, true),
+        "the end of a log counts"
+    );
+    let prompt = &world.model.requests()[0].messages[1].content;
+    assert!(prompt.contains("not enough fuel") && prompt.ends_with("What went wrong?"), "{prompt}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_outside_the_workspace_is_read_where_it_lies() {
+    let world = World::new([Reply::text("ok")]);
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let path = elsewhere.path().canonicalize().expect("it exists").join("out.py");
+    std::fs::write(&path, "x = 1\ny = 2\n").expect("written");
+    let focus = Focus { path: path.clone(), lines: Some((2, 2)), text: None };
+    let (answer, _) =
+        finish(&world.app, Ask { focus: Some(focus), ..ask(&world, "why?") }).await.expect("answers");
+    let first = &answer.citations[0];
+    assert_eq!(first.path, path.to_string_lossy());
+    assert!(first.live, "it did not change");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_too_much_is_not_indexed_by_asking() {
+    let world = World::new([Reply::text("I have no source.")]);
+    let request = Ask { workspace: Some("/".into()), ..ask(&world, "where is it?") };
+    let (answer, _) = finish(&world.app, request).await.expect("answers all the same");
+    assert!(answer.citations.is_empty());
+    assert!(answer.notice.expect("it says so").contains("too much to index"));
+    assert!(world.app.workspaces().is_empty());
+}

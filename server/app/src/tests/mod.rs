@@ -3,6 +3,7 @@
 mod asking;
 mod chatting;
 mod editing;
+mod ending;
 
 use std::sync::Arc;
 use std::time::Duration;

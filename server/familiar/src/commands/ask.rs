@@ -18,11 +18,11 @@ use crate::context::Context;
 use crate::daemon::attach;
 use crate::failure::Failure;
 use crate::render::{self, ProgressLine, Style};
-use question::FileLines;
+use question::{Asked, FileLines};
 
 /// Ask about a workspace; the answer names its sources.
 ///
-/// What is piped in is added to the question. Without a model the best passages are shown.
+/// What is piped in is what the question is about. Without a model the best passages are shown.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  familiar ask \"How does the router match a path?\"\n  familiar ask \"What is wrong here?\" --file src/main.rs:10-40\n  cargo test 2>&1 | familiar ask \"Why does this fail?\"\n  familiar ask - --json < question.txt"
@@ -36,6 +36,9 @@ pub(crate) struct Ask {
     /// The file it is about, with lines if you like.
     #[arg(long, value_name = "FILE[:L1-L2]")]
     file: Option<FileLines>,
+    /// Leave standard input alone, for scripts that inherit a pipe.
+    #[arg(long)]
+    no_input: bool,
     /// Print one JSON object: answer, citations, model, manifest, usage.
     #[arg(long)]
     json: bool,
@@ -50,8 +53,11 @@ impl Ask {
     /// Asks and prints.
     pub(crate) async fn run(self) -> anyhow::Result<u8> {
         let workspace = folder::named_or_here(self.workspace.as_deref())?;
-        let question = question::with_input(&self.question)?;
+        let Asked { question, attachment } = question::with_input(&self.question, self.no_input).await?;
         let mut body = json!({ "workspace": folder::text(&workspace)?, "question": question });
+        if let Some(attachment) = attachment {
+            body["attachment"] = attachment.into();
+        }
         if let Some(file) = &self.file {
             body["file"] = folder::text(&file.existing()?)?.into();
             body["lines"] = json!(file.lines);

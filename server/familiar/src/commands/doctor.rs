@@ -1,22 +1,25 @@
-//! `familiar doctor`: every link of the chain, tried for real, each failure with its fix. Refuses: changing anything
-//! but its own temporary folder.
+//! `familiar doctor`: every link of the chain, tried for real, each failure with its fix.
+//!
+//! Refuses: ending at the first failure, and changing anything but its own temporary folder and missing folders of the
+//! home.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::Instant;
 
-use app::{App, AppError, Backend, Home, Parts, list_models, verify_model};
+use app::{App, AppError, Backend, Config, Home, Parts, list_models, verify_model};
 use clap::Args;
 use futures::StreamExt;
 use model::{ChatEvent, ChatRequest, Message, Priority, Role, Sampling};
 
 use super::index;
-use crate::context::Context;
+use crate::build_id::BuildId;
+use crate::context::{Context, read_config};
 use crate::daemon::attach::{self, Daemon};
 use crate::failure::{FAILED, Failure};
-use crate::os;
 use crate::render::{self, Style};
 use crate::wiring::Workers;
+use crate::{home, os};
 
 /// A file that must be found by its index.
 const SAMPLE: &str = "def familiar_doctor_sample(x):\n    return x + 1\n";
@@ -32,31 +35,58 @@ type Finding = Result<String, Failure>;
 impl Doctor {
     /// Tries everything; 1 when anything failed.
     pub(crate) async fn run(self) -> anyhow::Result<u8> {
-        let context = Context::open()?;
-        let style = Style::of_output();
-        let daemon = attach::find(&context.home).await;
-        let mut failed = 0_u32;
-        let mut tell = |name: &str, finding: Finding| -> std::io::Result<()> {
-            failed += u32::from(finding.is_err());
-            render::output(&line(name, finding, style))
-        };
-        tell("binary", Ok(format!("{} {}", os::program_name(), context.build)))?;
-        tell("home", home_writable(&context.home))?;
-        tell("config", configuration(&context))?;
-        tell("daemon", running(&daemon))?;
-        tell("port", port(&context, daemon.as_ref().ok().and_then(Option::as_ref)))?;
-        let file = model_file(&context);
-        let usable = file.as_ref().ok().map(|(path, _)| path.clone());
-        tell("model", file.map(|(_, words)| words))?;
-        if let Some(file) = usable {
-            tell("token", token(&context, &file).await)?;
+        let mut report = Report { style: Style::of_output(), failed: 0 };
+        let build = BuildId::own();
+        let words = build.as_ref().map(|build| format!("{} {build}", os::program_name()));
+        report.tell("binary", words.map_err(Clone::clone), "install it again, readable for this user")?;
+        let home = home::from_environment();
+        let writable = home.clone().and_then(|home| home_writable(&home));
+        report.tell("home", writable, "make its folders writable, or set FAMILIAR_HOME to another folder")?;
+        // Without them there is nothing that the other links could hang on.
+        if let (Ok(build), Ok(home)) = (build, home) {
+            links(&mut report, build, home).await?;
         }
-        tell("index", indexing(&context).await)?;
-        if failed == 0 {
+        if report.failed == 0 {
             return Ok(0);
         }
-        render::output(&format!("\n{failed} of these failed\n"))?;
+        render::output(&format!("\n{} of these failed\n", report.failed))?;
         Ok(FAILED)
+    }
+}
+
+/// Tries what lies behind a home, with the defaults where the configuration cannot be read.
+async fn links(report: &mut Report, build: BuildId, home: Home) -> std::io::Result<()> {
+    let (config, finding) = configuration(&home);
+    report.tell("config", finding, "repair the file or move it away")?;
+    let context = Context { home, config, build };
+    let daemon = attach::find(&context.home).await;
+    report.tell("daemon", running(&daemon), "`familiar stop` ends it; the next command starts it anew")?;
+    let daemon = daemon.ok().flatten();
+    report.tell("port", port(&context, daemon.as_ref()), "`familiar serve --port N` with a free port")?;
+    let file = model_file(&context);
+    let usable = file.as_ref().ok().map(|(path, _)| path.clone());
+    report.tell("model", file.map(|(_, words)| words), "`familiar models pull starter`")?;
+    if let Some(file) = usable {
+        let fix = "name a smaller model in config.toml, or pull this one again";
+        report.tell("token", token(&context, &file).await, fix)?;
+    }
+    let fix = format!("free some space and make {} writable", context.home.cache.display());
+    report.tell("index", indexing(&context).await, &fix)
+}
+
+/// What is told, link by link.
+struct Report {
+    style: Style,
+    failed: u32,
+}
+
+impl Report {
+    /// Tells what was found of one link; `fix` is for failures that name no next step of their own.
+    fn tell(&mut self, name: &str, finding: Finding, fix: &str) -> std::io::Result<()> {
+        self.failed += u32::from(finding.is_err());
+        let finding =
+            finding.map_err(|failure| Failure { hint: failure.hint.or(Some(fix.to_owned())), ..failure });
+        render::output(&line(name, finding, self.style))
     }
 }
 
@@ -73,7 +103,9 @@ fn line(name: &str, finding: Finding, style: Style) -> String {
     }
 }
 
+/// Whether every folder of the home can be written; missing ones are made.
 fn home_writable(home: &Home) -> Finding {
+    home.create().map_err(from_app)?;
     for (what, folder) in home.folders() {
         let probe = folder.join(".doctor");
         let written = std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe));
@@ -85,16 +117,22 @@ fn home_writable(home: &Home) -> Finding {
     Ok(home.data.display().to_string())
 }
 
-fn configuration(context: &Context) -> Finding {
-    match context.config.notes.first() {
-        None => Ok(context.home.config_file().display().to_string()),
-        Some(note) => Err(Failure::new(note).hint(format!("edit {}", context.home.config_file().display()))),
+/// The configuration and what is wrong with it; the defaults when it cannot be read.
+fn configuration(home: &Home) -> (Config, Finding) {
+    let file = home.config_file();
+    match read_config(home) {
+        Ok(config) if config.notes.is_empty() => (config, Ok(file.display().to_string())),
+        Ok(config) => {
+            let wrong = Failure::new(config.notes.join("; ")).hint(format!("edit {}", file.display()));
+            (config, Err(wrong))
+        }
+        Err(failure) => (Config::default(), Err(failure)),
     }
 }
 
 fn running(daemon: &anyhow::Result<Option<Daemon>>) -> Finding {
     match daemon {
-        Ok(Some(daemon)) => Ok(format!("pid {} runs and answers", daemon.status.pid)),
+        Ok(Some(daemon)) => Ok(format!("pid {} runs and answers", daemon.identity.pid)),
         Ok(None) => Ok("none runs; one is started when it is needed".into()),
         Err(error) => Err(Failure::from_error(error).unwrap_or_else(|| Failure::new("it does not answer"))),
     }
@@ -103,7 +141,7 @@ fn running(daemon: &anyhow::Result<Option<Daemon>>) -> Finding {
 fn port(context: &Context, daemon: Option<&Daemon>) -> Finding {
     if let Some(daemon) = daemon {
         let none = || Failure::new("no port was free when the daemon started").hint("`familiar serve --port N`");
-        return daemon.status.port.map(|port| format!("{port} is the daemon's")).ok_or_else(none);
+        return daemon.identity.port.map(|port| format!("{port} is the daemon's")).ok_or_else(none);
     }
     let port = context.config.port;
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
@@ -212,7 +250,37 @@ mod tests {
         home.create().expect("folders");
         assert!(home_writable(&home).is_ok());
         std::fs::remove_dir_all(&home.cache).expect("it can go");
-        let failure = home_writable(&home).expect_err("it is gone");
-        assert!(failure.message.contains("(indexes) cannot be written"), "{failure}");
+        assert!(home_writable(&home).is_ok(), "a missing folder is made");
+        std::fs::remove_dir_all(&home.cache).expect("it can go");
+        std::fs::write(&home.cache, "").expect("a file in its place");
+        assert!(home_writable(&home).is_err(), "nothing can be written below a file");
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_used_is_a_finding() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::under(folder.path());
+        home.create().expect("folders");
+        let file = home.config_file();
+        for (bytes, wrong) in [
+            (&b"port = 5000\n"[..], None),
+            (b"prot = 5000\nport = \"x\"\n", Some("`prot`")),
+            (b"port = \xff\n", Some("it is not UTF-8 text")),
+        ] {
+            std::fs::write(&file, bytes).expect("a file");
+            match (configuration(&home).1, wrong) {
+                (Ok(_), None) => {}
+                (Err(failure), Some(words)) => {
+                    assert!(failure.message.contains(words), "{failure}");
+                    assert!(failure.hint.is_some(), "{failure}");
+                }
+                (finding, wrong) => panic!("{finding:?} instead of {wrong:?}"),
+            }
+        }
+        std::fs::remove_file(&file).expect("it can go");
+        assert!(configuration(&home).1.is_ok(), "one that is missing is empty");
+        std::fs::create_dir(&file).expect("a folder in its place");
+        let (config, finding) = configuration(&home);
+        assert!(finding.is_err() && config.port == Config::default().port);
     }
 }

@@ -4,9 +4,6 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// Folders looked at above the working directory.
-const FOLDERS_UP_MAX: usize = 256;
-
 /// The canonical path of a folder the user named.
 ///
 /// # Errors
@@ -38,7 +35,7 @@ pub(crate) fn named_or_here(folder: Option<&Path>) -> Result<PathBuf, Failure> {
     let here = std::env::current_dir().map_err(|error| {
         Failure::new(format!("the working directory is gone: {error}")).hint("name a folder, or change into one")
     })?;
-    named(git_root(&here).unwrap_or(&here))
+    named(&app::git_root(&here).unwrap_or(here))
 }
 
 /// A path as the daemon's JSON carries it.
@@ -51,10 +48,6 @@ pub(crate) fn text(path: &Path) -> Result<&str, Failure> {
     })
 }
 
-fn git_root(folder: &Path) -> Option<&Path> {
-    folder.ancestors().take(FOLDERS_UP_MAX).find(|folder| folder.join(".git").exists())
-}
-
 fn unreadable(folder: &Path) -> Failure {
     Failure::new(format!("{} may not be read by this user", folder.display())).hint("check its permissions")
 }
@@ -62,18 +55,6 @@ fn unreadable(folder: &Path) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest_repository_is_found() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let deep = folder.path().join("a/b");
-        std::fs::create_dir_all(&deep).expect("folders");
-        std::fs::create_dir(folder.path().join("a/.git")).expect("a folder");
-        assert_eq!(git_root(&deep), Some(folder.path().join("a").as_path()));
-        // A worktree has a file there.
-        std::fs::write(deep.join(".git"), "gitdir: elsewhere").expect("a file");
-        assert_eq!(git_root(&deep), Some(deep.as_path()));
-    }
 
     #[test]
     fn what_is_no_folder_is_said() {

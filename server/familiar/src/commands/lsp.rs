@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::lsp::Hello;
+use ::lsp::{Exit, Hello};
 use app::{App, Backend, Parts};
 use clap::Args;
 use hyper::upgrade::Upgraded;
@@ -26,8 +26,8 @@ use crate::os;
 const BUFFER_BYTES: usize = 64 * 1024;
 /// What the daemon may take to end a session whose editor is gone.
 const END_MAX: Duration = Duration::from_secs(4);
-/// Bytes of the editor's last words that are remembered; an `exit` fits with room to spare.
-const LAST_WORDS_BYTES: usize = 256;
+/// Bytes of the editor's last words that are remembered: a `shutdown`, an `exit` and what may come between them.
+const LAST_WORDS_BYTES: usize = 4096;
 /// A daemon that leaves just now is found again this often.
 const ATTEMPTS_MAX: usize = 3;
 
@@ -168,10 +168,12 @@ async fn copy(session: TokioIo<Upgraded>) -> anyhow::Result<u8> {
         // The daemon sees the end of input and may have a last answer for whoever still reads.
         let _ = to_daemon.shutdown().await;
         let _ = tokio::time::timeout(END_MAX, downwards).await;
-        return Ok(0);
     }
-    if last_words.are_exit() {
-        return Ok(0);
+    if let Some(exit) = last_words.exit() {
+        return Ok(exit.code());
+    }
+    if editor_left {
+        return Ok(Exit::EndOfInput.code());
     }
     // One line without a hint below it: editors show the last line of a server that ended.
     Err(Failure::new("the daemon is gone; restart the language server (`familiar status` names the log)")
@@ -190,11 +192,14 @@ impl LastWords {
         self.0.drain(..self.0.len().saturating_sub(LAST_WORDS_BYTES));
     }
 
-    /// Whether the last message is `exit`.
-    fn are_exit(&self) -> bool {
+    /// How the session ended when the last message is `exit`, as the language server itself sees it.
+    fn exit(&self) -> Option<Exit> {
         let text: String = String::from_utf8_lossy(&self.0).split_whitespace().collect();
-        let last = text.rsplit("Content-Length:").next().unwrap_or_default();
-        last.contains("\"method\":\"exit\"")
+        let (before, last) = text.rsplit_once("Content-Length:").unwrap_or(("", &text));
+        // Inside a text of the editor the quotes would be escaped.
+        let shut_down = before.contains("\"method\":\"shutdown\"");
+        let exit = if shut_down { Exit::Shutdown } else { Exit::ExitWithoutShutdown };
+        last.contains("\"method\":\"exit\"").then_some(exit)
     }
 }
 
@@ -207,20 +212,29 @@ mod tests {
         let exit = "Content-Length: 33\r\n\r\n{\"jsonrpc\":\"2.0\",\"method\":\"exit\"}";
         let other = "Content-Length: 40\r\n\r\n{\"jsonrpc\":\"2.0\",\"method\":\"x\",\"id\":1,\"p\":2}";
         let spaced = exit.replace(':', ": ");
+        let shutdown = "Content-Length: 44\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"shutdown\"}";
+        let quoted = "Content-Length: 30\r\n\r\n{\"p\":\"\\\"method\\\":\\\"shutdown\\\"\"}";
         let long = "y".repeat(5000);
+        let (cut, rest) = exit.split_at(30);
+        let alone = Some(Exit::ExitWithoutShutdown);
         for (said, ended) in [
-            (vec![other, exit], true),
-            (vec![other, spaced.as_str()], true),
-            (vec![long.as_str(), exit], true),
-            (vec![exit.get(..30).unwrap_or_default(), exit.get(30..).unwrap_or_default()], true),
-            (vec![exit, other], false),
-            (vec![], false),
+            (vec![other, exit], alone),
+            (vec![other, spaced.as_str()], alone),
+            (vec![long.as_str(), exit], alone),
+            (vec![cut, rest], alone),
+            (vec![quoted, exit], alone),
+            (vec![shutdown, exit], Some(Exit::Shutdown)),
+            (vec![shutdown, other, cut, rest], Some(Exit::Shutdown)),
+            (vec![long.as_str(), shutdown, spaced.as_str()], Some(Exit::Shutdown)),
+            (vec![exit, other], None),
+            (vec![shutdown], None),
+            (vec![], None),
         ] {
             let mut words = LastWords::default();
             for piece in &said {
                 words.hear(piece.as_bytes());
             }
-            assert_eq!(words.are_exit(), ended, "{said:?}");
+            assert_eq!(words.exit(), ended, "{said:?}");
             assert!(words.0.len() <= LAST_WORDS_BYTES);
         }
     }

@@ -29,7 +29,7 @@ impl Open {
         let context = Context::open()?;
         context.tell_notes();
         let daemon = attach::running_or_started(&context, &[]).await?;
-        let Some(port) = daemon.status.port else {
+        let Some(port) = daemon.identity.port else {
             return Err(Failure::new("the daemon has no web page: no port was free when it started")
                 .hint("`familiar stop`, then `familiar serve --port N` with a free port")
                 .into());
@@ -37,8 +37,8 @@ impl Open {
         let link: SignInLink = daemon.client.post("/api/v1/sign-in-links", &json!({})).await?;
         let address = format!("{}{}", address(port), link.path);
         render::output(&format!("{address}\n"))?;
-        if !self.print && !os::open_browser(&address) {
-            render::complain("familiar: there is no browser to open here; use the link within 60 s, once");
+        if !self.print && !os::open_browser(&address).await {
+            render::complain("familiar: no browser could be opened here; use the link within 60 s, once");
         }
         Ok(0)
     }

@@ -17,14 +17,14 @@ pub(crate) struct Script {
     /// Answer by this script instead of a model, when this starts the daemon.
     #[cfg(feature = "scripted")]
     #[arg(long = "scripted-model", value_name = "FILE", hide = true)]
-    file: Option<PathBuf>,
+    scripted_model: Option<PathBuf>,
 }
 
 impl Script {
     /// The same option for a daemon, which has another working directory.
     pub(crate) fn for_daemon(&self) -> Vec<OsString> {
         #[cfg(feature = "scripted")]
-        if let Some(file) = &self.file {
+        if let Some(file) = &self.scripted_model {
             let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
             return vec!["--scripted-model".into(), file.into()];
         }
@@ -38,7 +38,7 @@ impl Script {
     pub(crate) fn workers(&self, context: &mut Context) -> Result<Workers, Failure> {
         let workers = Workers::start(&context.build)?;
         #[cfg(feature = "scripted")]
-        if let Some(file) = &self.file {
+        if let Some(file) = &self.scripted_model {
             return workers.scripted(context, file);
         }
         Ok(workers)

@@ -4,6 +4,8 @@ use app::Status as DaemonStatus;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::build_id::BuildId;
+use crate::daemon::attach::Identity;
 use crate::daemon::run::address;
 use crate::daemon::{attach, lock};
 use crate::render::Style;
@@ -24,13 +26,19 @@ impl Status {
         let daemon = attach::find(&home).await?;
         let text = match (&daemon, self.json) {
             (Some(daemon), true) => {
-                let mut status = serde_json::to_value(&daemon.status)?;
+                let mut status: Value = daemon.client.get("/api/v1/status").await?;
                 if let Value::Object(fields) = &mut status {
                     fields.insert("running".into(), true.into());
                 }
                 render::json(&status)
             }
-            (Some(daemon), false) => running(&daemon.status, Style::of_output()),
+            (Some(daemon), false) => match daemon.client.get::<DaemonStatus>("/api/v1/status").await {
+                Ok(status) => running(&status, Style::of_output()),
+                Err(error) => match of_another_build(&daemon.identity) {
+                    Some(text) => text,
+                    None => return Err(error.into()),
+                },
+            },
             (None, true) => {
                 let holder = lock::holder(&home);
                 render::json(&json!({
@@ -75,6 +83,22 @@ fn running(status: &DaemonStatus, style: Style) -> String {
         format!("{} {}\n", style.dim(&format!("{name:<7}")), render::one_line(text))
     };
     lines.iter().map(line).collect()
+}
+
+/// What is known of a daemon whose status this build does not understand; `None` when it is of this build.
+fn of_another_build(daemon: &Identity) -> Option<String> {
+    let same = BuildId::parse(&daemon.build_id)
+        .zip(BuildId::own().ok())
+        .is_some_and(|(theirs, own)| own.is_same(&theirs));
+    let how = if daemon.auto_started { ", started by an editor or a command" } else { "" };
+    let page = daemon.port.map_or_else(|| "none: no port was free".to_owned(), address);
+    let build = render::one_line(&daemon.build_id);
+    (!same).then(|| {
+        format!(
+            "daemon  pid {}{how}\nbuild   {build}; another one than this program\npage    {page}\n",
+            daemon.pid
+        )
+    })
 }
 
 fn model(status: &DaemonStatus) -> String {

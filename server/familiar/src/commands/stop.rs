@@ -22,7 +22,7 @@ impl Stop {
             render::output("no daemon runs\n")?;
             return Ok(0);
         };
-        let pid = daemon.status.pid;
+        let pid = daemon.identity.pid;
         attach::stop(&home, &daemon.client, pid).await?;
         render::output(&format!("the daemon (pid {pid}) ended\n"))?;
         Ok(0)

@@ -7,7 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use app::{Home, Status};
+use app::Home;
 use serde::Deserialize;
 
 use crate::build_id::BuildId;
@@ -18,7 +18,7 @@ use crate::failure::{Failure, HELD};
 use crate::{home, os};
 
 /// A daemon that is not ready by then is not going to be.
-const START_MAX: Duration = Duration::from_secs(30);
+pub(crate) const START_MAX: Duration = Duration::from_secs(30);
 /// A daemon that was asked to leave finishes its streams first; then it needs a moment.
 const LEAVE_MAX: Duration = Duration::from_secs(20);
 /// How long a command that holds the home is waited for.
@@ -37,7 +37,24 @@ pub(crate) struct Daemon {
     /// Reaches it.
     pub(crate) client: Client,
     /// What it said of itself.
-    pub(crate) status: Status,
+    pub(crate) identity: Identity,
+}
+
+/// What every build says of itself under the same names, so that any two of them can tell who makes way. The other
+/// fields of a status may change from build to build; these stay.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Identity {
+    /// Its process.
+    pub(crate) pid: u32,
+    /// Its build; empty when it does not say, and then it is an older one.
+    #[serde(default)]
+    pub(crate) build_id: String,
+    /// Where its web page is; `None` without one.
+    #[serde(default)]
+    pub(crate) port: Option<u16>,
+    /// Whether an editor or a command started it.
+    #[serde(default)]
+    pub(crate) auto_started: bool,
 }
 
 /// The answer to being asked to leave.
@@ -59,8 +76,8 @@ pub(crate) async fn find(home: &Home) -> anyhow::Result<Option<Daemon>> {
     for socket in sockets {
         let client = Client::new(&socket);
         if client.is_answered().await {
-            let status = client.get("/api/v1/status").await?;
-            return Ok(Some(Daemon { client, status }));
+            let identity = client.get("/api/v1/status").await?;
+            return Ok(Some(Daemon { client, identity }));
         }
     }
     Ok(None)
@@ -72,12 +89,12 @@ pub(crate) async fn find(home: &Home) -> anyhow::Result<Option<Daemon>> {
 /// When the daemon is newer than this program, or does not leave.
 pub(crate) async fn running(context: &Context) -> anyhow::Result<Option<Daemon>> {
     let Some(daemon) = find(&context.home).await? else { return Ok(None) };
-    let theirs = BuildId::parse(&daemon.status.build_id);
+    let theirs = BuildId::parse(&daemon.identity.build_id);
     match theirs {
         Some(theirs) if context.build.is_same(&theirs) => Ok(Some(daemon)),
         Some(theirs) if !context.build.is_newer_than(&theirs) => {
             let message =
-                format!("the running daemon (pid {}) is of a newer build than this program", daemon.status.pid);
+                format!("the running daemon (pid {}) is of a newer build than this program", daemon.identity.pid);
             Err(Failure::new(message)
                 .hint("start the newer `familiar`, or end the daemon with `familiar stop`")
                 .into())
@@ -147,10 +164,10 @@ async fn hand_over(context: &Context, daemon: &Daemon) -> anyhow::Result<()> {
     let body = serde_json::json!({ "build_id": context.build.to_string() });
     let answer: Leaving = daemon.client.post("/api/v1/hand-over", &body).await?;
     if !answer.leaving {
-        let message = format!("the daemon (pid {}) does not make way for this build", daemon.status.pid);
+        let message = format!("the daemon (pid {}) does not make way for this build", daemon.identity.pid);
         return Err(Failure::new(message).hint("end it with `familiar stop`").into());
     }
-    gone(&context.home, daemon.status.pid).await
+    gone(&context.home, daemon.identity.pid).await
 }
 
 /// Asks the daemon to end and waits until it is gone.
@@ -298,6 +315,17 @@ mod tests {
         assert_eq!(understood(said), Some(Failure::new("the disk is full").hint("free some")));
         assert_eq!(understood("familiar: short\n2026 INFO x\n"), Some(Failure::new("short")));
         assert_eq!(understood("2026-01-01 INFO began\n"), None);
+    }
+
+    #[test]
+    fn a_daemon_of_any_build_is_known() {
+        let identity = |text: &str| serde_json::from_str::<Identity>(text).expect(text);
+        let full =
+            identity(r#"{"pid":7,"build_id":"9.0.0+1.aa","port":4774,"auto_started":true,"later":{"x":1}}"#);
+        let expected = Identity { pid: 7, build_id: "9.0.0+1.aa".into(), port: Some(4774), auto_started: true };
+        assert_eq!(full, expected);
+        let bare = Identity { pid: 7, build_id: String::new(), port: None, auto_started: false };
+        assert_eq!(identity(r#"{"pid":7}"#), bare);
     }
 
     #[test]

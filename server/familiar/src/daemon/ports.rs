@@ -35,6 +35,19 @@ pub(crate) async fn listen(home: &Home, config: &Config) -> Result<(TcpListener,
     Err(Failure::new(format!("no port from {} on is free", config.port)).hint("name a free one with `--port N`"))
 }
 
+/// Refuses a port that was asked for by name and is taken. One that `leaving` has counts as free: it will be when that
+/// daemon ended.
+///
+/// # Errors
+/// When nobody could listen on it.
+pub(crate) async fn refuse_taken(config: &Config, leaving: Option<u16>) -> Result<(), Failure> {
+    if !config.port_explicit || leaving == Some(config.port) {
+        return Ok(());
+    }
+    let listened = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await;
+    listened.map(drop).map_err(|error| refused(config.port, &error))
+}
+
 /// The ports to try, best first. A remembered port counts as long as it could have come from the wanted one.
 fn candidates(wanted: u16, explicit: bool, stored: Option<u16>) -> Vec<u16> {
     if explicit {
@@ -90,5 +103,10 @@ mod tests {
         config.port_explicit = true;
         let error = listen(&home, &config).await.expect_err("it is taken");
         assert!(error.message.starts_with(&format!("port {port} is in use by ")), "{error}");
+        assert_eq!(refuse_taken(&config, None).await, Err(error.clone()));
+        assert_eq!(refuse_taken(&config, Some(found)).await, Err(error), "the daemon has another one");
+        assert_eq!(refuse_taken(&config, Some(port)).await, Ok(()), "the daemon that leaves has it");
+        drop(blocker);
+        assert_eq!(refuse_taken(&config, None).await, Ok(()));
     }
 }

@@ -8,13 +8,12 @@ pub(crate) use announce::address;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use app::{App, Backend, Parts, WorkspaceGuard};
 use serde_json::Value;
 use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use web::{LspUpgrade, UpgradedIo, WebOptions};
 
 use crate::context::Context;
@@ -29,10 +28,12 @@ use crate::{home, os, render};
 
 /// What running answers may still take after the daemon was asked to leave.
 const FINISH_MAX: Duration = Duration::from_secs(10);
+/// What the servers may take to close after that.
+const CLOSE_MAX: Duration = Duration::from_secs(7);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const MINUTE: Duration = Duration::from_secs(60);
-/// Times the home is tried for; each time somebody else was quicker.
-const TAKE_ATTEMPTS_MAX: usize = 5;
+/// Background daemons ended for one `serve`; each time after the first, somebody else was quicker to take the home.
+const TAKE_OVER_MAX: usize = 5;
 
 /// How the daemon was asked to run.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +82,11 @@ pub(crate) async fn serve(context: Context, serve: Serve, workers: Workers) -> a
     tokio::select! {
         () = leave(&app, &mut doors, hurry) => {}
         // Whoever asks twice does not want to wait.
-        _ = os::asked_to_end() => {}
+        _ = os::asked_to_end() => {
+            if !hurry {
+                app.shutdown().await;
+            }
+        }
     }
     drop(workspaces);
     tokio::task::spawn_blocking(move || workers.end()).await?;
@@ -94,26 +99,44 @@ pub(crate) async fn serve(context: Context, serve: Serve, workers: Workers) -> a
 /// Takes the home, from a background daemon too when a person asks for it.
 async fn take_home(context: &Context, role: Role) -> anyhow::Result<HomeLock> {
     let me = Holder::this_process(role, context.build.to_string());
+    let began = Instant::now();
     let mut patience = Duration::ZERO;
-    let mut holder = None;
-    for _ in 0..TAKE_ATTEMPTS_MAX {
-        match HomeLock::take(&context.home, &me, patience).await? {
+    let mut taken_over = 0;
+    loop {
+        let holder = match HomeLock::take(&context.home, &me, patience).await? {
             Taken::Ours(lock) => return Ok(lock),
-            Taken::Held(found) => holder = found,
-        }
+            Taken::Held(holder) => holder,
+        };
         match &holder {
-            Some(Holder { role: Role::Background, socket: Some(socket), pid, .. }) if role == Role::Serve => {
-                render::complain(&format!("familiar: taking over from the background daemon (pid {pid})"));
-                attach::stop(&context.home, &Client::new(socket), *pid).await?;
+            Some(daemon) if role == Role::Serve && daemon.role == Role::Background => {
+                if began.elapsed() > attach::START_MAX + patience || taken_over == TAKE_OVER_MAX {
+                    return Err(attach::held(holder.as_ref()).into());
+                }
+                if let Some(client) = answering(daemon).await {
+                    // Before anything ends: without the port this `serve` would fail and leave nobody.
+                    ports::refuse_taken(&context.config, daemon.port).await?;
+                    let pid = daemon.pid;
+                    render::complain(&format!("familiar: taking over from the background daemon (pid {pid})"));
+                    attach::stop(&context.home, &client, pid).await?;
+                    taken_over += 1;
+                } else {
+                    // It is about to listen, or about to be gone.
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
             }
             Some(Holder { role: Role::Command, pid, .. }) if patience.is_zero() => {
                 render::complain(&format!("familiar: waiting for another command (pid {pid}) to finish"));
                 patience = COMMAND_PATIENCE;
             }
-            _ => break,
+            _ => return Err(attach::held(holder.as_ref()).into()),
         }
     }
-    Err(attach::held(holder.as_ref()).into())
+}
+
+/// Reaches `daemon` when it listens.
+async fn answering(daemon: &Holder) -> Option<Client> {
+    let client = Client::new(daemon.socket.as_deref()?);
+    client.is_answered().await.then_some(client)
 }
 
 /// Where the daemon listens.
@@ -143,7 +166,7 @@ impl Doors {
                 let listener = bind(&path)?;
                 holder.socket = Some(path.clone());
                 doors.socket = Some(path);
-                let options = WebOptions { port: 0, lsp_upgrade: Some(language_sessions(app, &shutdown)) };
+                let options = WebOptions { port: 0, lsp_upgrade: Some(language_sessions(app)) };
                 let router = web::socket_router(app.clone(), options);
                 doors.servers.push(tokio::spawn(web::serve_unix(listener, router, shutdown)));
             }
@@ -190,16 +213,16 @@ fn bind(path: &Path) -> Result<UnixListener, Failure> {
     Ok(listener)
 }
 
-fn language_sessions(app: &App, shutdown: &CancellationToken) -> LspUpgrade {
-    let (app, shutdown) = (app.clone(), shutdown.clone());
+fn language_sessions(app: &App) -> LspUpgrade {
+    let app = app.clone();
     Arc::new(move |hello: Value, io: UpgradedIo| {
-        let (app, shutdown) = (app.clone(), shutdown.clone());
+        let app = app.clone();
         Box::pin(async move {
             let hello = serde_json::from_value(hello).unwrap_or_else(|error| {
                 tracing::warn!(%error, "a hello was not understood; the session begins without it");
                 lsp::Hello::default()
             });
-            if !shutdown.is_cancelled() {
+            if app.accept_work().is_ok() {
                 let exit = lsp::serve(app, hello, io).await;
                 tracing::info!(?exit, "a language session ended");
             }
@@ -226,13 +249,13 @@ async fn wait_for_the_end(context: &Context, app: &App, auto: bool) -> anyhow::R
             std::future::pending::<()>().await;
         }
     };
-    let shutdown = app.shutdown_token();
+    let asked_over_the_socket = app.drain_token();
     tokio::select! {
         asked = os::asked_to_end() => {
             tracing::info!(by = asked?, "asked to end");
             Ok(true)
         }
-        () = shutdown.cancelled() => Ok(false),
+        () = asked_over_the_socket.cancelled() => Ok(false),
         () = unneeded => {
             tracing::info!("nobody needs this daemon any more");
             Ok(false)
@@ -240,22 +263,15 @@ async fn wait_for_the_end(context: &Context, app: &App, auto: bool) -> anyhow::R
     }
 }
 
-/// Ends what is going on: at once, or when it is done but not later than [`FINISH_MAX`].
+/// Ends what is going on: at once, or when it is done but not later than [`FINISH_MAX`]. Until then nothing new is
+/// taken, but whoever asks is told so.
 async fn leave(app: &App, doors: &mut Doors, hurry: bool) {
-    app.shutdown_token().cancel();
-    if hurry {
-        app.shutdown().await;
-    }
-    let runs_done = async {
-        while app.activity().1 > 0 {
-            // What ends between the look and the wait is not heard.
-            let _ = tokio::time::timeout(LOOK_AGAIN, app.activity_changed()).await;
-        }
-    };
-    let finished = async { tokio::join!(doors.closed(), tokio::time::timeout(FINISH_MAX, runs_done)) };
-    // The servers have a limit of their own; this one also covers a server that hangs.
-    let _ = tokio::time::timeout(FINISH_MAX + Duration::from_secs(2), finished).await;
     if !hurry {
-        app.shutdown().await;
+        app.finish(FINISH_MAX).await;
+    }
+    // The servers have a limit of their own; this one also covers a server that hangs.
+    let (closed, ()) = tokio::join!(tokio::time::timeout(CLOSE_MAX, doors.closed()), app.shutdown());
+    if closed.is_err() {
+        tracing::warn!("a server did not close in time");
     }
 }

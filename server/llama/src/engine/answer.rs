@@ -94,7 +94,7 @@ impl Engine {
                 }
             }
             if answer_tokens < limit {
-                self.compute(&[token], cancel)?;
+                self.compute(&[token], cancel, &mut || {})?;
             }
         }
         send(output.finish());

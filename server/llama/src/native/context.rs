@@ -48,10 +48,19 @@ pub(super) fn is_stopping() -> bool {
     STOPPING.load(Ordering::Relaxed)
 }
 
-/// Whether to stop computing.
+/// Who looks on while native code computes. Called between two steps of a computation, on the thread that decodes.
+struct Onlooker<'a> {
+    cancel: &'a CancelFlag,
+    alive: &'a mut dyn FnMut(),
+}
+
+/// Says that the computation advances, and whether to stop it.
 unsafe extern "C" fn is_cancelled(data: *mut c_void) -> bool {
-    // SAFETY: `decode` passes a flag that outlives the native call and removes the callback afterwards.
-    let stop = unsafe { &*data.cast::<CancelFlag>() }.is_set();
+    // SAFETY: `decode` passes an onlooker that outlives the native call and removes the callback afterwards; native code
+    // calls back from the calling thread only, and never while a call runs.
+    let onlooker = unsafe { &mut *data.cast::<Onlooker<'_>>() };
+    (onlooker.alive)();
+    let stop = onlooker.cancel.is_set();
     if stop {
         STOPPING.store(true, Ordering::Relaxed);
     }
@@ -94,14 +103,21 @@ impl Context {
         unsafe { sys::llama_n_ctx(self.pointer) }
     }
 
-    /// Computes `tokens` after what is in the cache; the output of the last one can be read afterwards.
-    pub(crate) fn decode(&mut self, tokens: &mut [Token], cancel: &CancelFlag) -> Result<Decoded, ModelError> {
+    /// Computes `tokens` after what is in the cache; the output of the last one can be read afterwards. `alive` is called
+    /// many times meanwhile, for as long as the computation advances.
+    pub(crate) fn decode(
+        &mut self,
+        tokens: &mut [Token],
+        cancel: &CancelFlag,
+        alive: &mut dyn FnMut(),
+    ) -> Result<Decoded, ModelError> {
         let count = i32::try_from(tokens.len()).map_err(|_| ModelError::Bug("too many tokens at once".into()))?;
         if count == 0 {
             return Ok(Decoded::Done);
         }
-        let data = std::ptr::from_ref(cancel).cast_mut().cast();
-        // SAFETY: the flag outlives the calls; the tokens are only read; the callback is removed at the end.
+        let mut onlooker = Onlooker { cancel, alive };
+        let data = (&raw mut onlooker).cast();
+        // SAFETY: the onlooker outlives the calls; the tokens are only read; the callback is removed at the end.
         let status = unsafe {
             sys::llama_set_abort_callback(self.pointer, Some(is_cancelled), data);
             let status = sys::llama_decode(self.pointer, sys::llama_batch_get_one(tokens.as_mut_ptr(), count));

@@ -12,12 +12,13 @@ use app::{
 };
 use engine::{EditAction, EditTask};
 use futures::{FutureExt, StreamExt};
-use text::{Document, Edit};
+use text::{Document, Edit, Rope};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::conflict::meets;
+use super::landing::is_in;
 use crate::uris::path_of;
 
 /// Open documents compared with the disk for one question; further ones are left to the index.
@@ -58,6 +59,11 @@ pub(crate) enum JobEvent {
     },
     /// The editor had its time to tell what it did with an edit.
     Waited,
+    /// The text was compared with the one an edit was to make.
+    LookedAt {
+        /// Whether the edit is in it.
+        is_in: bool,
+    },
     /// It failed.
     Failed(AppError),
     /// It was cancelled.
@@ -215,6 +221,17 @@ pub(crate) async fn rebase(edit: Edit, base: Document, now: Document) -> JobEven
     });
     match moved.await {
         Ok((edit, revision)) => JobEvent::Rebased { edit, revision },
+        Err(_) => defect(),
+    }
+}
+
+/// Looks in `now` for an edit that turned `before` into `expected`.
+pub(crate) async fn look_for_edit(before: Document, expected: Rope, now: Document) -> JobEvent {
+    let looked = tokio::task::spawn_blocking(move || {
+        is_in(&before.rope().to_string(), &expected.to_string(), &now.rope().to_string())
+    });
+    match looked.await {
+        Ok(is_in) => JobEvent::LookedAt { is_in },
         Err(_) => defect(),
     }
 }

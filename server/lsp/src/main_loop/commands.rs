@@ -15,7 +15,7 @@ use crate::arguments::{CommandName, Feature, Part, Place, Target, cancel_target}
 use crate::door::{CommandRequest, Reply};
 use crate::jobs::progress::Progress;
 use crate::jobs::work::{self, Explain, ExplainPart};
-use crate::jobs::{JOBS_MAX, Job, Phase};
+use crate::jobs::{DELIVERIES_MAX, Full, JOBS_MAX, Job, Phase};
 use crate::messages::{self, Level, request_failed};
 use crate::uris::{name_of, path_of, uri_of};
 
@@ -107,10 +107,18 @@ impl MainLoop {
             let how = self.client.how_to_instruct();
             return Err(Error::invalid_params(format!("familiar.edit needs an instruction. {how}")));
         }
-        if !self.jobs.has_room() {
-            return Err(request_failed(format!(
-                "{JOBS_MAX} jobs are running already; wait for one or cancel one with familiar.cancel"
-            )));
+        match self.jobs.full() {
+            None => {}
+            Some(Full::Running) => {
+                return Err(request_failed(format!(
+                    "{JOBS_MAX} jobs are running already; wait for one or cancel one with familiar.cancel"
+                )));
+            }
+            Some(Full::Delivering) => {
+                return Err(request_failed(format!(
+                    "{DELIVERIES_MAX} edits wait for you in the editor; answer it, or cancel them with familiar.cancel"
+                )));
+            }
         }
         let uri = self.uri_of(&target.place)?;
         if self.documents.is_lost(&uri) {
@@ -192,7 +200,7 @@ impl MainLoop {
         let (progress, asked) =
             Progress::start(&self.outbox, &self.client, token, number, &format!("Familiar: {title}"));
         if let Some(id) = asked {
-            self.remember(id, Asked::Progress(number));
+            self.asked.insert(id, Asked::Progress(number));
         }
         let job = Job {
             uri,

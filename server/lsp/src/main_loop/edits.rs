@@ -38,6 +38,7 @@ impl MainLoop {
             JobEvent::Edited { edit, summary } => self.place(number, edit, summary, 0),
             JobEvent::Rebased { edit, revision } => self.rebased(number, edit, revision),
             JobEvent::Waited => self.waited(number),
+            JobEvent::LookedAt { is_in } => self.looked_at(number, is_in),
             JobEvent::Refused(reason) => self.refuse(number, &reason),
             JobEvent::Failed(error) => {
                 self.finish(number, "failed");
@@ -142,14 +143,9 @@ impl MainLoop {
             "label": format!("Familiar: {}", job.title),
             "edit": { "documentChanges": [{ "textDocument": document, "edits": edits }] },
         });
-        job.phase = Phase::Delivering(Delivery {
-            expected,
-            new_texts: changes.into_iter().map(|change| change.text).collect(),
-            revision: now.revision(),
-            summary,
-        });
+        job.phase = Phase::Delivering(Delivery { before: now.clone(), expected, summary });
         let id = self.outbox.request("workspace/applyEdit", params);
-        self.remember(id, Asked::Apply(number));
+        self.asked.insert(id, Asked::Apply(number));
     }
 
     fn landed(&mut self, number: u64) {
@@ -168,15 +164,23 @@ impl MainLoop {
         let Phase::Delivering(delivery) = &job.phase else {
             return;
         };
-        let document = self.documents.get(&job.uri);
-        // Typing right after the edit changes the whole text, but not what the edit put in.
-        let inside = document.filter(|document| document.revision() > delivery.revision).is_some_and(|document| {
-            let text = document.rope().to_string();
-            delivery.new_texts.iter().all(|new| text.contains(new.as_str()))
-        });
-        if inside {
+        let now = self.documents.get(&job.uri).filter(|now| now.revision() > delivery.before.revision());
+        let Some(now) = now.cloned() else {
+            return self.looked_at(number, false); // The text is the one the edit was made for.
+        };
+        // Typing right after the edit changes the text too, so the whole of it is compared.
+        let (before, expected) = (delivery.before.clone(), delivery.expected.clone());
+        self.start(number, |_| work::look_for_edit(before, expected, now));
+    }
+
+    /// The text was compared with what the edit was to make of it.
+    fn looked_at(&mut self, number: u64, is_in: bool) {
+        if is_in {
             return self.landed(number);
         }
+        let Some(job) = self.jobs.get_mut(number) else {
+            return;
+        };
         let message = format!("{}: the editor's text does not show the edit; look at it and try again", job.title);
         self.finish(number, "not applied");
         messages::show(&self.outbox, Level::Warning, &message);

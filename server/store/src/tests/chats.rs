@@ -31,6 +31,18 @@ fn a_chat_is_renamed_trashed_and_restored() {
 }
 
 #[test]
+fn a_workspace_with_a_chat_is_known_also_from_the_trash() {
+    let home = Home::new();
+    let store = home.open();
+    let chat = store.create_chat("", Some("/code")).unwrap();
+    store.create_chat("", None).unwrap();
+    let known = |path: &str| store.has_chat_about(path).unwrap();
+    assert!(known("/code"));
+    store.trash_chat(&chat.id).unwrap();
+    assert_eq!(["/code", "/code/", "/", ""].map(known), [true, false, false, false]);
+}
+
+#[test]
 fn what_is_not_there_is_not_found() {
     let home = Home::new();
     let store = home.open();

@@ -4,6 +4,7 @@
 
 pub(crate) mod caller;
 pub(crate) mod cookies;
+pub(crate) mod folders;
 pub(crate) mod forms;
 pub(crate) mod host;
 

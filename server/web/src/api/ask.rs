@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 
-use app::{Answer, AnswerEvent, AnswerStream, AppError, Ask, Buffer, ErrorKind, Focus};
-use axum::Json;
+use app::{Answer, AnswerEvent, AppError, Ask, Buffer, ErrorKind, Focus};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use engine::Turn;
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt};
 use serde::Deserialize;
 
-use crate::api::{data, event_stream, failure};
+use crate::access::caller::Caller;
+use crate::access::folders;
+use crate::api::{data, ended_silently, stream_events, until_cut};
 use crate::error::ApiError;
-use crate::extract::{Body, workspace};
+use crate::extract::Body;
 use crate::state::Shared;
 
 /// Earlier turns a caller may send.
@@ -37,6 +39,9 @@ pub(crate) struct Question {
     /// Unsaved text of the file.
     #[serde(default)]
     text: Option<String>,
+    /// Text that belongs to the question and to no file, such as what was piped in.
+    #[serde(default)]
+    attachment: Option<String>,
     /// What was said before, oldest first.
     #[serde(default)]
     turns: Vec<Said>,
@@ -56,24 +61,18 @@ struct Said {
 /// Streams the answer; one object instead where only JSON is accepted.
 pub(crate) async fn ask(
     State(web): State<Shared>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     Body(question): Body<Question>,
 ) -> Result<Response, ApiError> {
-    let mut events = web.app.ask(question.checked()?);
+    web.app.accept_work()?;
+    let mut ask = question.checked()?;
+    folders::check_ask(&web.app, &caller, &mut ask).await?;
+    let mut events = until_cut(&web.app, web.app.ask(ask));
     if wants_json(&headers) {
         return Ok(Json(last(&mut events).await?).into_response());
     }
-    // What goes wrong at once still gets a status of its own.
-    let first = events.next().await.ok_or_else(ended)??;
-    let guard = web.app.count_session();
-    let events = stream::once(async { Ok(first) }).chain(events).map(move |event| {
-        let _held = &guard;
-        Ok(match event {
-            Ok(event) => data(&event),
-            Err(error) => failure(&error),
-        })
-    });
-    Ok(event_stream(events).into_response())
+    stream_events(&web, events, data).await
 }
 
 impl Question {
@@ -84,7 +83,7 @@ impl Question {
         }
         let focus = self.file.map(|path| Focus { path, lines: self.lines, text: self.text });
         Ok(Ask {
-            workspace: self.workspace.as_deref().map(workspace).transpose()?,
+            workspace: self.workspace.as_deref().map(crate::extract::workspace).transpose()?,
             question: self.question,
             turns: self
                 .turns
@@ -93,22 +92,21 @@ impl Question {
                 .collect(),
             focus,
             open_buffers: self.open_buffers,
+            attachment: self.attachment,
         })
     }
 }
 
 /// The finished answer.
-async fn last(events: &mut AnswerStream) -> Result<Answer, AppError> {
+async fn last(
+    events: &mut (impl Stream<Item = Result<AnswerEvent, AppError>> + Unpin),
+) -> Result<Answer, AppError> {
     while let Some(event) = events.next().await {
         if let AnswerEvent::Finished { answer } = event? {
             return Ok(*answer);
         }
     }
-    Err(ended())
-}
-
-fn ended() -> AppError {
-    AppError::new(ErrorKind::Bug, "the answer ended without saying why")
+    Err(ended_silently())
 }
 
 /// Whether JSON is accepted and an event stream is not.

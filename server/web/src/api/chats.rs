@@ -1,16 +1,17 @@
 //! Chats, their messages and runs. Closing a connection changes nothing here; Stop is its own request.
 
 use app::{AnswerEvent, ChatPage, ChatSummary, ChatView, MessageState, RunEventKind, Sent};
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use futures::{StreamExt, stream};
+use axum::response::Response;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
-use crate::api::{data, event_stream, failure};
+use crate::access::caller::Caller;
+use crate::access::folders;
+use crate::api::{data, stream_events};
 use crate::error::ApiError;
-use crate::extract::{Body, Params, workspace};
+use crate::extract::{Body, Params};
 use crate::state::Shared;
 
 /// Chats of one page when the caller names no number.
@@ -50,9 +51,13 @@ pub(crate) struct NewChat {
 /// Begins a chat.
 pub(crate) async fn create(
     State(web): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Body(body): Body<NewChat>,
 ) -> Result<(StatusCode, Json<ChatSummary>), ApiError> {
-    let folder = body.workspace.as_deref().map(workspace).transpose()?;
+    let folder = match &body.workspace {
+        Some(folder) => Some(folders::asked_about(&web.app, &caller, folder).await?),
+        None => None,
+    };
     Ok((StatusCode::CREATED, Json(web.app.create_chat(folder).await?)))
 }
 
@@ -144,27 +149,16 @@ pub(crate) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let after = last_event_id(&headers);
-    let mut events = web.app.run_events(&id, after);
-    let Some(first) = events.next().await.transpose()? else {
-        return Ok(event_stream(stream::empty()).into_response());
-    };
-    let guard = web.app.count_session();
-    let events = stream::once(async { Ok(first) }).chain(events).map(move |event| {
-        let _held = &guard;
-        Ok(match &event {
-            Ok(event) => {
-                let line = match &event.kind {
-                    RunEventKind::Answer(answer) => RunLine::Answer(answer),
-                    RunEventKind::Ended { state, error } => {
-                        RunLine::Ended { state: *state, error: error.as_deref() }
-                    }
-                };
-                data(&line).id(event.seq.to_string())
-            }
-            Err(error) => failure(error),
-        })
-    });
-    Ok(event_stream(events).into_response())
+    // A run tells its own end, also when it is cut off.
+    let events = web.app.run_events(&id, after);
+    stream_events(&web, events, |event| {
+        let line = match &event.kind {
+            RunEventKind::Answer(answer) => RunLine::Answer(answer),
+            RunEventKind::Ended { state, error } => RunLine::Ended { state: *state, error: error.as_deref() },
+        };
+        data(&line).id(event.seq.to_string())
+    })
+    .await
 }
 
 /// The number a client that reconnects saw last; 0 for a new one.

@@ -16,8 +16,11 @@ pub(crate) struct Leaving {
     pid: u32,
 }
 
-/// Ends the daemon; running answers get a few seconds.
+/// Ends the daemon; running answers get a few seconds, unless it is asked for the second time.
 pub(crate) async fn stop(State(web): State<Shared>) -> Json<Leaving> {
+    if is_ending(&web) {
+        web.app.shutdown_token().cancel();
+    }
     Json(leave(&web, true))
 }
 
@@ -31,13 +34,18 @@ pub(crate) struct HandOver {
 /// Makes way for another build; the same build is told to use what runs.
 pub(crate) async fn hand_over(State(web): State<Shared>, Body(body): Body<HandOver>) -> Json<Leaving> {
     let is_other = body.build_id != web.identity.build_id;
-    Json(leave(&web, is_other))
+    // One that is ending anyway is of no use to the same build either.
+    Json(leave(&web, is_other || is_ending(&web)))
 }
 
 fn leave(web: &Shared, leaving: bool) -> Leaving {
     if leaving {
         // The server finishes this very answer before it goes.
-        web.app.shutdown_token().cancel();
+        web.app.drain();
     }
     Leaving { leaving, build_id: web.identity.build_id.clone(), pid: web.identity.pid }
+}
+
+fn is_ending(web: &Shared) -> bool {
+    web.app.drain_token().is_cancelled()
 }

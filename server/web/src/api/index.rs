@@ -1,14 +1,15 @@
 //! Search, passages and indexing of a workspace.
 
 use app::{Passage, SearchResult};
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use futures::{StreamExt, stream};
+use axum::response::Response;
+use axum::{Extension, Json};
 use serde::Deserialize;
 
-use crate::api::{data, event_stream, failure};
+use crate::access::caller::Caller;
+use crate::access::folders;
+use crate::api::{data, stream_events, until_cut};
 use crate::error::ApiError;
 use crate::extract::{Body, Params, workspace};
 use crate::state::Shared;
@@ -29,9 +30,10 @@ pub(crate) struct SearchQuery {
 /// Finds passages.
 pub(crate) async fn search(
     State(web): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Params(query): Params<SearchQuery>,
 ) -> Result<Json<SearchResult>, ApiError> {
-    let root = workspace(&query.workspace)?;
+    let root = folders::searched(&web.app, &caller, &query.workspace).await?;
     let limit = query.limit.unwrap_or(HITS_DEFAULT).clamp(1, HITS_MAX);
     Ok(Json(web.app.search(&root, &query.q, limit).await?))
 }
@@ -48,9 +50,10 @@ pub(crate) struct PassageQuery {
 /// The lines as they are now.
 pub(crate) async fn passage(
     State(web): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Params(query): Params<PassageQuery>,
 ) -> Result<Json<Passage>, ApiError> {
-    let root = workspace(&query.workspace)?;
+    let root = folders::read(&web.app, &caller, &query.workspace).await?;
     Ok(Json(web.app.passage(&root, &query.path, query.start, query.end).await?))
 }
 
@@ -62,21 +65,15 @@ pub(crate) struct IndexBody {
 }
 
 /// Indexes a folder; progress, then the report.
-pub(crate) async fn index(State(web): State<Shared>, Body(body): Body<IndexBody>) -> Result<Response, ApiError> {
-    let root = workspace(&body.workspace)?;
-    let mut events = web.app.index(&root);
-    let Some(first) = events.next().await.transpose()? else {
-        return Ok(event_stream(stream::empty()).into_response());
-    };
-    let guard = web.app.count_session();
-    let events = stream::once(async { Ok(first) }).chain(events).map(move |event| {
-        let _held = &guard;
-        Ok(match event {
-            Ok(event) => data(&event),
-            Err(error) => failure(&error),
-        })
-    });
-    Ok(event_stream(events).into_response())
+pub(crate) async fn index(
+    State(web): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Body(body): Body<IndexBody>,
+) -> Result<Response, ApiError> {
+    web.app.accept_work()?;
+    let root = folders::searched(&web.app, &caller, &body.workspace).await?;
+    let events = until_cut(&web.app, web.app.index(&root));
+    stream_events(&web, events, data).await
 }
 
 /// Removes everything that is kept about a folder's index; the folder may be gone already.

@@ -11,13 +11,14 @@ use app::App;
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
-use futures::Stream;
+use futures::{Stream, StreamExt, stream};
 use serde::Serialize;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use app::AppError;
+use app::{AppError, ErrorKind};
 
 use crate::door::Table;
 use crate::error::{self, ApiError, ErrorBody};
@@ -103,6 +104,55 @@ where
     S: Stream<Item = Result<Event, Infallible>> + Send + 'static,
 {
     Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(KEEP_ALIVE_S)))
+}
+
+/// Streams `events`, each written by `line`. What goes wrong before the first one still gets a status of its own.
+pub(crate) async fn stream_events<T: Send + 'static>(
+    web: &Shared,
+    mut events: impl Stream<Item = Result<T, AppError>> + Send + Unpin + 'static,
+    line: impl Fn(&T) -> Event + Send + 'static,
+) -> Result<Response, ApiError> {
+    let first = events.next().await.ok_or_else(ended_silently)??;
+    let guard = web.app.count_session();
+    let events = stream::once(std::future::ready(Ok(first))).chain(events).map(move |event| {
+        let _held = &guard;
+        Ok(match &event {
+            Ok(event) => line(event),
+            Err(error) => failure(error),
+        })
+    });
+    Ok(event_stream(events).into_response())
+}
+
+/// `events` until what runs is cut off, which is then their last error.
+pub(crate) fn until_cut<T: Send + 'static>(
+    app: &App,
+    events: impl Stream<Item = Result<T, AppError>> + Send + Unpin + 'static,
+) -> impl Stream<Item = Result<T, AppError>> + Send + Unpin + 'static {
+    let cut = app.shutdown_token();
+    let state = (events, false);
+    Box::pin(stream::unfold(state, move |(mut events, is_over)| {
+        let cut = cut.clone();
+        async move {
+            if is_over {
+                return None;
+            }
+            // What is ready goes out first, so that the end of an answer is not lost to the end of the daemon.
+            tokio::select! {
+                biased;
+                event = events.next() => event.map(|event| (event, (events, false))),
+                () = cut.cancelled() => {
+                    let error = AppError::new(ErrorKind::Unavailable, "Familiar ended before this was done");
+                    Some((Err(error.hint("ask again")), (events, true)))
+                }
+            }
+        }
+    }))
+}
+
+/// The error of a stream that ended without its last event.
+pub(crate) fn ended_silently() -> AppError {
+    AppError::new(ErrorKind::Bug, "it ended without saying why")
 }
 
 /// One event whose data is `value` as JSON.

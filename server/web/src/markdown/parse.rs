@@ -5,10 +5,15 @@ use comrak::nodes::{Node, NodeCode, NodeLink, NodeValue};
 use comrak::{Arena, Options, format_html, parse_document};
 use url::Url;
 
+use super::MARKDOWN_BYTES_MAX;
+
 /// A link whose query is longer could carry away what the model read; it is shown, but not as a link.
 const LINK_QUERY_BYTES_MAX: usize = 64;
 /// Deeper quotes and lists than this are flattened before they are parsed.
 const NESTING_MAX: usize = 32;
+/// Digits of a number that begins a list item.
+const LIST_DIGITS_MAX: usize = 9;
+const BLANKS: [char; 2] = [' ', '\t'];
 
 /// The HTML of `markdown`, still to be sanitised.
 pub(super) fn to_html(markdown: &str) -> String {
@@ -27,10 +32,15 @@ pub(super) fn to_html(markdown: &str) -> String {
     html
 }
 
-/// Where the last block of `markdown` begins: everything before it can no longer change when text is added.
+/// Where the last block of `markdown` begins: everything before it can no longer change when text is added. A text that
+/// is too long to be parsed stays open as a whole.
 pub(crate) fn open_tail(markdown: &str) -> usize {
+    if markdown.len() > MARKDOWN_BYTES_MAX {
+        return 0;
+    }
     let arena = Arena::new();
-    let root = parse_document(&arena, markdown, &options());
+    // Flattening keeps the lines, so a line of the one is a line of the other.
+    let root = parse_document(&arena, &flatten(markdown), &options());
     let Some(last) = root.last_child() else { return 0 };
     let line = last.data().sourcepos.start.line;
     line_start(markdown, line)
@@ -89,25 +99,33 @@ fn new<'a>(arena: &'a Arena<'a>, value: NodeValue) -> Node<'a> {
     arena.alloc(value.into())
 }
 
-/// Cuts runs of block markers that nest deeper than anyone writes, which would cost time without end.
+/// Cuts runs of block markers that nest deeper than anyone writes, which would cost time without end. Every line stays
+/// a line.
 fn flatten(markdown: &str) -> String {
     let mut flat = String::with_capacity(markdown.len());
     for line in markdown.split_inclusive('\n') {
         let mut markers = 0;
         let mut rest = line;
-        while let Some(next) = rest.trim_start_matches([' ', '\t']).strip_prefix(['>', '-', '*', '+']) {
+        while let Some(next) = after_marker(rest) {
             markers += 1;
-            if markers > NESTING_MAX {
-                break;
-            }
             rest = next;
         }
-        if markers > NESTING_MAX {
-            let marker = |c: char| matches!(c, '>' | '-' | '*' | '+' | ' ' | '\t');
-            flat.push_str(line.trim_start_matches(marker));
-        } else {
-            flat.push_str(line);
-        }
+        flat.push_str(if markers > NESTING_MAX { rest.trim_start_matches(BLANKS) } else { line });
     }
     flat
+}
+
+/// What follows the marker of a quote or a list item at the beginning of `line`.
+fn after_marker(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches(BLANKS);
+    if let Some(rest) = line.strip_prefix('>') {
+        return Some(rest);
+    }
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = match digits {
+        0 => line.strip_prefix(['-', '*', '+']),
+        1..=LIST_DIGITS_MAX => line.get(digits..)?.strip_prefix(['.', ')']),
+        _ => None,
+    }?;
+    (rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r'])).then_some(rest)
 }

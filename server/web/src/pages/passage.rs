@@ -5,14 +5,16 @@ use std::time::UNIX_EPOCH;
 
 use app::{AppError, ErrorKind, Passage};
 use askama::Template;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 
-use crate::access::caller::Visitor;
+use crate::access::caller::{Caller, Visitor};
+use crate::access::folders;
 use crate::error::PageError;
-use crate::extract::{Params, workspace};
+use crate::extract::Params;
 use crate::pages::frame::{Frame, Section};
 use crate::pages::{page, words};
 use crate::state::Shared;
@@ -64,15 +66,16 @@ pub(crate) struct Which {
 pub(crate) async fn show(
     State(web): State<Shared>,
     visitor: Visitor,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     Params(which): Params<Which>,
 ) -> Result<Response, PageError> {
-    let root = workspace(&which.workspace)?;
     let (start, end) = (which.start, which.end);
     if start == 0 || end < start || end - start > LINES_MAX {
         let message = format!("a passage has 1 to {LINES_MAX} lines, counted from 1");
         return Err(AppError::new(ErrorKind::User, message).into());
     }
+    let root = folders::read(&web.app, &caller, &which.workspace).await?;
     let from = start.saturating_sub(CONTEXT_LINES).max(1);
     let passage = web.app.passage(&root, &which.path, from, end.saturating_add(CONTEXT_LINES)).await?;
     let frame = Frame::load(&web.app, &visitor, &headers, Section::Passage, None).await?;

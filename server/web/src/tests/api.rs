@@ -144,6 +144,64 @@ async fn a_folder_is_indexed_searched_and_read() {
 }
 
 #[tokio::test]
+async fn folders_that_are_no_projects_are_closed_to_programs() {
+    let program = Program::new(Stage::new(scripted([Reply::text("It pushes.")])).await).await;
+    let folder = program.stage.workspace.to_str().unwrap().to_owned();
+    let passage = |workspace: &str, path: &str| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("workspace", workspace).append_pair("path", path);
+        format!("passage?{}&start=1&end=1", query.finish())
+    };
+    let (read, beside) = (passage(&folder, "queue.rs"), program.stage.folder().to_str().unwrap().to_owned());
+    let ask = |workspace: Option<&str>, file: &str| json!({"question": "How does push_back work?", "workspace": workspace, "file": file, "lines": [1, 1]});
+    let hosts = "/etc/hosts";
+    for (method, path, body) in [
+        (Method::GET, passage("/", "etc/hosts"), None),
+        (Method::GET, passage("/etc", "hosts"), None),
+        (Method::GET, read.clone(), None),
+        (Method::GET, "search?workspace=/etc&q=localhost".into(), None),
+        (Method::GET, "search?workspace=/&q=localhost".into(), None),
+        (Method::POST, "index".into(), Some(json!({"workspace": "/etc"}))),
+        (Method::POST, "index".into(), Some(json!({"workspace": "/usr/../etc"}))),
+        (Method::POST, "chats".into(), Some(json!({"workspace": "/etc"}))),
+        (Method::POST, "ask".into(), Some(ask(Some("/etc"), "hosts"))),
+        (Method::POST, "ask".into(), Some(ask(Some(&folder), hosts))),
+        (Method::POST, "ask".into(), Some(ask(None, hosts))),
+    ] {
+        let refused = program.json(method, &format!("/api/v1/{path}"), body, 400).await;
+        assert_eq!(refused["error"]["kind"], "user", "{path}");
+    }
+    assert_eq!(program.stage.app.workspaces(), [], "nothing was opened");
+    // Neither the page nor the API of a signed-in browser reads where nobody works.
+    for path in [passage("/etc", "hosts"), read.clone()] {
+        assert_eq!(program.stage.get(&format!("/api/v1/{path}")).await.status, StatusCode::BAD_REQUEST, "{path}");
+        let page = format!("/{}", path.replacen("passage?", "passages?", 1));
+        assert_eq!(program.stage.get(&page).await.status, StatusCode::BAD_REQUEST, "{page}");
+    }
+    // A question about a project opens it, and what is cited can be read.
+    let file = format!("{folder}/queue.rs");
+    let asked = program.request(Method::POST, "/api/v1/ask", Some(ask(Some(&folder), &file)));
+    let events = Events::of(program.stage.respond(asked).await).rest().await;
+    assert_eq!(data(&events).last().unwrap()["type"], "finished", "{events}");
+    program.json(Method::GET, &format!("/api/v1/{read}"), None, 200).await;
+    program.json(Method::GET, &format!("/api/v1/{}", passage(&beside, "project/queue.rs")), None, 400).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_says_so() {
+    let program = Program::new(Stage::new(scripted([Reply { hang: true, ..Reply::text("so far") }])).await).await;
+    let asked = || program.request(Method::POST, "/api/v1/ask", Some(json!({"question": "Why?"})));
+    let mut events = Events::of(program.stage.respond(asked()).await);
+    events.until("so far").await;
+    program.stage.app.drain();
+    let refused = program.stage.send(asked()).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{}", refused.body);
+    program.stage.app.shutdown_token().cancel();
+    let rest = events.rest().await;
+    assert_eq!(data(&rest).last().unwrap()["error"]["kind"], "unavailable", "{rest}");
+}
+
+#[tokio::test]
 async fn wrong_requests_get_one_kind_of_answer() {
     let program = Program::new(Stage::new(None).await).await;
     let post = Method::POST;

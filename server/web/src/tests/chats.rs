@@ -215,6 +215,7 @@ async fn earlier_messages_are_a_link_away() {
 #[tokio::test]
 async fn a_changed_file_is_said_to_be_changed() {
     let stage = Stage::new(None).await;
+    stage.app.create_chat(Some(stage.workspace.clone())).await.unwrap();
     let workspace: String =
         url::form_urlencoded::byte_serialize(stage.workspace.to_str().unwrap().as_bytes()).collect();
     let passage = |more: &str| format!("/passages?workspace={workspace}&path=queue.rs{more}");

@@ -88,6 +88,7 @@ async fn a_passage_and_a_problem() {
     let stage = Stage::new(None).await;
     let folder: String =
         url::form_urlencoded::byte_serialize(stage.workspace.to_str().unwrap().as_bytes()).collect();
+    let _open = stage.app.open_workspace(&stage.workspace).unwrap();
     let path = format!("/passages?workspace={folder}&path=queue.rs&start=2&end=3");
     check(&stage, &path, expect_file!["snapshots/passage.html"]).await;
     check(&stage, "/nowhere", expect_file!["snapshots/problem.html"]).await;

@@ -65,14 +65,23 @@ async fn another_build_is_made_way_for_and_the_same_one_is_not() {
     let head = "POST /api/v1/hand-over HTTP/1.1\r\nhost: familiar";
     assert_eq!(socket.json(head, r#"{"build_id":"test"}"#).await["leaving"], false);
     assert!(!socket.app.shutdown_token().is_cancelled());
+    assert!(!socket.app.drain_token().is_cancelled());
     assert_eq!(socket.json(head, r#"{"build_id":"newer"}"#).await["leaving"], true);
-    socket.server.await.unwrap().unwrap();
+    assert!(socket.app.drain_token().is_cancelled() && !socket.app.shutdown_token().is_cancelled());
+    assert_eq!(socket.json(head, r#"{"build_id":"test"}"#).await["leaving"], true, "it is ending anyway");
+    assert!(!socket.app.shutdown_token().is_cancelled());
 }
 
 #[tokio::test]
-async fn stopping_ends_the_server_after_its_answer() {
+async fn stopping_takes_nothing_new_and_stopping_twice_ends_the_server_after_its_answer() {
     let socket = Socket::new(None);
-    assert_eq!(socket.json("POST /api/v1/stop HTTP/1.1\r\nhost: familiar", "").await["leaving"], true);
+    let stop = "POST /api/v1/stop HTTP/1.1\r\nhost: familiar";
+    assert_eq!(socket.json(stop, "").await["leaving"], true);
+    assert_eq!(socket.json("GET /api/v1/status HTTP/1.1\r\nhost: familiar", "").await["build_id"], "test");
+    let (refused, _) = socket.ask("POST /api/v1/ask HTTP/1.1\r\nhost: familiar", r#"{"question":"why?"}"#).await;
+    assert_eq!(refused, "HTTP/1.1 503 Service Unavailable");
+    assert!(!socket.app.shutdown_token().is_cancelled());
+    assert_eq!(socket.json(stop, "").await["leaving"], true);
     socket.server.await.unwrap().unwrap();
 }
 

@@ -46,8 +46,13 @@ pub(super) async fn welcome(context: &Context, app: &App, holder: &Holder, open:
             "            {}",
             style.dim("signs one browser in, within 60 s; `familiar open` makes a new link")
         );
-        if open && !os::open_browser(&link) {
-            let _ = writeln!(text, "            {}", style.dim("there is no browser to open here"));
+        if open {
+            // Beside the rest: a browser may take seconds to say that it cannot.
+            tokio::spawn(async move {
+                if !os::open_browser(&link).await {
+                    render::complain("familiar: no browser could be opened here; use the link above");
+                }
+            });
         }
         if port != context.config.port {
             let _ = writeln!(
