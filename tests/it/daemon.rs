@@ -1,11 +1,15 @@
 //! The life of the daemon and the doors of its web page: one per home, found, taken over, stopped; closed to whoever
 //! is not signed in.
 
+use std::time::{Duration, Instant};
+
 use kit::TempWorkspace;
 use kit::process::{Signal, Stream, TempHome};
 use serde_json::Value;
 
 use crate::project::{familiar, http, json, serve, token};
+
+const LOSERS_LEAVE_MAX: Duration = Duration::from_secs(20);
 
 fn status(home: &TempHome) -> Value {
     json(&familiar(home, &["status", "--json"]).run().success())
@@ -71,8 +75,12 @@ fn many_commands_at_once_start_one_daemon() {
     let port =
         |link: &String| link.split(':').nth(2).map(|rest| rest.split('/').next().unwrap_or_default().to_owned());
     assert!(links.iter().all(|link| port(link) == port(&links[0])), "{links:?}");
-    let daemons = home.processes().len();
-    assert_eq!(daemons, 1, "{:?}", home.processes());
+    // Those that lost the race for the lock leave by themselves, perhaps a moment after the commands are served.
+    let waited = Instant::now();
+    while home.processes().len() > 1 && waited.elapsed() < LOSERS_LEAVE_MAX {
+        std::thread::yield_now();
+    }
+    assert_eq!(home.processes().len(), 1, "{:?}", home.processes());
 }
 
 #[tokio::test(flavor = "multi_thread")]
