@@ -22,7 +22,9 @@ help:
 	@echo 'make test-editors         bring the editors of the end-to-end tests into target/editors'
 	@echo 'make clean                remove what was built here (target/, web assets, editor client)'
 
-run: assets
+run:
+	@test -d "$(WORKSPACE)" || { echo 'WORKSPACE=$(WORKSPACE) is not a folder' >&2; exit 1; }
+	@$(MAKE) --no-print-directory assets
 	cargo build --release --package familiar
 	target/release/familiar models pull starter
 	@exec target/release/familiar serve --workspace "$(WORKSPACE)"

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use engine::{Citation, CitationFilter, Manifest, Passage, Question, Turn};
 use futures::{Stream, StreamExt};
-use model::{ChatEvent, ChatRequest, Finished, Priority, Sampling};
+use model::{ChatEvent, ChatRequest, FinishReason, Finished, Priority, Sampling};
 use serde::{Deserialize, Serialize};
 
 use crate::models::RunningModel;
@@ -190,6 +190,12 @@ impl App {
             priority: Priority::Interactive,
         };
         let written = write(&model, request, plan.passages.len(), started, &events).await?;
+        let mut notice = found.notice;
+        if written.cut {
+            let limit =
+                format!("The answer was cut at {} tokens (`answer_tokens_max`).", written.usage.answer_tokens);
+            notice = Some(notice.map_or(limit.clone(), |notice| format!("{notice} {limit}")));
+        }
         let mut citations = engine::cite(&written.text, &plan.passages);
         sources::check_live(&found.places, &plan.passages, &mut citations).await;
         let answer = Answer {
@@ -198,7 +204,7 @@ impl App {
             model: Some(info.name),
             manifest: plan.manifest,
             usage: Some(written.usage),
-            notice: found.notice,
+            notice,
         };
         events.send(AnswerEvent::Finished { answer: Box::new(answer) }).await
     }
@@ -207,6 +213,8 @@ impl App {
 struct Written {
     text: String,
     usage: Usage,
+    /// Whether the model was stopped before it was done.
+    cut: bool,
 }
 
 /// Passes the model's answer on, without citations of passages that were not sent.
@@ -236,7 +244,8 @@ async fn write(
             }
             ChatEvent::Finished(finished) => {
                 pass_on(filter.finish(), &mut text, events).await?;
-                return Ok(Written { text, usage: usage(&finished, first_token_ms) });
+                let cut = finished.reason == FinishReason::Length;
+                return Ok(Written { text, usage: usage(&finished, first_token_ms), cut });
             }
         }
     }

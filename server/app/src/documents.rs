@@ -59,6 +59,10 @@ fn markdown(title: &str, workspace: Option<&Path>, answer: &Answer) -> String {
     }
     page.push_str(answer.text.trim_end());
     page.push('\n');
+    // An answer that was cut may leave a code block open, and the sources would become code.
+    if answer.text.lines().filter(|line| line.trim_start().starts_with("```")).count() % 2 == 1 {
+        page.push_str("```\n");
+    }
     for (heading, used) in [("Sources", true), ("Looked at", false)] {
         let mut listed = answer.citations.iter().filter(|citation| citation.used == used).peekable();
         if listed.peek().is_none() {
@@ -115,7 +119,7 @@ mod tests {
             live,
         };
         let answer = Answer {
-            text: "It is hashed [1].\n".into(),
+            text: "It is hashed [1].\n```\ncut off".into(),
             citations: vec![citation(1, true, true), citation(2, false, false)],
             model: Some("starter".into()),
             usage: Some(crate::Usage { prompt_tokens: 300, answer_tokens: 20, ..crate::Usage::default() }),
@@ -125,6 +129,9 @@ mod tests {
             # Explain `hash`
 
             It is hashed [1].
+            ```
+            cut off
+            ```
 
             ## Sources
 

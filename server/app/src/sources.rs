@@ -141,6 +141,10 @@ async fn focus_passage(app: &App, focus: &Focus, root: Option<&Path>) -> Result<
         None => {
             let (folder, inside) = folder_of(root, &path);
             let passage = app.passage(&folder, &inside, start, end).await?;
+            if passage.start_line != start {
+                let message = format!("{shown} has {} lines, not {start}", passage.total_lines);
+                return Err(AppError::new(ErrorKind::User, message).hint("name lines that are there"));
+            }
             (passage.text, passage.end_line)
         }
     };

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use app::{Config, Home};
-use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -22,8 +21,8 @@ use crate::os;
 const LOG_FILE_BYTES_MAX: u64 = 5_000_000;
 /// Log files kept, the one being written included.
 const LOG_FILES_MAX: u32 = 5;
-/// Libraries that tell much and mean little to a user.
-const QUIET: &str = "tantivy=warn,hyper=warn,reqwest=warn,rustls=warn,h2=warn,tower_lsp_server=warn";
+/// Libraries that tell much and mean little to a user. What goes wrong in the index and its watcher, ours say.
+const QUIET: &str = "tantivy=error,notify=error,hyper=warn,reqwest=warn,rustls=warn,h2=warn,tower_lsp_server=warn";
 
 /// Where else than in the file a process tells what happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +47,7 @@ pub(crate) fn start(home: &Home, config: &Config, also: Also) -> Result<(), Fail
     let to_file = fmt::layer().with_ansi(false).with_writer(log).with_filter(filter);
     let to_terminal = (also == Also::Terminal).then(|| {
         let plain = fmt::layer().with_ansi(false).with_target(false).without_time().with_writer(io::stderr);
-        plain.with_filter(LevelFilter::WARN)
+        plain.with_filter(EnvFilter::new(format!("warn,{QUIET}")))
     });
     // Fails only when a log was begun already, and then that one goes on.
     let _ = tracing_subscriber::registry().with(to_file).with(to_terminal).try_init();

@@ -83,7 +83,7 @@ pub(crate) fn named_folders(params: &InitializeParams) -> Vec<PathBuf> {
 }
 
 /// The folders to use when the client names none: those of the command line, else the git root around the working
-/// directory, else that directory. Reads the disk.
+/// directory. A folder nobody named is not indexed only because an editor was started there. Reads the disk.
 pub(crate) fn fallback_folders(hello: &Hello) -> Vec<PathBuf> {
     if !hello.folders.is_empty() {
         return hello.folders.clone();
@@ -91,7 +91,7 @@ pub(crate) fn fallback_folders(hello: &Hello) -> Vec<PathBuf> {
     if !hello.cwd.is_absolute() {
         return Vec::new();
     }
-    vec![app::git_root(&hello.cwd).unwrap_or_else(|| hello.cwd.clone())]
+    app::git_root(&hello.cwd).into_iter().collect()
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
         let inner = folder.path().join("src/deep");
         std::fs::create_dir_all(&inner).expect("the folder can be made");
         let hello = Hello { cwd: inner.clone(), ..Hello::default() };
-        assert_eq!(fallback_folders(&hello), std::slice::from_ref(&inner));
+        assert_eq!(fallback_folders(&hello), Vec::<PathBuf>::new(), "a folder nobody named is not indexed");
         std::fs::create_dir(folder.path().join(".git")).expect("the folder can be made");
         assert_eq!(fallback_folders(&hello), [folder.path().to_owned()]);
         let hello = Hello { folders: vec!["/named".into()], ..hello };

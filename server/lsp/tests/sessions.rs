@@ -102,7 +102,7 @@ async fn without_a_folder_the_git_root_around_the_working_directory_is_used() {
 async fn a_forbidden_folder_is_said_once_and_the_session_goes_on() {
     let workspace = TempWorkspace::new(FILE);
     let Session { mut client, _home, .. } = connect(Path::new("/"), vec![Reply::text("It adds up.")]);
-    client.initialize(without_folder(&Profile::neovim())).await;
+    client.initialize_as(&Profile::neovim(), "file:///").await;
     let message = client.expect_notification("window/logMessage").await;
     let message = message["message"].as_str().expect("a message is a text").to_owned();
     assert!(message.starts_with("Familiar works without an index of /: "), "{message}");
