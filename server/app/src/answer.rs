@@ -174,7 +174,7 @@ impl App {
             Ok(model) => model,
             Err(error) => return events.send(without_model(error, found)).await,
         };
-        let info = wait_for_load(&model, &events).await?;
+        let info = self.wait_for_load(&model, &events).await?;
         let budget = engine::budget(&info, config.answer_tokens_max, config.prompt_seconds_max);
         let question = Question { text: ask.question.clone(), turns: ask.turns.clone() };
         let counts = model.count_tokens(engine::ask_texts(&question, &found.passages)).await?;
@@ -207,6 +207,20 @@ impl App {
             notice,
         };
         events.send(AnswerEvent::Finished { answer: Box::new(answer) }).await
+    }
+}
+
+impl App {
+    /// Loads the model when it is not loaded, and says so meanwhile.
+    async fn wait_for_load(
+        &self,
+        model: &Arc<dyn RunningModel>,
+        events: &Events<AnswerEvent>,
+    ) -> Result<model::ModelInfo> {
+        if !model.info().loaded {
+            events.send(AnswerEvent::Loading { fraction: 0.0 }).await?;
+        }
+        self.inner.models.load(&**model).await
     }
 }
 
@@ -258,17 +272,6 @@ async fn pass_on(piece: String, text: &mut String, events: &Events<AnswerEvent>)
     }
     text.push_str(&piece);
     events.send(AnswerEvent::Text { text: piece }).await
-}
-
-/// Loads the model when it is not loaded, and says so meanwhile.
-pub(crate) async fn wait_for_load(
-    model: &Arc<dyn RunningModel>,
-    events: &Events<AnswerEvent>,
-) -> Result<model::ModelInfo> {
-    if !model.info().loaded {
-        events.send(AnswerEvent::Loading { fraction: 0.0 }).await?;
-    }
-    Ok(model.load().await?)
 }
 
 fn check_question(ask: &Ask) -> Result<()> {

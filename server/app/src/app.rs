@@ -119,7 +119,8 @@ impl App {
     /// # Errors
     /// `Unavailable` when there is none or it cannot be loaded.
     pub async fn load_model(&self) -> Result<ModelInfo> {
-        Ok(self.inner.models.current(&self.config())?.load().await?)
+        let model = self.inner.models.current(&self.config())?;
+        self.inner.models.load(&*model).await
     }
 
     /// Says which port the web page listens on.

@@ -121,7 +121,7 @@ impl App {
         if !model.info().loaded {
             events.send(EditEvent::Loading { fraction: 0.0 }).await?;
         }
-        let info = model.load().await?;
+        let info = self.inner.models.load(&*model).await?;
         let code_tokens = model.count_tokens(vec![task.code()]).await?.first().copied().unwrap_or(0);
         let answer_tokens_max = answer_room(code_tokens, &info);
         let budget = engine::budget(&info, answer_tokens_max, config.prompt_seconds_max);

@@ -2,10 +2,11 @@
 //! the binary brings one as [`Backend`].
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use model::{ChatModel, gguf};
+use model::{ChatModel, ModelInfo, gguf};
 use serde::{Deserialize, Serialize};
 
 use crate::{AppError, Config, ErrorKind, Result};
@@ -54,7 +55,7 @@ pub struct ModelStatus {
     pub name: Option<String>,
     /// Its file.
     pub path: Option<PathBuf>,
-    /// `none`, `unloaded` or `ready`.
+    /// `none`, `unloaded`, `loading` or `ready`.
     pub state: String,
     /// Tokens that prompt and answer may fill together.
     pub context_tokens: Option<u32>,
@@ -75,11 +76,13 @@ pub(crate) struct Models {
     folder: PathBuf,
     backend: Option<Arc<dyn Backend>>,
     running: Mutex<Option<(PathBuf, Arc<dyn RunningModel>)>>,
+    /// Requests that wait for the model to be loaded.
+    waiting_for_load: AtomicU32,
 }
 
 impl Models {
     pub(crate) fn new(folder: PathBuf, backend: Option<Arc<dyn Backend>>) -> Self {
-        Self { folder, backend, running: Mutex::default() }
+        Self { folder, backend, running: Mutex::default(), waiting_for_load: AtomicU32::new(0) }
     }
 
     /// Model files by name.
@@ -109,6 +112,19 @@ impl Models {
         Ok(model)
     }
 
+    /// Loads `model` when it is not loaded; the status says so meanwhile, also when the caller leaves early.
+    pub(crate) async fn load(&self, model: &dyn RunningModel) -> Result<ModelInfo> {
+        struct Waiting<'a>(&'a AtomicU32);
+        impl Drop for Waiting<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        self.waiting_for_load.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting_for_load);
+        Ok(model.load().await?)
+    }
+
     /// Gives the memory of the running model back.
     pub(crate) async fn unload(&self) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -132,7 +148,15 @@ impl Models {
             && *path == entry.path
         {
             let info = model.info();
-            status.state = if info.loaded { "ready" } else { "unloaded" }.into();
+            let waited_for = self.waiting_for_load.load(Ordering::Relaxed) > 0;
+            let state = if info.loaded {
+                "ready"
+            } else if waited_for {
+                "loading"
+            } else {
+                "unloaded"
+            };
+            status.state = state.into();
             status.context_tokens = info.context_tokens;
             status.prompt_tokens_per_s = info.prompt_tokens_per_s;
             status.answer_tokens_per_s = info.answer_tokens_per_s;

@@ -158,6 +158,7 @@ fn model_line(model: &ModelStatus) -> String {
             let speed = model.prompt_tokens_per_s.map(|speed| format!(", reads {speed:.0} tokens/s"));
             format!("Model     {name} is ready{}{}", context.unwrap_or_default(), speed.unwrap_or_default())
         }
+        "loading" => format!("Model     {name} is being loaded"),
         state => format!("Model     {name}: {state}"),
     }
 }
