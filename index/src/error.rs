@@ -40,6 +40,9 @@ pub enum IndexError {
         /// Why not, in a few words.
         reason: String,
     },
+    /// A question that cannot be read, such as a broken pattern: the asker writes it otherwise.
+    #[error("the search cannot be read: {0}")]
+    Query(String),
     /// The index was closed while the call waited.
     #[error("the index was closed")]
     Closed,

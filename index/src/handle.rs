@@ -9,17 +9,17 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::base::Base;
-use crate::cut::{Cutter, short_hash};
+use crate::build::shared::{RefreshEvent, RefreshJob, Shared, Ticket, View};
+use crate::build::status::{Progress, Report, State, Status};
+use crate::build::writer::{COMPLETE, SKIPPED, Writer};
 use crate::error::{Doing, IndexError};
+use crate::files::roots;
+use crate::files::walk::walk;
+use crate::files::watch::Watch;
 use crate::limits::{CancelFlag, IndexDirs, Limits};
-use crate::roots;
-use crate::search::Searcher;
-use crate::shared::{RefreshEvent, RefreshJob, Shared, Ticket, View};
-use crate::status::{Progress, Report, State, Status};
-use crate::walk::walk;
-use crate::watch::Watch;
-use crate::writer::{COMPLETE, SKIPPED, Writer};
+use crate::parse::cut::{Cutter, short_hash};
+use crate::search::searcher::Searcher;
+use crate::storage::base::Base;
 
 /// The content by which other programs know a cache folder.
 const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n";

@@ -6,55 +6,29 @@
 // Makes a different checkout a different input to cargo; see `.cargo/config.toml`.
 const _: Option<&str> = option_env!("FAMILIAR_CHECKOUT");
 
-mod admit;
-mod base;
-mod content;
-mod cut;
-mod document;
+mod build;
 mod error;
+mod files;
 mod handle;
-mod language;
 mod limits;
-mod lines;
-mod live;
-mod manifest;
-mod measure;
-mod outline;
-mod overlay;
-mod prepare;
-mod prose;
-mod query;
-mod refresh;
-mod role;
-mod roots;
-mod rules;
-mod score;
+mod parse;
 mod search;
-mod secrets;
-mod shared;
-mod skip;
-mod split;
-mod status;
-mod symbols;
-mod tokenize;
-mod walk;
-mod watch;
-mod why;
-mod writer;
+mod storage;
 
+pub use build::measure::{Baseline, read_and_parse};
+pub use build::shared::Ticket;
+pub use build::status::{Progress, Report, State, Status};
 pub use error::IndexError;
+pub use files::live::{Passage, passage, read_text};
+pub use files::roots::git_root;
+pub use files::secrets::is_secret;
+pub use files::skip::{SkipReason, Skipped};
 pub use handle::Index;
 pub use limits::{
     CancelFlag, FILE_BYTES_MAX, FILES_MAX, HITS_MAX, IndexDirs, Limits, PASSAGE_LINES_MAX, QUERY_BYTES_MAX,
     THREADS_MAX,
 };
-pub use live::{Passage, passage, read_text};
-pub use measure::{Baseline, read_and_parse};
-pub use outline::{Mention, Outline, Symbol, language_name, outline, syntax_errors};
-pub use overlay::Overlay;
-pub use roots::git_root;
-pub use search::{ChunkRef, Hit, SearchRequest, Searcher};
-pub use secrets::is_secret;
-pub use shared::Ticket;
-pub use skip::{SkipReason, Skipped};
-pub use status::{Progress, Report, State, Status};
+pub use parse::outline::{Mention, Outline, Symbol, language_name, outline, syntax_errors};
+pub use search::filter::Filter;
+pub use search::overlay::Overlay;
+pub use search::searcher::{ChunkRef, Hit, SearchKind, SearchRequest, Searcher};

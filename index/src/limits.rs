@@ -82,6 +82,8 @@ pub(crate) const QUARANTINE_MAX: usize = 1;
 pub(crate) const TERMS_MAX: usize = 48;
 /// Exact names looked up for one query.
 pub(crate) const IDENTIFIERS_MAX: usize = 16;
+/// Languages, and paths, that one search may name.
+pub(crate) const FILTERS_MAX: usize = 64;
 /// Candidates fetched for each wanted hit.
 pub(crate) const CANDIDATES_PER_HIT: usize = 8;
 /// Fewest candidates fetched.

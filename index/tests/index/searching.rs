@@ -1,6 +1,6 @@
 //! What is found, in which order, and with which words.
 
-use index::{Hit, Overlay, SearchRequest};
+use index::{Filter, Hit, Overlay, SearchRequest};
 
 use crate::space::{Space, check_live, paths, search};
 
@@ -87,7 +87,7 @@ fn a_prefix_narrows_to_a_folder_or_file() {
     let (index, _) = space.indexed();
     let find = |prefix: &str| {
         let mut request = SearchRequest::new("session hash login", 10);
-        request.path_prefix = Some(prefix.to_owned());
+        request.filter = Filter::new(&[], &[prefix.to_owned()]).unwrap();
         let mut paths: Vec<String> =
             index.searcher().search(&request).unwrap().into_iter().map(|hit| hit.path).collect();
         paths.sort();

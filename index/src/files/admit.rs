@@ -7,8 +7,8 @@ use std::fs::symlink_metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::rules::{DEPENDENCY_MARKERS, Level};
-use crate::walk::{Kind, left_out};
+use crate::files::rules::{DEPENDENCY_MARKERS, Level};
+use crate::files::walk::{Kind, left_out};
 
 /// The rules of a workspace, read as far as the paths asked about need them.
 pub(crate) struct Gate<'a> {

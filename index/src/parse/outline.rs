@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use tree_sitter::{Node, Query, QueryCursor, StreamingIterator};
 
-use crate::cut::{Cutter, parse_deadline};
-use crate::language::{Language, language_of};
-use crate::lines::LineStarts;
+use crate::files::lines::LineStarts;
+use crate::parse::cut::{Cutter, parse_deadline};
+use crate::parse::language::{Language, language_of};
 
 /// Errors, references and imports reported of one text.
 const ITEMS_MAX: usize = 20_000;

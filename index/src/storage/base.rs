@@ -15,11 +15,11 @@ use tantivy::indexer::{LogMergePolicy, UserOperation};
 use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
-use crate::document::{FILE, Fields};
 use crate::error::{Doing, IndexError};
 use crate::limits::{BUILD_BYTES, CHECKSUM_BYTES_MAX, QUARANTINE_MAX, STEADY_BYTES};
-use crate::manifest::{Changes, FileRow, Loaded, Manifest};
-use crate::tokenize::{CodeTokenizer, TOKENIZER};
+use crate::parse::tokenize::{CodeTokenizer, TOKENIZER};
+use crate::storage::document::{FILE, Fields};
+use crate::storage::manifest::{Changes, FileRow, Loaded, Manifest};
 
 /// Deleted documents still count in statistics, so segments with more than this share of them are merged away.
 const DELETED_SHARE_MAX: f32 = 0.2;

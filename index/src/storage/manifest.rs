@@ -9,8 +9,8 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
 use crate::error::{Doing, IndexError};
-use crate::live::StatKey;
-use crate::skip::SkipReason;
+use crate::files::live::StatKey;
+use crate::files::skip::SkipReason;
 
 /// Raised when the tables or the text index's fields change; an index of another version is made anew.
 pub(crate) const FORMAT_VERSION: i64 = 1;

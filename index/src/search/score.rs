@@ -7,18 +7,17 @@ use std::collections::HashMap;
 
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::query::{
-    Bm25StatisticsProvider, Bm25Weight, BooleanQuery, BoostQuery, ConstScoreQuery, Occur, Query, TermQuery,
-    TermSetQuery,
+    Bm25StatisticsProvider, Bm25Weight, BooleanQuery, BoostQuery, Occur, Query, TermQuery, TermSetQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
-use crate::cut::Chunk;
-use crate::document::Fields;
+use crate::files::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
 use crate::limits::TERMS_MAX;
-use crate::query::Plan;
-use crate::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
-use crate::tokenize::for_each_token;
+use crate::parse::cut::Chunk;
+use crate::parse::tokenize::for_each_token;
+use crate::search::query::Plan;
+use crate::storage::document::Fields;
 
 /// Weight of a name written exactly as in the question.
 const EXACT_WEIGHT: f32 = 3.0;
@@ -65,8 +64,8 @@ pub(crate) fn keep_telling(plan: &mut Plan, base: &Searcher, fields: &Fields) ->
     Ok(())
 }
 
-/// The query for a plan, inside `prefix` if there is one, and without the `masked` paths.
-pub(crate) fn query(plan: &Plan, fields: &Fields, prefix: Option<&str>, masked: &[&str]) -> BooleanQuery {
+/// The query for a plan, without the `masked` paths.
+pub(crate) fn query(plan: &Plan, fields: &Fields, masked: &[&str]) -> BooleanQuery {
     let mut any: Vec<(Occur, Box<dyn Query>)> = Vec::new();
     let mut add = |term: Term, option: IndexRecordOption, weight: f32| {
         any.push((Occur::Should, Box::new(BoostQuery::new(Box::new(TermQuery::new(term, option)), weight))));
@@ -80,10 +79,6 @@ pub(crate) fn query(plan: &Plan, fields: &Fields, prefix: Option<&str>, masked: 
         add(Term::from_field_text(fields.exact, name), IndexRecordOption::Basic, EXACT_WEIGHT);
     }
     let mut all: Vec<(Occur, Box<dyn Query>)> = vec![(Occur::Must, Box::new(BooleanQuery::new(any)))];
-    if let Some(prefix) = prefix {
-        let under = TermQuery::new(Term::from_field_text(fields.under, prefix), IndexRecordOption::Basic);
-        all.push((Occur::Must, Box::new(ConstScoreQuery::new(Box::new(under), 0.0))));
-    }
     if !masked.is_empty() {
         let masked = masked.iter().map(|path| Term::from_field_text(fields.under, path));
         all.push((Occur::MustNot, Box::new(TermSetQuery::new(masked))));

@@ -2,10 +2,10 @@
 //!
 //! Refuses: to influence the order of hits.
 
-use crate::cut::Name;
-use crate::document::Card;
-use crate::query::Plan;
-use crate::tokenize::{for_each_token, tokens};
+use crate::parse::cut::Name;
+use crate::parse::tokenize::{for_each_token, tokens};
+use crate::search::query::Plan;
+use crate::storage::document::Card;
 
 /// Words listed for one reason.
 const WORDS_MAX: usize = 6;

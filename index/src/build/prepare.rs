@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tantivy::TantivyDocument;
 
-use crate::content::{decode, skip_by_name};
-use crate::cut::Cutter;
-use crate::document::{Fields, FileFacts};
-use crate::language::recipe_of;
-use crate::live::{ReadFailure, StatKey, read};
-use crate::manifest::FileRow;
-use crate::role::role_of;
-use crate::skip::SkipReason;
-use crate::walk::Entry;
+use crate::files::content::{decode, skip_by_name};
+use crate::files::live::{ReadFailure, StatKey, read};
+use crate::files::role::role_of;
+use crate::files::skip::SkipReason;
+use crate::files::walk::Entry;
+use crate::parse::cut::Cutter;
+use crate::parse::language::recipe_of;
+use crate::storage::document::{Fields, FileFacts};
+use crate::storage::manifest::FileRow;
 
 /// What became of a file.
 pub(crate) enum Outcome {

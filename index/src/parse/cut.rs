@@ -2,7 +2,7 @@
 //!
 //! Refuses: files, stores and scores. The same path and text always give the same chunks.
 //!
-//! [`prose`]: crate::prose
+//! [`prose`]: crate::parse::prose
 
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tree_sitter::{ParseOptions, ParseState, Parser, QueryCursor, Tree};
 
-use crate::language::{Language, language_of};
+use crate::files::lines::LineStarts;
 use crate::limits::{CHUNK_NAMES_MAX, PARSE_MS_MAX};
-use crate::lines::LineStarts;
-use crate::prose;
-use crate::split::split;
-use crate::symbols::{Definition, definitions, one_line};
+use crate::parse::language::{Language, language_of};
+use crate::parse::prose;
+use crate::parse::split::split;
+use crate::parse::symbols::{Definition, definitions, one_line};
 
 /// A name that a chunk defines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

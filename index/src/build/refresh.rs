@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::cut::Cutter;
+use crate::build::prepare::{Outcome, Preparation};
+use crate::build::status::{Progress, Report, State};
+use crate::build::writer::{COMPLETE, SKIPPED, Tell, Writer, apply};
 use crate::error::IndexError;
+use crate::files::skip::SkipTally;
+use crate::files::walk::{Entry, Walk, priority, walk};
 use crate::limits::{
     BUILD_FILES_MIN, COALESCE_MS, CancelFlag, PREPARED_QUEUE_MAX, PUBLISH_SECONDS_FIRST, PUBLISH_SECONDS_MAX,
 };
-use crate::manifest::FileRow;
-use crate::prepare::{Outcome, Preparation};
-use crate::skip::SkipTally;
-use crate::status::{Progress, Report, State};
-use crate::walk::{Entry, Walk, priority, walk};
-use crate::writer::{COMPLETE, SKIPPED, Tell, Writer, apply};
+use crate::parse::cut::Cutter;
+use crate::storage::manifest::FileRow;
 
 /// Progress is told at most this often, in milliseconds.
 const PROGRESS_MS: u64 = 50;

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::skip::Skipped;
+use crate::files::skip::Skipped;
 
 /// How complete an index is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

@@ -5,9 +5,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use crate::files::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
 use crate::limits::{IDENTIFIERS_MAX, QUERY_BYTES_MAX};
-use crate::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
-use crate::tokenize::{for_each_written, tokens};
+use crate::parse::tokenize::{for_each_written, tokens};
 
 /// Weight of a part of a compound identifier, relative to a word that stands alone.
 const PART_WEIGHT: f32 = 0.6;

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::content::extension;
+use crate::files::content::extension;
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNK_BYTES_TARGET};
 
 /// Nested headings that a chunk's header names.

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::cut::{Chunk, Cutter};
+use crate::files::secrets::is_secret;
 use crate::limits::FILE_BYTES_MAX;
-use crate::secrets::is_secret;
+use crate::parse::cut::{Chunk, Cutter};
 
 /// Buffers by relative path. Clones share texts and chunks.
 #[derive(Debug, Clone, Default)]

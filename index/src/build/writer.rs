@@ -8,16 +8,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::base::Base;
-use crate::cut::Cutter;
+use crate::build::prepare::{Outcome, Preparation};
+use crate::build::shared::{RefreshEvent, Shared, View, Work};
+use crate::build::status::{Progress, State};
 use crate::error::IndexError;
+use crate::files::rules::RULE_FILES;
+use crate::files::skip::SkipTally;
+use crate::files::walk::{Entry, Found, look_at};
 use crate::limits::BUILD_FILES_MIN;
-use crate::prepare::{Outcome, Preparation};
-use crate::rules::RULE_FILES;
-use crate::shared::{RefreshEvent, Shared, View, Work};
-use crate::skip::SkipTally;
-use crate::status::{Progress, State};
-use crate::walk::{Entry, Found, look_at};
+use crate::parse::cut::Cutter;
+use crate::storage::base::Base;
 
 /// Fact that says that the last walk was completed.
 pub(crate) const COMPLETE: &str = "complete";
@@ -261,8 +261,8 @@ pub(crate) type Tell<'a> = &'a dyn Fn(Progress);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::status::Status;
     use crate::limits::Limits;
-    use crate::status::Status;
 
     /// A writer that has one walk to do, which nobody waits for.
     fn swept(closing: bool) -> (State, usize) {

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::content::{decode, skip_by_name};
-use crate::cut::{Cutter, parse_deadline};
 use crate::error::IndexError;
-use crate::language::language_of;
+use crate::files::content::{decode, skip_by_name};
+use crate::files::live::read;
+use crate::files::walk::{priority, walk};
 use crate::limits::{CancelFlag, Limits};
-use crate::live::read;
-use crate::walk::{priority, walk};
+use crate::parse::cut::{Cutter, parse_deadline};
+use crate::parse::language::language_of;
 
 /// What reading and parsing took.
 #[derive(Debug, Clone, Copy, PartialEq)]

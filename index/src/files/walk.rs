@@ -7,15 +7,15 @@ use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::content::skip_by_name;
 use crate::error::IndexError;
-use crate::language::language_of;
+use crate::files::content::skip_by_name;
+use crate::files::live::StatKey;
+use crate::files::role::role_of;
+use crate::files::rules::{DEPENDENCY_MARKERS, Level, Verdict, holds_dependencies, useful_when_hidden};
+use crate::files::secrets::is_secret;
+use crate::files::skip::{SkipReason, SkipTally};
 use crate::limits::{CancelFlag, FOLDER_DEPTH_MAX, Limits, NOTES_MAX};
-use crate::live::StatKey;
-use crate::role::role_of;
-use crate::rules::{DEPENDENCY_MARKERS, Level, Verdict, holds_dependencies, useful_when_hidden};
-use crate::secrets::is_secret;
-use crate::skip::{SkipReason, SkipTally};
+use crate::parse::language::language_of;
 
 /// A file that may be indexed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -259,7 +259,7 @@ const EXAMPLE_FOLDERS_MAX: usize = 8;
 pub(crate) fn priority(path: &str) -> u8 {
     if skip_by_name(path).is_some() {
         3
-    } else if role_of(path) & !crate::role::PROSE != 0 {
+    } else if role_of(path) & !crate::files::role::PROSE != 0 {
         2
     } else {
         u8::from(language_of(path).is_none())

@@ -11,22 +11,38 @@ use serde::Serialize;
 use tantivy::collector::TopDocs;
 use tantivy::{DocAddress, DocId, Score, SegmentReader, TantivyDocument};
 
-use crate::admit::Gate;
-use crate::base::open_text;
-use crate::content::decode;
-use crate::cut::{Chunk, Cutter};
-use crate::document::{Card, Fields, ROLE};
 use crate::error::{Doing, IndexError};
+use crate::files::admit::Gate;
+use crate::files::content::decode;
+use crate::files::live::{inside, read};
+use crate::files::role::role_of;
 use crate::handle::{canonical, folder_of};
 use crate::limits::{
     CANDIDATES_MAX, CANDIDATES_MIN, CANDIDATES_PER_HIT, FILE_BYTES_MAX, HITS_MAX, IndexDirs, RECUT_FILES_MAX,
 };
-use crate::live::{inside, read};
-use crate::overlay::Overlay;
-use crate::query::Plan;
-use crate::role::role_of;
-use crate::score::{MemoryScorer, keep_telling, query, role_factor};
-use crate::why::{best_name, why};
+use crate::parse::cut::{Chunk, Cutter};
+use crate::search::filter::Filter;
+use crate::search::overlay::Overlay;
+use crate::search::query::Plan;
+use crate::search::score::{MemoryScorer, keep_telling, query, role_factor};
+use crate::search::why::{best_name, why};
+use crate::storage::base::open_text;
+use crate::storage::document::{Card, Fields, ROLE};
+
+/// What a query is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SearchKind {
+    /// Told from its form: a name, a path, an error message, code, or a sentence.
+    #[default]
+    Auto,
+    /// The name of a definition, or a part of one.
+    Symbol,
+    /// Text as it stands in the files, in any letter case unless the query has capitals.
+    Text,
+    /// A regular expression over lines.
+    Regex,
+}
 
 /// A question.
 #[derive(Debug, Clone)]
@@ -35,8 +51,10 @@ pub struct SearchRequest {
     pub query: String,
     /// Most hits wanted; at most [`HITS_MAX`].
     pub limit: usize,
-    /// Only below this folder, or in this file (relative, with `/`).
-    pub path_prefix: Option<String>,
+    /// What the query is taken for.
+    pub kind: SearchKind,
+    /// Only in these files.
+    pub filter: Filter,
     /// Unsaved buffers of the session that asks. Those that ignore rules exclude are not searched.
     pub overlay: Overlay,
 }
@@ -44,7 +62,13 @@ pub struct SearchRequest {
 impl SearchRequest {
     /// A question over the whole workspace as it is on disk.
     pub fn new(query: impl Into<String>, limit: usize) -> Self {
-        Self { query: query.into(), limit, path_prefix: None, overlay: Overlay::default() }
+        Self {
+            query: query.into(),
+            limit,
+            kind: SearchKind::Auto,
+            filter: Filter::default(),
+            overlay: Overlay::default(),
+        }
     }
 }
 
@@ -159,12 +183,10 @@ impl Searcher {
         }
         let doing = "searching";
         keep_telling(&mut plan, &self.text, &self.fields).doing(doing)?;
-        let prefix = request.path_prefix.as_deref().map(|prefix| prefix.trim_matches('/'));
-        let prefix = prefix.filter(|prefix| !prefix.is_empty() && *prefix != ".");
-        let mut found = Check::new(self, &plan);
-        found.add_overlay(&request.overlay, prefix)?;
+        let mut found = Check::new(self, &plan, &request.filter);
+        found.add_overlay(&request.overlay)?;
         let masked: Vec<&str> = request.overlay.paths().collect();
-        let query = query(&plan, &self.fields, prefix, &masked);
+        let query = query(&plan, &self.fields, &masked);
         let mut wanted = (limit * CANDIDATES_PER_HIT).max(CANDIDATES_MIN);
         let mut taken = 0;
         loop {
@@ -229,6 +251,7 @@ impl Searcher {
 struct Check<'a> {
     searcher: &'a Searcher,
     plan: &'a Plan,
+    filter: &'a Filter,
     scorer: Option<MemoryScorer>,
     cutter: Option<Cutter>,
     checked: HashMap<String, Checked>,
@@ -239,10 +262,11 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(searcher: &'a Searcher, plan: &'a Plan) -> Self {
+    fn new(searcher: &'a Searcher, plan: &'a Plan, filter: &'a Filter) -> Self {
         Self {
             searcher,
             plan,
+            filter,
             scorer: None,
             cutter: None,
             checked: HashMap::new(),
@@ -253,10 +277,10 @@ impl<'a> Check<'a> {
     }
 
     /// Takes up unsaved buffers, but for those that the rules of the workspace keep out of the index too.
-    fn add_overlay(&mut self, overlay: &Overlay, prefix: Option<&str>) -> Result<(), IndexError> {
+    fn add_overlay(&mut self, overlay: &Overlay) -> Result<(), IndexError> {
         let mut gate = Gate::new(&self.searcher.root);
         for (path, text, chunks) in overlay.chunks() {
-            if prefix.is_none_or(|prefix| is_under(path, prefix)) && gate.admits(path) {
+            if self.filter.admits(path) && gate.admits(path) {
                 self.add_live(path, text, chunks, true)?;
             }
         }
@@ -267,6 +291,9 @@ impl<'a> Check<'a> {
     fn add_stored(&mut self, score: f32, address: DocAddress) -> Result<(), IndexError> {
         let document: TantivyDocument = self.searcher.text.doc(address).doing("reading the text index")?;
         let Some(card) = self.searcher.fields.card(&document) else { return Ok(()) };
+        if !self.filter.admits(&card.path) {
+            return Ok(());
+        }
         if !self.checked.contains_key(&card.path) {
             let checked = self.check(&card)?;
             if !matches!(checked, Checked::Same(_))
@@ -369,9 +396,4 @@ fn hit(candidate: Candidate, plan: &Plan) -> Hit {
     };
     let (start_line, end_line) = card.lines;
     Hit { path: card.path, start_line, end_line, symbol, kind, score, why, text }
-}
-
-/// Whether a path is a folder or file, or lies below it.
-fn is_under(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -9,11 +9,11 @@ use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use crate::build::status::{Progress, Report, Status};
 use crate::error::IndexError;
+use crate::files::live::slashed;
+use crate::files::watch::Watch;
 use crate::limits::{COALESCE_MS, CancelFlag, Limits, NOTES_MAX, SWEEP_BLIND_SECONDS, SWEEP_SECONDS, TOUCHED_MAX};
-use crate::live::slashed;
-use crate::status::{Progress, Report, Status};
-use crate::watch::Watch;
 
 /// What a refresh tells the caller that waits for it.
 pub(crate) enum RefreshEvent {

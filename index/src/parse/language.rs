@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use tree_sitter::{Language as Grammar, Query};
 
-use crate::content::extension;
+use crate::files::content::extension;
 
 /// Raised whenever chunks of the same text come out differently, so that stored ones are made again.
 const CHUNKER_VERSION: u32 = 1;
@@ -50,10 +50,10 @@ macro_rules! language {
             extensions: $extensions,
             separator: $separator,
             grammar: $grammar.into(),
-            definitions: include_str!(concat!("../../queries/", $name, "/definitions.scm")),
-            docs: include_str!(concat!("../../queries/", $name, "/docs.scm")),
-            references: include_str!(concat!("../../queries/", $name, "/references.scm")),
-            imports: include_str!(concat!("../../queries/", $name, "/imports.scm")),
+            definitions: include_str!(concat!("../../../queries/", $name, "/definitions.scm")),
+            docs: include_str!(concat!("../../../queries/", $name, "/docs.scm")),
+            references: include_str!(concat!("../../../queries/", $name, "/references.scm")),
+            imports: include_str!(concat!("../../../queries/", $name, "/imports.scm")),
         }
     };
 }

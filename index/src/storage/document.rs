@@ -8,8 +8,8 @@ use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, STORED, Schema, SchemaBuilder, TextFieldIndexing, TextOptions, Value,
 };
 
-use crate::cut::{Chunk, Name};
-use crate::tokenize::TOKENIZER;
+use crate::parse::cut::{Chunk, Name};
+use crate::parse::tokenize::TOKENIZER;
 
 /// Name of the field with a file's number.
 pub(crate) const FILE: &str = "file";

@@ -8,8 +8,8 @@ use std::ops::Range;
 use tree_sitter::{Node, Tree};
 
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNK_BYTES_TARGET};
-use crate::prose::windows;
-use crate::symbols::Definition;
+use crate::parse::prose::windows;
+use crate::parse::symbols::Definition;
 
 /// A last piece smaller than this joins the piece before it, in bytes.
 const REMNANT_BYTES_MAX: usize = 120;

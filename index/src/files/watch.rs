@@ -8,8 +8,8 @@ use std::sync::{Arc, Weak};
 use notify::event::{AccessKind, AccessMode};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use crate::build::shared::Shared;
 use crate::error::{Doing, IndexError};
-use crate::shared::Shared;
 
 /// An active watcher.
 pub(crate) struct Watch {

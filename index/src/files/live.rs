@@ -7,13 +7,13 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::content::{self, Decoded};
-use crate::cut::short_hash;
 use crate::error::IndexError;
+use crate::files::content::{self, Decoded};
+use crate::files::lines::LineStarts;
+use crate::files::secrets::is_secret;
+use crate::files::skip::SkipReason;
 use crate::limits::{FILE_BYTES_MAX, PASSAGE_LINES_MAX, RACY_NANOS};
-use crate::lines::LineStarts;
-use crate::secrets::is_secret;
-use crate::skip::SkipReason;
+use crate::parse::cut::short_hash;
 
 /// Tries to read a file that keeps changing while it is read.
 const READ_TRIES_MAX: usize = 3;

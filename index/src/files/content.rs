@@ -2,8 +2,8 @@
 //!
 //! Refuses: opening files; see `live`. Decoding never fails: what is no UTF-8 and no UTF-16 is read as Latin-1.
 
+use crate::files::skip::SkipReason;
 use crate::limits::{LINE_BYTES_MAX, MEAN_LINE_BYTES_MAX, SNIFF_BYTES};
-use crate::skip::SkipReason;
 
 /// Extensions that are never text; such files are not even opened.
 const BINARY_EXTENSIONS: &[&str] = &[

@@ -3,7 +3,7 @@
 //!
 //! Refuses: to look into files.
 
-use crate::content::extension;
+use crate::files::content::extension;
 
 /// Bits of a role; a file may have several.
 pub(crate) const TEST: u64 = 1;

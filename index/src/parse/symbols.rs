@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use tree_sitter::{Node, QueryCursor, QueryCursorOptions, QueryCursorState, StreamingIterator};
 
-use crate::language::Language;
 use crate::limits::{HEADER_PART_BYTES_MAX, SYMBOL_DEPTH_MAX, SYMBOLS_MAX};
+use crate::parse::language::Language;
 
 /// Documentation kept of one definition, in bytes.
 const DOC_BYTES_MAX: usize = 2_000;

@@ -1,0 +1,9 @@
+//! One text -> definitions, chunks and words. Refuses: files, stores and scores.
+
+pub(crate) mod cut;
+pub(crate) mod language;
+pub(crate) mod outline;
+pub(crate) mod prose;
+pub(crate) mod split;
+pub(crate) mod symbols;
+pub(crate) mod tokenize;

@@ -1,0 +1,8 @@
+//! A question against one snapshot. Refuses: to change what is stored.
+
+pub(crate) mod filter;
+pub(crate) mod overlay;
+pub(crate) mod query;
+pub(crate) mod score;
+pub(crate) mod searcher;
+pub(crate) mod why;
