@@ -50,7 +50,7 @@ impl Index {
         fs::write(folder.join("CACHEDIR.TAG"), CACHE_TAG).doing(doing)?;
         let base = Base::open(&folder)?;
         let status = stored_status(&base)?;
-        let view = View { text: base.reader.searcher(), generation: base.generation };
+        let view = View::of(&base, None);
         let shared = Arc::new(Shared::new(root, limits.bounded(), view, status));
         let writer = Writer { shared: shared.clone(), folder, base: Some(base), cutter: Cutter::default() };
         let thread = std::thread::Builder::new().name("index-writer".to_owned());
@@ -108,14 +108,14 @@ impl Index {
 
     /// A snapshot for searching. Cheap; take a new one for each question.
     pub fn searcher(&self) -> Searcher {
-        let View { text, generation } = self.shared.view();
+        let View { snapshot, generation } = self.shared.view();
         let shared: Weak<Shared> = Arc::downgrade(&self.shared);
         let report = Arc::new(move |path: &str| {
             if let Some(shared) = shared.upgrade() {
                 shared.touch([path]);
             }
         });
-        Searcher::new(self.shared.root.clone(), text, generation, Some(report))
+        Searcher::new(self.shared.root.clone(), snapshot, generation, Some(report))
     }
 
     /// What the index holds and how complete it is.

@@ -84,12 +84,10 @@ pub(crate) const TERMS_MAX: usize = 48;
 pub(crate) const IDENTIFIERS_MAX: usize = 16;
 /// Languages, and paths, that one search may name.
 pub(crate) const FILTERS_MAX: usize = 64;
-/// Candidates fetched for each wanted hit.
+/// Chunks weighed by their paths for each wanted hit.
 pub(crate) const CANDIDATES_PER_HIT: usize = 8;
-/// Fewest candidates fetched.
-pub(crate) const CANDIDATES_MIN: usize = 64;
-/// Most candidates fetched, however many of them turn out stale.
-pub(crate) const CANDIDATES_MAX: usize = 4_096;
+/// Fewest chunks weighed so.
+pub(crate) const CANDIDATES_MIN: usize = 512;
 /// Changed files one search cuts again; further ones are dropped until the index has caught up.
 pub(crate) const RECUT_FILES_MAX: usize = 16;
 

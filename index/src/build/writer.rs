@@ -121,7 +121,7 @@ impl Writer {
         if let Err(error) = ended {
             self.shared.note(error.to_string());
         } else if let Some(base) = &self.base {
-            self.shared.set_view(View { text: base.reader.searcher(), generation: base.generation });
+            self.shared.set_view(View::of(base, Some(&self.shared.view())));
         }
     }
 
@@ -143,7 +143,7 @@ impl Writer {
         let files = base.rows.values().filter(|row| row.skip.is_none()).count();
         let chunks = base.rows.values().map(|row| row.chunks as usize).sum();
         let generation = base.generation;
-        let view = View { text: base.reader.searcher(), generation };
+        let view = View::of(base, Some(&self.shared.view()));
         self.shared.update_status(|status| {
             // Inside, so that nobody sees a new view beside an old status.
             self.shared.set_view(view);
@@ -273,7 +273,7 @@ mod tests {
         let folder = dir.path().join("index");
         std::fs::create_dir(&folder).unwrap();
         let base = Base::open(&folder).unwrap();
-        let view = View { text: base.reader.searcher(), generation: base.generation };
+        let view = View::of(&base, None);
         let shared = Arc::new(Shared::new(root, Limits::default().bounded(), view, Status::default()));
         let ticket = shared.want_walk();
         if closing {

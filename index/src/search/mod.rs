@@ -1,8 +1,11 @@
 //! A question against one snapshot. Refuses: to change what is stored.
 
 pub(crate) mod filter;
+pub(crate) mod live_files;
 pub(crate) mod overlay;
 pub(crate) mod query;
+pub(crate) mod rank;
 pub(crate) mod score;
 pub(crate) mod searcher;
+pub(crate) mod snapshot;
 pub(crate) mod why;
