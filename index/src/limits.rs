@@ -84,6 +84,12 @@ pub(crate) const TERMS_MAX: usize = 48;
 pub(crate) const IDENTIFIERS_MAX: usize = 16;
 /// Languages, and paths, that one search may name.
 pub(crate) const FILTERS_MAX: usize = 64;
+/// Chunks looked at for the definitions of one name.
+pub(crate) const SYMBOL_CANDIDATES_MAX: usize = 4_096;
+/// Different words of names that one question may stand for.
+pub(crate) const SYMBOL_WORDS_MAX: usize = 256;
+/// Words of names compared with a misspelt one.
+pub(crate) const SYMBOL_WORDS_SEEN_MAX: usize = 2_000_000;
 /// Chunks weighed by their paths for each wanted hit.
 pub(crate) const CANDIDATES_PER_HIT: usize = 8;
 /// Fewest chunks weighed so.
