@@ -75,6 +75,10 @@ pub(crate) const SWEEP_SECONDS: u64 = 600;
 pub(crate) const SWEEP_BLIND_SECONDS: u64 = 30;
 /// Index files up to this size are checksummed when opened, in bytes.
 pub(crate) const CHECKSUM_BYTES_MAX: u64 = 256 << 20;
+/// Bytes written to see whether a disk is full, in bytes.
+pub(crate) const PROBE_BYTES: usize = 1 << 20;
+/// Folders below that of an index, counted downwards, whose files belong to it.
+pub(crate) const STORED_DEPTH_MAX: usize = 4;
 /// Broken indexes kept aside for a look; older ones are removed.
 pub(crate) const QUARANTINE_MAX: usize = 1;
 
