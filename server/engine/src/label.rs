@@ -4,15 +4,15 @@ use std::ops::RangeInclusive;
 
 use crate::Passage;
 
+/// Kinds that name a value, not the code around it.
+const VALUES: [&str; 4] = ["variable", "constant", "attribute", "field"];
+
 /// The symbol of `part`, which is some of the lines of `whole`: that of the whole where it reaches into these lines, else
 /// the first definition that begins in them, else the innermost one around them.
 ///
 /// What is not parsed keeps its name, and so does the middle of one long definition, which shows no other.
 pub(crate) fn symbol_of_part(whole: &Passage, part: &Passage) -> Option<String> {
     let Some(outline) = index::outline(&whole.path, &whole.text) else { return whole.symbol.clone() };
-    if outline.symbols.is_empty() {
-        return whole.symbol.clone();
-    }
     // Lines of the outline count from the first line of the whole.
     let line = |number: u32| number.saturating_sub(whole.start_line).saturating_add(1);
     let shown: RangeInclusive<u32> = line(part.start_line)..=line(part.end_line);
@@ -21,12 +21,17 @@ pub(crate) fn symbol_of_part(whole: &Passage, part: &Passage) -> Option<String> 
         .iter()
         .filter(|symbol| symbol.start_line <= *shown.end() && symbol.end_line >= *shown.start())
         .collect();
+    if outline.symbols.iter().all(|symbol| VALUES.contains(&symbol.kind)) {
+        return whole.symbol.clone();
+    }
     let own = whole.symbol.as_deref().and_then(|symbol| symbol.rsplit(['.', ':']).next());
     if own.is_some_and(|own| reaching.iter().any(|symbol| symbol.name == own)) {
         return whole.symbol.clone();
     }
-    let begins = reaching.iter().find(|symbol| shown.contains(&symbol.start_line));
-    let around = reaching.iter().max_by_key(|symbol| symbol.start_line);
+    // Cut out of its function, a body's variable looks like one of the module.
+    let code = || reaching.iter().filter(|symbol| !VALUES.contains(&symbol.kind));
+    let begins = code().find(|symbol| shown.contains(&symbol.start_line));
+    let around = code().max_by_key(|symbol| symbol.start_line);
     begins.or(around).map(|symbol| symbol.qualified.clone())
 }
 
