@@ -28,6 +28,7 @@ Exit codes:
   2   the command line means nothing
   3   another process holds this home
   75  `lsp --standalone` found a daemon, so `lsp` alone works
+  130 it was interrupted; what was done is kept
 
 Environment:
   FAMILIAR_HOME    one folder for everything Familiar writes
