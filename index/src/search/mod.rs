@@ -1,6 +1,7 @@
 //! A question against one snapshot. Refuses: to change what is stored.
 
 pub(crate) mod filter;
+pub(crate) mod live;
 pub(crate) mod overlay;
 pub(crate) mod query;
 pub(crate) mod score;

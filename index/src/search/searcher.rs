@@ -22,6 +22,7 @@ use crate::limits::{
 };
 use crate::parse::cut::{Chunk, Cutter};
 use crate::search::filter::Filter;
+use crate::search::live::{LiveBudget, live_search};
 use crate::search::overlay::Overlay;
 use crate::search::query::Plan;
 use crate::search::score::{MemoryScorer, keep_telling, query, role_factor};
@@ -176,6 +177,9 @@ impl Searcher {
     /// # Errors
     /// [`IndexError::Storage`] when the index cannot be read. Stale or vanished files are no error.
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<Hit>, IndexError> {
+        if matches!(request.kind, SearchKind::Text | SearchKind::Regex) {
+            return Ok(live_search(&self.root, request, &LiveBudget::default())?.hits);
+        }
         let limit = request.limit.min(HITS_MAX);
         let mut plan = Plan::of(&request.query);
         if limit == 0 || plan.terms.is_empty() && plan.identifiers.is_empty() {

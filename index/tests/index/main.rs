@@ -6,6 +6,7 @@
 mod equivalence;
 mod files;
 mod freshness;
+mod live;
 mod queries;
 mod recovery;
 mod searching;
