@@ -10,6 +10,7 @@ mod build;
 mod error;
 mod files;
 mod handle;
+mod history;
 mod limits;
 mod parse;
 mod search;
@@ -24,6 +25,9 @@ pub use files::roots::git_root;
 pub use files::secrets::is_secret;
 pub use files::skip::{SkipReason, Skipped};
 pub use handle::Index;
+pub use history::{
+    Blame, BlamePart, CoChange, Commit, HISTORY_COMMITS_MAX, History, HistoryCache, HistoryLimits, Matching, blame,
+};
 pub use limits::{
     CancelFlag, FILE_BYTES_MAX, FILES_MAX, HITS_MAX, IndexDirs, Limits, PASSAGE_LINES_MAX, QUERY_BYTES_MAX,
     THREADS_MAX,

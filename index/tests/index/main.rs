@@ -6,6 +6,7 @@
 mod equivalence;
 mod files;
 mod freshness;
+mod history;
 mod live;
 mod queries;
 mod recovery;
