@@ -36,4 +36,5 @@ pub use parse::outline::{Mention, Outline, Symbol, language_name, outline, synta
 pub use search::filter::Filter;
 pub use search::live::{LiveAnswer, LiveBudget, live_search};
 pub use search::overlay::Overlay;
+pub use search::related::{Related, RelatedItem};
 pub use search::searcher::{ChunkRef, Hit, SearchKind, SearchRequest, Searcher};

@@ -117,9 +117,9 @@ type ReportStale = Arc<dyn Fn(&str) + Send + Sync>;
 /// always checked against the live files.
 #[derive(Clone)]
 pub struct Searcher {
-    root: PathBuf,
-    text: tantivy::Searcher,
-    fields: Fields,
+    pub(crate) root: PathBuf,
+    pub(crate) text: tantivy::Searcher,
+    pub(crate) fields: Fields,
     generation: u64,
     report_stale: Option<ReportStale>,
 }

@@ -10,5 +10,6 @@ mod history;
 mod live;
 mod queries;
 mod recovery;
+mod related;
 mod searching;
 mod space;
