@@ -89,6 +89,9 @@ fn regular_expressions_are_found_and_broken_ones_explained() {
         let result = live_search(&space.root, &request, &patient());
         assert!(matches!(result, Err(IndexError::Query(_))), "{broken:.20}: {result:?}");
     }
+    let request = SearchRequest { kind: SearchKind::Regex, ..SearchRequest::new(r"\w{2000}", 5) };
+    let error = live_search(&space.root, &request, &patient()).unwrap_err();
+    assert!(error.to_string().ends_with("write smaller counts in braces, or [a-z] in place of \\w"), "{error}");
 }
 
 #[test]

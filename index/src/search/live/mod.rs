@@ -20,10 +20,11 @@ use crate::search::searcher::{Hit, SearchRequest};
 const INTERACTIVE_MS: u64 = 1_000;
 /// Longest search that a caller may ask for, in seconds.
 const SECONDS_MAX: u64 = 60;
-/// Shares of the time, in percent, at which listing folders and reading files have to be over; the rest is for cutting
-/// the best files into passages.
+/// Shares of the time, in percent, at which listing folders, reading files, and cutting the best of them into passages
+/// have to be over; what is left is for those that are being cut then.
 const LIST_UNTIL_PERCENT: u32 = 40;
-const SCAN_UNTIL_PERCENT: u32 = 75;
+const SCAN_UNTIL_PERCENT: u32 = 72;
+const CUT_UNTIL_PERCENT: u32 = 90;
 
 /// What one search over the live tree may cost.
 #[derive(Debug, Clone)]
@@ -86,6 +87,7 @@ pub fn live_search(root: &Path, request: &SearchRequest, budget: &LiveBudget) ->
 struct Clock<'a> {
     list_until: Instant,
     scan_until: Instant,
+    cut_until: Instant,
     end: Instant,
     threads: usize,
     cancel: &'a CancelFlag,
@@ -98,6 +100,7 @@ impl<'a> Clock<'a> {
         Self {
             list_until: start + time * LIST_UNTIL_PERCENT / 100,
             scan_until: start + time * SCAN_UNTIL_PERCENT / 100,
+            cut_until: start + time * CUT_UNTIL_PERCENT / 100,
             end: start + time,
             threads: budget.threads.clamp(1, THREADS_MAX),
             cancel: &budget.cancel,

@@ -24,7 +24,7 @@ const REGEX_STATES_BYTES_MAX: usize = 8 << 20;
 /// Nesting of one regular expression.
 const REGEX_NEST_MAX: u32 = 100;
 /// The clock is looked at after this much text, in bytes.
-const BLOCK_BYTES: usize = 64 << 10;
+const BLOCK_BYTES: usize = 16 << 10;
 /// Words of a question that are looked for.
 pub(super) const WORDS_MAX: usize = 12;
 /// Letters of a word beyond which length says nothing more about how rare it is.
@@ -142,7 +142,7 @@ impl Lines {
         let around = around.map(|(at, other)| (place(at) - place(anchor), fold(other.trim()))).collect();
         let mut builder = builder();
         builder.fixed_strings(true).case_insensitive(!case_matters);
-        let matcher = builder.build(line).map_err(|error| IndexError::Query(error.to_string()))?;
+        let matcher = builder.build(line).map_err(|error| unreadable(&error))?;
         Ok(Some(Self { matcher, around, case_matters, shown: shown(query) }))
     }
 
@@ -153,7 +153,7 @@ impl Lines {
             return Ok(None);
         }
         let matcher = builder().case_smart(true).build(query);
-        let matcher = matcher.map_err(|error| IndexError::Query(error.to_string()))?;
+        let matcher = matcher.map_err(|error| unreadable(&error))?;
         Ok(Some(Self { matcher, around: Vec::new(), case_matters: true, shown: shown(query) }))
     }
 
@@ -225,6 +225,15 @@ fn builder() -> RegexMatcherBuilder {
         .dfa_size_limit(REGEX_STATES_BYTES_MAX)
         .nest_limit(REGEX_NEST_MAX);
     builder
+}
+
+/// What is wrong with a pattern, and what to do about one that is too large.
+fn unreadable(error: &grep_regex::Error) -> IndexError {
+    let mut sentence = error.to_string();
+    if sentence.contains("size limit") {
+        sentence.push_str("; write smaller counts in braces, or [a-z] in place of \\w");
+    }
+    IndexError::Query(sentence)
 }
 
 fn check_size(query: &str) -> Result<(), IndexError> {

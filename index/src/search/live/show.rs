@@ -137,7 +137,7 @@ impl Job<'_> {
             return Vec::new();
         };
         let shown = Shown { path, lines: LineStarts::of(&text), text, unsaved: unsaved.is_some() };
-        let in_time = !self.clock.is_over(self.clock.end) && shown.text.len() <= CUT_BYTES_MAX;
+        let in_time = !self.clock.is_over(self.clock.cut_until) && shown.text.len() <= CUT_BYTES_MAX;
         let chunks = if in_time { cut(cutter, path, &shown.text) } else { Vec::new() };
         match self.wanted {
             Wanted::Lines(lines) => self.lines(&shown, lines, &chunks),
