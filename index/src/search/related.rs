@@ -3,7 +3,7 @@
 //!
 //! Refuses: to change what a search finds or its order, and to name a place without looking at the live file.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use serde::Serialize;
 use tantivy::collector::TopDocs;
 use tantivy::query::TermQuery;
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{TantivyDocument, Term};
+use tantivy::{DocId, Score, SegmentReader, TantivyDocument, Term};
 
 use crate::error::{Doing, IndexError};
 use crate::files::live::{inside, read_text};
@@ -22,13 +22,15 @@ use crate::parse::outline::{Mention, Outline, Symbol, outline};
 use crate::parse::tokenize::tokens;
 use crate::search::imports::{Resolver, family};
 use crate::search::searcher::Searcher;
+use crate::storage::document::ROLE;
 
 /// Time after which no further file is parsed, in milliseconds.
 const RELATED_MS: u64 = 400;
-/// Files parsed for one answer.
+/// Files parsed for one answer, and for each of callers and tests.
 const PARSED_FILES_MAX: usize = 80;
+const CALLER_FILES_MAX: usize = 24;
 /// Chunks of the index looked at for the callers of one name, and for the definitions of one.
-const CALLER_CHUNKS_MAX: usize = 400;
+const CALLER_CHUNKS_MAX: usize = 300;
 const DEFINER_CHUNKS_MAX: usize = 16;
 /// A name that more files define says nothing about which of them is meant.
 const DEFINERS_MAX: usize = 5;
@@ -99,8 +101,10 @@ impl Searcher {
         if let Some(symbol) = subject(&mine.symbols, &lines) {
             related.symbol = Some(symbol.qualified.clone());
             let place = Place { path: &path, outline: &mine, symbol };
+            for kind in [Kind::Code, Kind::Test] {
+                self.add_callers(&place, kind, &mut files, &mut resolver, &mut related)?;
+            }
             self.add_callees(&place, &imported, &mut files, &mut related)?;
-            self.add_callers(&place, &mut files, &mut resolver, &mut related)?;
         }
         related.cut = files.cut;
         Ok(related)
@@ -126,14 +130,7 @@ impl Searcher {
             let mut found: Vec<RelatedItem> = here.map(|one| item(place.path, one)).collect();
             if found.is_empty() {
                 found = self.definitions_of(name, place.path, files)?;
-                let is_imported = |one: &RelatedItem| imported.iter().any(|file| file.path == one.path);
-                if found.iter().any(is_imported) {
-                    found.retain(is_imported);
-                }
-                let places: BTreeSet<&str> = found.iter().map(|one| one.path.as_str()).collect();
-                if places.len() > DEFINERS_MAX {
-                    continue;
-                }
+                keep_meant(&mut found, name, imported);
             }
             for one in found {
                 if related.callees.len() >= ITEMS_MAX {
@@ -156,8 +153,8 @@ impl Searcher {
         files: &mut Files<'_>,
     ) -> Result<Vec<RelatedItem>, IndexError> {
         let mut found = Vec::new();
-        for other in self.files_with(self.fields.exact, name, DEFINER_CHUNKS_MAX)? {
-            if family(&other) != family(path) || role_of(&other) & TEST != 0 {
+        for other in self.files_with(self.fields.exact, name, Kind::Code, DEFINER_CHUNKS_MAX)? {
+            if family(&other) != family(path) {
                 continue;
             }
             if let Some(outline) = files.outline(&other, name) {
@@ -167,39 +164,46 @@ impl Searcher {
         Ok(found)
     }
 
+    /// The places of one kind that use the symbol's name.
     fn add_callers(
         &self,
         place: &Place<'_>,
+        kind: Kind,
         files: &mut Files<'_>,
         resolver: &mut Resolver<'_>,
         related: &mut Related,
     ) -> Result<(), IndexError> {
         let name = called_as(place.symbol);
         let Some(token) = tokens(name).into_iter().next() else { return Ok(()) };
-        let definers = self.files_with(self.fields.exact, name, DEFINER_CHUNKS_MAX)?;
-        // A name that many files define is taken for this one only where this file is imported.
-        let common = definers.len() > DEFINERS_MAX;
-        let mut others = self.files_with(self.fields.body, &token, CALLER_CHUNKS_MAX)?;
+        let definers = self.files_with(self.fields.exact, name, Kind::Code, DEFINER_CHUNKS_MAX)?;
+        // A name that many define, or methods of the language's own types have, is taken for this one only where this
+        // file is imported.
+        let is_method = place.symbol.name != place.symbol.qualified;
+        let common = definers.len() > DEFINERS_MAX || is_method && !is_telling(name);
+        let mut others = self.files_with(self.fields.body, &token, kind, CALLER_CHUNKS_MAX)?;
         others.retain(|other| family(other) == family(place.path) && other != place.path);
-        others.insert(0, place.path.to_owned());
+        if kind.holds(place.path) {
+            others.insert(0, place.path.to_owned());
+        }
+        let list = if kind == Kind::Test { &mut related.tests } else { &mut related.callers };
+        let mut parsed = 0;
         for other in others {
+            if parsed >= CALLER_FILES_MAX || list.len() >= ITEMS_MAX {
+                related.cut = true;
+                break;
+            }
             let Some(outline) = files.outline(&other, name) else { continue };
+            parsed += 1;
             let own = other == place.path;
             if common && !own && !imported(resolver, &other, outline).iter().any(|one| one.path == place.path) {
                 continue;
             }
-            let is_test = role_of(&other) & TEST != 0;
-            let list = if is_test { &mut related.tests } else { &mut related.callers };
             for one in outline.references.iter().filter(|one| one.name == name) {
                 let inside = own && holds(place.symbol, one.line);
                 let around = subject(&outline.symbols, &(one.line..=one.line));
                 let around = around.map_or("top level", |symbol| symbol.qualified.as_str());
                 if inside || list.iter().any(|known| known.path == other && known.name == around) {
                     continue;
-                }
-                if list.len() >= ITEMS_MAX {
-                    related.cut = true;
-                    break;
                 }
                 list.push(RelatedItem {
                     path: other.clone(),
@@ -209,16 +213,31 @@ impl Searcher {
                 });
             }
         }
+        if list.len() > ITEMS_MAX {
+            list.truncate(ITEMS_MAX);
+            related.cut = true;
+        }
         Ok(())
     }
 
-    /// The files of the best chunks with a term in a field, each once.
-    fn files_with(&self, field: Field, term: &str, most: usize) -> Result<Vec<String>, IndexError> {
+    /// The files of one kind with the best chunks that hold a term in a field, each once.
+    fn files_with(&self, field: Field, term: &str, kind: Kind, most: usize) -> Result<Vec<String>, IndexError> {
         let doing = "looking up a name";
         let query = TermQuery::new(Term::from_field_text(field, term), IndexRecordOption::Basic);
-        let top = self.text.search(&query, &TopDocs::with_limit(most).order_by_score()).doing(doing)?;
+        // The other kind goes last and is dropped below, so that it cannot crowd this one out.
+        let collector = TopDocs::with_limit(most).tweak_score(move |segment: &SegmentReader| {
+            let roles = segment.fast_fields().u64(ROLE).ok().map(|column| column.first_or_default_col(0));
+            move |document: DocId, score: Score| {
+                let role = roles.as_ref().map_or(0, |roles| roles.get_val(document));
+                if kind.has(role) { score } else { -1.0 }
+            }
+        });
+        let top = self.text.search(&query, &collector).doing(doing)?;
         let mut paths: Vec<String> = Vec::new();
-        for (_, address) in top {
+        for (score, address) in top {
+            if score < 0.0 {
+                break;
+            }
             let document: TantivyDocument = self.text.doc(address).doing(doing)?;
             if let Some(card) = self.fields.card(&document)
                 && !paths.contains(&card.path)
@@ -228,6 +247,42 @@ impl Searcher {
         }
         Ok(paths)
     }
+}
+
+/// Code or tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Code,
+    Test,
+}
+
+impl Kind {
+    fn has(self, role: u64) -> bool {
+        (role & TEST != 0) == (self == Self::Test)
+    }
+
+    fn holds(self, path: &str) -> bool {
+        self.has(role_of(path))
+    }
+}
+
+/// Leaves those definitions of a called name that are meant in all likelihood: in imported files, else the only one of
+/// a telling name.
+fn keep_meant(found: &mut Vec<RelatedItem>, name: &str, imported: &[RelatedItem]) {
+    let is_imported = |one: &RelatedItem| {
+        let outermost = one.name == name;
+        (outermost || is_telling(name)) && imported.iter().any(|file| file.path == one.path)
+    };
+    if found.iter().any(is_imported) {
+        found.retain(is_imported);
+    } else if found.len() > 1 || !is_telling(name) {
+        found.clear();
+    }
+}
+
+/// Whether a name is of several words, or one of a type: hardly one that the language's own types have.
+fn is_telling(name: &str) -> bool {
+    tokens(name).len() > 1 || name.starts_with(char::is_uppercase)
 }
 
 /// The symbol that an answer is about.

@@ -97,9 +97,21 @@ fn common_names_are_taken_for_this_one_only_by_importers() {
     for number in 0..6 {
         space.write(&format!("app/part{number}.py"), b"def save(self):\n    pass\n\n\ndef run():\n    save()\n");
     }
-    space.write("app/caller.py", b"def far(thing):\n    thing.save()\n");
-    let related = related(&space, "app/store.py", 8..=11);
-    assert_eq!(shape(&related.callers), [("app/store.py", 18, "purge"), ("app/views.py", 7, "login")]);
+    space.write(
+        "app/caller.py",
+        b"def far(thing):\n    thing.save()\n    thing.check_all()\n    thing.join(thing)\n",
+    );
+    space.write(
+        "app/other.py",
+        b"class Other:\n    def join(self):\n        pass\n\n    def check_all(self):\n        pass\n",
+    );
+    let found = related(&space, "app/store.py", 8..=11);
+    assert_eq!(shape(&found.callers), [("app/store.py", 18, "purge"), ("app/views.py", 7, "login")]);
+    // A telling name that only one file defines needs no import, in either direction.
+    let found = related(&space, "app/caller.py", 1..=1);
+    assert_eq!(shape(&found.callees), [("app/other.py", 5, "Other.check_all")]);
+    assert_eq!(shape(&related(&space, "app/other.py", 5..=5).callers), [("app/caller.py", 3, "far")]);
+    assert_eq!(shape(&related(&space, "app/other.py", 2..=2).callers), []);
 }
 
 #[test]
