@@ -39,7 +39,7 @@ struct State {
 }
 
 impl HistoryCache {
-    /// A cache for a workspace; nothing is read yet.
+    /// A cache for a workspace; nothing is read yet. It raises the flag in `limits` when it is dropped.
     pub fn new(root: &Path, limits: HistoryLimits) -> Self {
         let state = Mutex::default();
         let shared = Shared { root: root.to_owned(), limits, state, settled: Condvar::new() };

@@ -8,6 +8,8 @@ use git2::{Error, ObjectType, Oid, Repository, Tree};
 
 /// How deep folders of a tree are followed.
 const TREE_DEPTH_MAX: usize = 128;
+/// Folders compared for one commit. A few small trees that hold each other many times stand for billions of folders.
+const TREES_MAX: usize = 20_000;
 
 /// Where two trees differ.
 #[derive(Debug, Default)]
@@ -21,7 +23,7 @@ pub(super) struct Differences {
 /// Folders to compare: of the old tree, of the new one, with their path and depth.
 type Pending = (Option<Oid>, Option<Oid>, String, usize);
 
-/// Compares two trees, by id; `None` is an empty one. Stops after `most` files.
+/// Compares two trees, by id; `None` is an empty one. Stops after `most` files, or a great many folders.
 pub(super) fn differences(
     repository: &Repository,
     old: Option<Oid>,
@@ -30,8 +32,10 @@ pub(super) fn differences(
 ) -> Result<Differences, Error> {
     let mut found = Differences::default();
     let mut pending: Vec<Pending> = vec![(old, new, String::new(), 0)];
+    let mut compared = 0;
     while let Some((old, new, prefix, depth)) = pending.pop() {
-        if found.paths.len() > most {
+        compared += 1;
+        if found.paths.len() > most || compared > TREES_MAX {
             found.cut = true;
             break;
         }

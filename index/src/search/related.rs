@@ -29,6 +29,8 @@ const RELATED_MS: u64 = 400;
 /// Files parsed for one answer, and for each of callers and tests.
 const PARSED_FILES_MAX: usize = 80;
 const CALLER_FILES_MAX: usize = 24;
+/// Files read for one answer.
+const READ_FILES_MAX: usize = 400;
 /// Chunks of the index looked at for the callers of one name, and for the definitions of one.
 const CALLER_CHUNKS_MAX: usize = 300;
 const DEFINER_CHUNKS_MAX: usize = 16;
@@ -192,9 +194,13 @@ impl Searcher {
                 related.cut = true;
                 break;
             }
+            let own = other == place.path;
+            // An import names its module, so most files need no parsing to know that they have none.
+            if common && !own && !files.mentions(&other, module_name(place.path)) {
+                continue;
+            }
             let Some(outline) = files.outline(&other, name) else { continue };
             parsed += 1;
-            let own = other == place.path;
             if common && !own && !imported(resolver, &other, outline).iter().any(|one| one.path == place.path) {
                 continue;
             }
@@ -307,6 +313,17 @@ impl<'a> Files<'a> {
         Self { root, texts: HashMap::new(), outlines: HashMap::new(), until, cut: false }
     }
 
+    /// Whether a word stands in the live text of a file.
+    fn mentions(&mut self, path: &str, word: &str) -> bool {
+        let root = self.root;
+        if !self.texts.contains_key(path) && self.texts.len() >= READ_FILES_MAX {
+            self.cut = true;
+            return false;
+        }
+        let text = self.texts.entry(path.to_owned()).or_insert_with(|| live_text(root, path));
+        text.as_deref().is_some_and(|text| text.contains(word))
+    }
+
     /// The outline of a file that holds `name`; `None` when it does not, or when time or the limit is spent.
     fn outline(&mut self, path: &str, name: &str) -> Option<&Outline> {
         if !self.outlines.contains_key(path) {
@@ -314,16 +331,22 @@ impl<'a> Files<'a> {
                 self.cut = true;
                 return None;
             }
-            let root = self.root;
-            let text = self.texts.entry(path.to_owned()).or_insert_with(|| live_text(root, path)).as_deref()?;
-            if !text.contains(name) {
+            if !self.mentions(path, name) {
                 return None;
             }
-            let parsed = outline(path, text);
+            let parsed = self.texts.get(path)?.as_deref().and_then(|text| outline(path, text));
             self.outlines.insert(path.to_owned(), parsed);
         }
         self.outlines.get(path)?.as_ref()
     }
+}
+
+/// What an import of a file has to name: the file, or its folder where the file stands for that.
+fn module_name(path: &str) -> &str {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let stem = name.split('.').next().unwrap_or(name);
+    let stands_for_folder = matches!(stem, "__init__" | "mod" | "lib" | "main" | "index") || name.ends_with(".go");
+    if stands_for_folder { folder.rsplit('/').next().unwrap_or(folder) } else { stem }
 }
 
 /// The text of a file that still stands under the name by which it was indexed.

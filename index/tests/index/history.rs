@@ -223,6 +223,59 @@ fn odd_repositories_give_less_but_never_fail() {
     assert_eq!(check(&shallow.root, "shallow"), 1);
 }
 
+/// A few objects that stand for ten billion folders, and a subject that would repaint a terminal.
+#[test]
+fn hostile_objects_are_survived() {
+    let (space, mut repo) = sample();
+    repo.commit("\u{1b}[2Jclear\tall\n\nbody", &[("docs/b.md", "b\n")]);
+    let inner = &repo.repository;
+    let mut tree = inner.treebuilder(None).unwrap().write().unwrap();
+    for _ in 0..10 {
+        let mut builder = inner.treebuilder(None).unwrap();
+        for name in 0..10 {
+            builder.insert(format!("folder{name}"), tree, 0o040_000).unwrap();
+        }
+        tree = builder.write().unwrap();
+    }
+    let head = inner.head().unwrap().peel_to_commit().unwrap();
+    let who = Signature::new("A\u{1b}[31mda", "ada@example.org", &Time::new(1_800_000_000, 0)).unwrap();
+    let tree = inner.find_tree(tree).unwrap();
+    let bomb = inner.commit(None, &who, &who, "bomb", &tree, &[&head]).unwrap();
+    drop((head, tree));
+    repo.check_out(bomb);
+    let history = read(&space.root);
+    assert_eq!(history.last_touch("docs/b.md").unwrap().subject, "[2Jclear all");
+    assert!(subjects(&history, "app/cache.py").contains(&"cache: count misses"));
+}
+
+#[test]
+fn submodules_are_no_files() {
+    let (space, mut repo) = sample();
+    let (other, _) = sample();
+    let mut staged = repo.repository.index().unwrap();
+    let id = Repository::open(&other.root).unwrap().head().unwrap().target().unwrap();
+    let entry = git2::IndexEntry {
+        ctime: git2::IndexTime::new(0, 0),
+        mtime: git2::IndexTime::new(0, 0),
+        dev: 0,
+        ino: 0,
+        mode: 0o160_000,
+        uid: 0,
+        gid: 0,
+        file_size: 0,
+        id,
+        flags: 0,
+        flags_extended: 0,
+        path: b"lib".to_vec(),
+    };
+    staged.add(&entry).unwrap();
+    staged.write().unwrap();
+    repo.commit("add a submodule", &[("docs/a.md", "with lib\n")]);
+    let history = read(&space.root);
+    assert_eq!((history.last_touch("lib"), history.notes().len()), (None, 0));
+    assert_eq!(history.last_touch("docs/a.md").unwrap().subject, "add a submodule");
+}
+
 #[test]
 fn detached_heads_and_work_trees_have_their_own_history() {
     let (space, repo) = sample();
