@@ -18,13 +18,14 @@ mod storage;
 
 pub use build::measure::{Baseline, read_and_parse};
 pub use build::shared::Ticket;
-pub use build::status::{Progress, Report, State, Status};
+pub use build::status::{Progress, Report, State, Status, Watching};
 pub use error::IndexError;
 pub use files::live::{Passage, passage, read_text};
 pub use files::roots::git_root;
+pub use files::rules::OWN_FOLDER_MARKER;
 pub use files::secrets::is_secret;
 pub use files::skip::{SkipReason, Skipped};
-pub use handle::Index;
+pub use handle::{Index, Stored};
 pub use history::{
     Blame, BlamePart, CoChange, Commit, HISTORY_COMMITS_MAX, History, HistoryCache, HistoryLimits, Matching, blame,
 };

@@ -75,6 +75,10 @@ pub(crate) const SWEEP_SECONDS: u64 = 600;
 pub(crate) const SWEEP_BLIND_SECONDS: u64 = 30;
 /// Index files up to this size are checksummed when opened, in bytes.
 pub(crate) const CHECKSUM_BYTES_MAX: u64 = 256 << 20;
+/// Bytes written to see whether a disk is full, in bytes.
+pub(crate) const PROBE_BYTES: usize = 1 << 20;
+/// Folders below that of an index, counted downwards, whose files belong to it.
+pub(crate) const STORED_DEPTH_MAX: usize = 4;
 /// Broken indexes kept aside for a look; older ones are removed.
 pub(crate) const QUARANTINE_MAX: usize = 1;
 
@@ -84,12 +88,16 @@ pub(crate) const TERMS_MAX: usize = 48;
 pub(crate) const IDENTIFIERS_MAX: usize = 16;
 /// Languages, and paths, that one search may name.
 pub(crate) const FILTERS_MAX: usize = 64;
-/// Candidates fetched for each wanted hit.
+/// Chunks looked at for the definitions of one name.
+pub(crate) const SYMBOL_CANDIDATES_MAX: usize = 4_096;
+/// Different words of names that one question may stand for.
+pub(crate) const SYMBOL_WORDS_MAX: usize = 256;
+/// Words of names compared with a misspelt one.
+pub(crate) const SYMBOL_WORDS_SEEN_MAX: usize = 2_000_000;
+/// Chunks weighed by their paths for each wanted hit.
 pub(crate) const CANDIDATES_PER_HIT: usize = 8;
-/// Fewest candidates fetched.
-pub(crate) const CANDIDATES_MIN: usize = 64;
-/// Most candidates fetched, however many of them turn out stale.
-pub(crate) const CANDIDATES_MAX: usize = 4_096;
+/// Fewest chunks weighed so.
+pub(crate) const CANDIDATES_MIN: usize = 512;
 /// Changed files one search cuts again; further ones are dropped until the index has caught up.
 pub(crate) const RECUT_FILES_MAX: usize = 16;
 

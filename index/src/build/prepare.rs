@@ -10,7 +10,6 @@ use tantivy::TantivyDocument;
 
 use crate::files::content::{decode, skip_by_name};
 use crate::files::live::{ReadFailure, StatKey, read};
-use crate::files::role::role_of;
 use crate::files::skip::SkipReason;
 use crate::files::walk::Entry;
 use crate::parse::cut::Cutter;
@@ -91,7 +90,7 @@ impl Preparation<'_> {
             tracing::error!(path, "cutting a file into chunks panicked; the file is left out");
             Vec::new()
         });
-        let facts = FileFacts { id, path, role: role_of(path), hash };
+        let facts = FileFacts { id, path, hash };
         let documents: Vec<_> = chunks.iter().map(|chunk| self.fields.document(&facts, chunk, &text)).collect();
         let chunks = u32::try_from(documents.len()).unwrap_or(u32::MAX);
         Outcome::Indexed(FileRow { chunks, ..row }, documents)

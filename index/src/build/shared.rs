@@ -6,14 +6,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::build::status::{Progress, Report, Status};
+use crate::build::status::{Progress, Report, Status, Watching};
 use crate::error::IndexError;
 use crate::files::live::slashed;
 use crate::files::watch::Watch;
 use crate::limits::{COALESCE_MS, CancelFlag, Limits, NOTES_MAX, SWEEP_BLIND_SECONDS, SWEEP_SECONDS, TOUCHED_MAX};
+use crate::search::snapshot::Snapshot;
+use crate::storage::base::Base;
 
 /// What a refresh tells the caller that waits for it.
 pub(crate) enum RefreshEvent {
@@ -59,9 +61,17 @@ struct Inbox {
 #[derive(Clone)]
 pub(crate) struct View {
     /// Snapshot.
-    pub(crate) text: tantivy::Searcher,
+    pub(crate) snapshot: Arc<Snapshot>,
     /// Its generation.
     pub(crate) generation: u64,
+}
+
+impl View {
+    /// What a base has published. What is known from the view before is taken over.
+    pub(crate) fn of(base: &Base, before: Option<&Self>) -> Self {
+        let before = before.map(|view| view.snapshot.as_ref());
+        Self { snapshot: Arc::new(Snapshot::new(base.reader.searcher(), before)), generation: base.generation }
+    }
 }
 
 /// Everything that is shared.
@@ -240,7 +250,12 @@ impl Shared {
 
     /// A copy of the status.
     pub(crate) fn status(&self) -> Status {
-        lock(&self.status).clone()
+        let watching = match self.sweep_seconds.load(Ordering::Relaxed) {
+            0 => Watching::Nothing,
+            SWEEP_BLIND_SECONDS => Watching::Polling,
+            _ => Watching::Events,
+        };
+        Status { watching, ..lock(&self.status).clone() }
     }
 
     /// Changes the status.

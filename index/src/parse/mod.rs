@@ -6,4 +6,5 @@ pub(crate) mod outline;
 pub(crate) mod prose;
 pub(crate) mod split;
 pub(crate) mod symbols;
+pub(crate) mod terms;
 pub(crate) mod tokenize;

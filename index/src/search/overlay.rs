@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock};
 use crate::files::secrets::is_secret;
 use crate::limits::FILE_BYTES_MAX;
 use crate::parse::cut::{Chunk, Cutter};
+use crate::parse::terms::Terms;
+use crate::search::score::Changed;
 
 /// Buffers by relative path. Clones share texts and chunks.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +21,7 @@ pub struct Overlay {
 #[derive(Debug)]
 struct Buffer {
     text: String,
-    chunks: OnceLock<Vec<Chunk>>,
+    cut: OnceLock<(Vec<Chunk>, Vec<Terms>)>,
 }
 
 impl Overlay {
@@ -31,7 +33,7 @@ impl Overlay {
     /// Shows `text` as the content of the file at a relative path (with `/`).
     pub fn set(&mut self, path: &str, text: impl Into<String>) {
         if !is_secret(path) {
-            let buffer = Buffer { text: text.into(), chunks: OnceLock::new() };
+            let buffer = Buffer { text: text.into(), cut: OnceLock::new() };
             self.buffers.insert(path.to_owned(), Arc::new(buffer));
         }
     }
@@ -57,13 +59,15 @@ impl Overlay {
     }
 
     /// Each buffer with its chunks, which are made once. One over the limit for files has none.
-    pub(crate) fn chunks(&self) -> impl Iterator<Item = (&str, &str, &[Chunk])> {
+    pub(crate) fn cut(&self) -> impl Iterator<Item = Changed<'_>> {
         self.buffers.iter().map(|(path, buffer)| {
-            let chunks = buffer.chunks.get_or_init(|| {
+            let (chunks, terms) = buffer.cut.get_or_init(|| {
                 let small = buffer.text.len() as u64 <= FILE_BYTES_MAX;
-                if small { Cutter::default().cut(path, &buffer.text) } else { Vec::new() }
+                let chunks = if small { Cutter::default().cut(path, &buffer.text) } else { Vec::new() };
+                let terms = chunks.iter().map(|chunk| Terms::of(path, chunk, &buffer.text)).collect();
+                (chunks, terms)
             });
-            (path.as_str(), buffer.text.as_str(), chunks.as_slice())
+            Changed { path, text: &buffer.text, chunks, terms, unsaved: true }
         })
     }
 }

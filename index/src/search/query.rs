@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use crate::files::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
-use crate::limits::{IDENTIFIERS_MAX, QUERY_BYTES_MAX};
+use crate::limits::{IDENTIFIERS_MAX, QUERY_BYTES_MAX, TERMS_MAX};
 use crate::parse::tokenize::{for_each_written, tokens};
 
 /// Weight of a part of a compound identifier, relative to a word that stands alone.
@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) terms: Vec<Term>,
     /// Names that look like code, to be found exactly.
     pub(crate) identifiers: Vec<String>,
+    /// Ends of paths that the question spells out, with `/`.
+    pub(crate) paths: Vec<String>,
     /// Roles that the question asks for, so that they are not ranked lower.
     pub(crate) wanted_roles: u64,
 }
@@ -60,7 +62,30 @@ impl Plan {
         if terms.is_empty() {
             terms = self::terms(question, false);
         }
-        Self { identifiers: identifiers(question), wanted_roles: wanted_roles(&terms), terms }
+        Self {
+            identifiers: identifiers(question),
+            paths: paths(question),
+            wanted_roles: wanted_roles(&terms),
+            terms,
+        }
+    }
+
+    /// Keeps the words that tell most when there are too many. `found` counts the chunks with a word, of `all`.
+    pub(crate) fn keep_telling<E>(&mut self, found: impl Fn(&str) -> Result<u64, E>, all: u64) -> Result<(), E> {
+        if self.terms.len() <= TERMS_MAX {
+            return Ok(());
+        }
+        let mut scored = Vec::with_capacity(self.terms.len());
+        for (index, term) in self.terms.iter().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "an estimate of how rare a word is")]
+            let rare = (1.0 + all as f32 / (found(&term.token)? as f32 + 1.0)).ln();
+            scored.push((rare * term.weight, index));
+        }
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut kept: Vec<usize> = scored.into_iter().take(TERMS_MAX).map(|(_, index)| index).collect();
+        kept.sort_unstable();
+        self.terms = kept.into_iter().map(|index| self.terms[index].clone()).collect();
+        Ok(())
     }
 
     /// Whether a token is one of the question's words.
@@ -117,6 +142,26 @@ fn identifiers(question: &str) -> Vec<String> {
             if name.len() > 1 && !found.iter().any(|known| known == name) && found.len() < IDENTIFIERS_MAX {
                 found.push(name.to_owned());
             }
+        }
+    }
+    found
+}
+
+/// Paths in a question, such as `src/app.py` or `app.py`, and modules that may be paths, such as `django.db.models`.
+fn paths(question: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let is_path = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.' | '/' | '-' | '\\');
+    for run in question.split(|letter: char| !is_path(letter)) {
+        let run = run.replace('\\', "/");
+        let run = run.trim_matches(['.', '/', '-']);
+        let name = run.rsplit('/').next().unwrap_or(run);
+        let has_extension = name.rsplit_once('.').is_some_and(|(stem, extension)| {
+            !stem.is_empty()
+                && (1..=5).contains(&extension.len())
+                && extension.bytes().all(|byte| byte.is_ascii_lowercase())
+        });
+        if has_extension && found.len() < IDENTIFIERS_MAX && !found.iter().any(|known| known == run) {
+            found.push(run.to_owned());
         }
     }
     found

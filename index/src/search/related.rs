@@ -9,20 +9,18 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tantivy::collector::TopDocs;
-use tantivy::query::TermQuery;
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DocId, Score, SegmentReader, TantivyDocument, Term};
+use tantivy::{DocSet, TERMINATED, Term};
 
 use crate::error::{Doing, IndexError};
 use crate::files::live::{inside, read_text};
 use crate::files::role::{TEST, role_of};
 use crate::history::{Commit, History};
 use crate::parse::outline::{Mention, Outline, Symbol, outline};
+use crate::parse::terms::BODY;
 use crate::parse::tokenize::tokens;
 use crate::search::imports::{Resolver, family};
 use crate::search::searcher::Searcher;
-use crate::storage::document::ROLE;
 
 /// Time after which no further file is parsed, in milliseconds.
 const RELATED_MS: u64 = 400;
@@ -31,9 +29,9 @@ const PARSED_FILES_MAX: usize = 80;
 const CALLER_FILES_MAX: usize = 24;
 /// Files read for one answer.
 const READ_FILES_MAX: usize = 400;
-/// Chunks of the index looked at for the callers of one name, and for the definitions of one.
-const CALLER_CHUNKS_MAX: usize = 300;
-const DEFINER_CHUNKS_MAX: usize = 16;
+/// Files of the index considered for the callers of one name, and for the definitions of one.
+const CALLERS_CONSIDERED_MAX: usize = 300;
+const DEFINERS_CONSIDERED_MAX: usize = 16;
 /// A name that more files define says nothing about which of them is meant.
 const DEFINERS_MAX: usize = 5;
 /// Names called by one symbol that are looked up.
@@ -155,7 +153,7 @@ impl Searcher {
         files: &mut Files<'_>,
     ) -> Result<Vec<RelatedItem>, IndexError> {
         let mut found = Vec::new();
-        for other in self.files_with(self.fields.exact, name, Kind::Code, DEFINER_CHUNKS_MAX)? {
+        for other in self.files_with(self.snapshot.fields.exact, name, Kind::Code, DEFINERS_CONSIDERED_MAX)? {
             if family(&other) != family(path) {
                 continue;
             }
@@ -177,12 +175,13 @@ impl Searcher {
     ) -> Result<(), IndexError> {
         let name = called_as(place.symbol);
         let Some(token) = tokens(name).into_iter().next() else { return Ok(()) };
-        let definers = self.files_with(self.fields.exact, name, Kind::Code, DEFINER_CHUNKS_MAX)?;
+        let definers = self.files_with(self.snapshot.fields.exact, name, Kind::Code, DEFINERS_CONSIDERED_MAX)?;
         // A name that many define, or methods of the language's own types have, is taken for this one only where this
         // file is imported.
         let is_method = place.symbol.name != place.symbol.qualified;
         let common = definers.len() > DEFINERS_MAX || is_method && !is_telling(name);
-        let mut others = self.files_with(self.fields.body, &token, kind, CALLER_CHUNKS_MAX)?;
+        let mut others =
+            self.files_with(self.snapshot.fields.words[BODY], &token, kind, CALLERS_CONSIDERED_MAX)?;
         others.retain(|other| family(other) == family(place.path) && other != place.path);
         if kind.holds(place.path) {
             others.insert(0, place.path.to_owned());
@@ -226,32 +225,29 @@ impl Searcher {
         Ok(())
     }
 
-    /// The files of one kind with the best chunks that hold a term in a field, each once.
+    /// The files of one kind whose chunks hold a term in a field, those with the most such chunks first.
     fn files_with(&self, field: Field, term: &str, kind: Kind, most: usize) -> Result<Vec<String>, IndexError> {
         let doing = "looking up a name";
-        let query = TermQuery::new(Term::from_field_text(field, term), IndexRecordOption::Basic);
-        // The other kind goes last and is dropped below, so that it cannot crowd this one out.
-        let collector = TopDocs::with_limit(most).tweak_score(move |segment: &SegmentReader| {
-            let roles = segment.fast_fields().u64(ROLE).ok().map(|column| column.first_or_default_col(0));
-            move |document: DocId, score: Score| {
-                let role = roles.as_ref().map_or(0, |roles| roles.get_val(document));
-                if kind.has(role) { score } else { -1.0 }
-            }
-        });
-        let top = self.text.search(&query, &collector).doing(doing)?;
-        let mut paths: Vec<String> = Vec::new();
-        for (score, address) in top {
-            if score < 0.0 {
-                break;
-            }
-            let document: TantivyDocument = self.text.doc(address).doing(doing)?;
-            if let Some(card) = self.fields.card(&document)
-                && !paths.contains(&card.path)
-            {
-                paths.push(card.path);
+        let tables = self.snapshot.tables()?;
+        let term = Term::from_field_text(field, term);
+        let mut chunks: HashMap<u32, u32> = HashMap::new();
+        for (reader, table) in self.snapshot.text.segment_readers().iter().zip(tables.segments()) {
+            let words = reader.inverted_index(field).doing(doing)?;
+            let found = words.read_postings(&term, IndexRecordOption::Basic).doing(doing)?;
+            let Some(mut postings) = found else { continue };
+            let mut document = postings.doc();
+            while document != TERMINATED {
+                if table.is_alive(document) {
+                    *chunks.entry(table.file(document)).or_default() += 1;
+                }
+                document = postings.advance();
             }
         }
-        Ok(paths)
+        let files = (0..).zip(tables.files()).filter(|(_, (_, role))| kind.has(*role));
+        let mut files: Vec<(u32, &str)> =
+            files.filter_map(|(file, (path, _))| Some((*chunks.get(&file)?, path))).collect();
+        files.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+        Ok(files.into_iter().take(most).map(|(_, path)| path.to_owned()).collect())
     }
 }
 

@@ -3,32 +3,27 @@
 //!
 //! Refuses: to return text that is not there now, a secret, or a path outside the workspace.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use tantivy::collector::TopDocs;
-use tantivy::{DocAddress, DocId, Score, SegmentReader, TantivyDocument};
+use tantivy::TantivyDocument;
 
 use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
-use crate::files::content::decode;
-use crate::files::live::{inside, read};
-use crate::files::role::role_of;
 use crate::handle::{canonical, folder_of};
-use crate::limits::{
-    CANDIDATES_MAX, CANDIDATES_MIN, CANDIDATES_PER_HIT, FILE_BYTES_MAX, HITS_MAX, IndexDirs, RECUT_FILES_MAX,
-};
-use crate::parse::cut::{Chunk, Cutter};
+use crate::limits::{HITS_MAX, IndexDirs};
 use crate::search::filter::Filter;
 use crate::search::live::{LiveBudget, live_search};
+use crate::search::live_files::{Differing, LiveFiles};
 use crate::search::overlay::Overlay;
 use crate::search::query::Plan;
-use crate::search::score::{MemoryScorer, keep_telling, query, role_factor};
+use crate::search::rank::{Ranked, rank};
+use crate::search::score::{Changed, Corpus};
+use crate::search::snapshot::Snapshot;
 use crate::search::why::{best_name, why};
 use crate::storage::base::open_text;
-use crate::storage::document::{Card, Fields, ROLE};
+use crate::storage::document::Card;
 
 /// What a query is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -118,38 +113,19 @@ type ReportStale = Arc<dyn Fn(&str) + Send + Sync>;
 #[derive(Clone)]
 pub struct Searcher {
     pub(crate) root: PathBuf,
-    pub(crate) text: tantivy::Searcher,
-    pub(crate) fields: Fields,
+    pub(crate) snapshot: Arc<Snapshot>,
     generation: u64,
-    report_stale: Option<ReportStale>,
-}
-
-/// A passage before it is put in order.
-struct Candidate {
-    score: f32,
-    card: Card,
-    text: String,
-    unsaved: bool,
-}
-
-/// A stored file compared with the live one.
-enum Checked {
-    /// The same bytes.
-    Same(String),
-    /// Other bytes; its chunks were cut again and are among the candidates already.
-    Recut,
-    /// Not there, or not to be shown.
-    Dropped,
+    pub(crate) report_stale: Option<ReportStale>,
 }
 
 impl Searcher {
     pub(crate) fn new(
         root: PathBuf,
-        text: tantivy::Searcher,
+        snapshot: Arc<Snapshot>,
         generation: u64,
         report_stale: Option<ReportStale>,
     ) -> Self {
-        Self { root, text, fields: Fields::schema().1, generation, report_stale }
+        Self { root, snapshot, generation, report_stale }
     }
 
     /// Opens the index of a workspace for reading only, also while another process owns it.
@@ -164,7 +140,7 @@ impl Searcher {
         let generation = payload.and_then(|payload| payload.parse().ok()).unwrap_or(0);
         let reader: tantivy::IndexReader =
             text.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into().doing(doing)?;
-        Ok(Self::new(root, reader.searcher(), generation, None))
+        Ok(Self::new(root, Arc::new(Snapshot::new(reader.searcher(), None)), generation, None))
     }
 
     /// The generation of the index that this snapshot shows.
@@ -172,44 +148,73 @@ impl Searcher {
         self.generation
     }
 
-    /// Answers a question, best hit first: the best of each file, then further ones of the same files.
+    /// Answers a question, best hit first. The first hits of different files come first, unless a second one of the same
+    /// file is much better than the next file.
     ///
     /// # Errors
     /// [`IndexError::Storage`] when the index cannot be read. Stale or vanished files are no error.
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<Hit>, IndexError> {
-        if matches!(request.kind, SearchKind::Text | SearchKind::Regex) {
-            return Ok(live_search(&self.root, request, &LiveBudget::default())?.hits);
+        match request.kind {
+            SearchKind::Text | SearchKind::Regex => {
+                return Ok(live_search(&self.root, request, &LiveBudget::default())?.hits);
+            }
+            SearchKind::Symbol => return self.symbols(request),
+            SearchKind::Auto => {}
         }
         let limit = request.limit.min(HITS_MAX);
         let mut plan = Plan::of(&request.query);
         if limit == 0 || plan.terms.is_empty() && plan.identifiers.is_empty() {
             return Ok(Vec::new());
         }
-        let doing = "searching";
-        keep_telling(&mut plan, &self.text, &self.fields).doing(doing)?;
-        let mut found = Check::new(self, &plan, &request.filter);
-        found.add_overlay(&request.overlay)?;
-        let masked: Vec<&str> = request.overlay.paths().collect();
-        let query = query(&plan, &self.fields, &masked);
-        let mut wanted = (limit * CANDIDATES_PER_HIT).max(CANDIDATES_MIN);
-        let mut taken = 0;
+        plan.keep_telling(|token| self.snapshot.chunks_with(token), self.snapshot.tables()?.totals.chunks)?;
+        let mut live = LiveFiles::new(&self.root);
+        let mut differing = Differing::default();
+        let mut gate = Gate::new(&self.root);
+        let open = request.overlay.cut().filter(|file| gate.admits(file.path)).collect::<Vec<_>>();
         loop {
-            let top = self.top(&query, plan.wanted_roles, wanted).doing(doing)?;
-            let exhausted = top.len() < wanted;
-            for (score, address) in top.into_iter().skip(taken) {
-                taken += 1;
-                found.add_stored(score, address)?;
-                if found.files.len() >= limit {
-                    break;
+            let changed: Vec<Changed<'_>> = open.iter().copied().chain(differing.changed()).collect();
+            let corpus = Corpus::new(&self.snapshot, &changed, differing.gone())?;
+            let ranked = rank(&corpus, &corpus.score(&plan)?, &plan, &request.filter, limit);
+            let mut hits = Vec::with_capacity(ranked.len());
+            let mut stale = Vec::new();
+            for one in ranked {
+                match self.candidate(&corpus, one, &mut live)? {
+                    Found::Shown(candidate) => hits.push(hit(candidate, &plan)),
+                    Found::Stale(path) => stale.push(path),
+                    Found::Nothing => {}
                 }
             }
-            // Fewer files than wanted, because many chunks lie in one file or were stale: look further down.
-            if exhausted || found.files.len() >= limit || wanted >= CANDIDATES_MAX {
-                break;
+            // What is stale is cut again and competes as it is now, so the order may be another one.
+            if stale.is_empty() || !differing.take_up(&self.root, stale, self.report_stale.as_ref()) {
+                return Ok(hits);
             }
-            wanted = (wanted * 4).min(CANDIDATES_MAX);
         }
-        Ok(arrange(found.candidates, &plan, limit))
+    }
+
+    /// The chunk behind a place in the order, as it is now.
+    fn candidate(
+        &self,
+        corpus: &Corpus<'_>,
+        ranked: Ranked,
+        live: &mut LiveFiles<'_>,
+    ) -> Result<Found, IndexError> {
+        let score = ranked.score;
+        if let Some((file, chunk)) = corpus.changed_chunk(ranked.chunk) {
+            let file = corpus.changed(file);
+            let chunk = &file.chunks[chunk];
+            let text = file.text[chunk.span.clone()].to_owned();
+            let card = Card::unstored(file.path, chunk);
+            return Ok(Found::Shown(Candidate { score, card, text, unsaved: file.unsaved }));
+        }
+        let address = corpus.tables().address(ranked.chunk);
+        let document: TantivyDocument = self.snapshot.text.doc(address).doing("reading the text index")?;
+        let Some(card) = self.snapshot.fields.card(&document) else { return Ok(Found::Nothing) };
+        let Some(text) = live.text(&card) else { return Ok(Found::Stale(card.path)) };
+        let (start, end) = card.bytes;
+        Ok(match text.get(start as usize..end as usize) {
+            Some(part) => Found::Shown(Candidate { score, text: part.to_owned(), card, unsaved: false }),
+            None => Found::Nothing,
+        })
     }
 
     /// All chunks of this snapshot, in order of path and place.
@@ -219,11 +224,11 @@ impl Searcher {
     pub fn chunks(&self) -> Result<Vec<ChunkRef>, IndexError> {
         let doing = "reading the text index";
         let mut all = Vec::new();
-        for segment in self.text.segment_readers() {
+        for segment in self.snapshot.text.segment_readers() {
             let store = segment.get_store_reader(1).doing(doing)?;
             for document in segment.doc_ids_alive() {
                 let document: TantivyDocument = store.get(document).doing(doing)?;
-                if let Some(card) = self.fields.card(&document) {
+                if let Some(card) = self.snapshot.fields.card(&document) {
                     let (start, end) = card.bytes;
                     let (start_line, end_line) = card.lines;
                     all.push(ChunkRef { path: card.path, start, end, start_line, end_line, hash: card.hash });
@@ -233,161 +238,22 @@ impl Searcher {
         all.sort();
         Ok(all)
     }
-
-    fn top(
-        &self,
-        query: &dyn tantivy::query::Query,
-        wanted_roles: u64,
-        count: usize,
-    ) -> tantivy::Result<Vec<(Score, DocAddress)>> {
-        let collector = TopDocs::with_limit(count).tweak_score(move |segment: &SegmentReader| {
-            let roles = segment.fast_fields().u64(ROLE).ok().map(|column| column.first_or_default_col(0));
-            move |document: DocId, score: Score| {
-                let role = roles.as_ref().map_or(0, |roles| roles.get_val(document));
-                score * role_factor(role, wanted_roles)
-            }
-        });
-        self.text.search(query, &collector)
-    }
 }
 
-/// Collects candidates and checks them against the live files.
-struct Check<'a> {
-    searcher: &'a Searcher,
-    plan: &'a Plan,
-    filter: &'a Filter,
-    scorer: Option<MemoryScorer>,
-    cutter: Option<Cutter>,
-    checked: HashMap<String, Checked>,
-    recut: usize,
-    candidates: Vec<Candidate>,
-    /// Different files among the candidates, with their candidates.
-    files: BTreeMap<String, usize>,
+/// A passage that is shown.
+struct Candidate {
+    score: f32,
+    card: Card,
+    text: String,
+    unsaved: bool,
 }
 
-impl<'a> Check<'a> {
-    fn new(searcher: &'a Searcher, plan: &'a Plan, filter: &'a Filter) -> Self {
-        Self {
-            searcher,
-            plan,
-            filter,
-            scorer: None,
-            cutter: None,
-            checked: HashMap::new(),
-            recut: 0,
-            candidates: Vec::new(),
-            files: BTreeMap::new(),
-        }
-    }
-
-    /// Takes up unsaved buffers, but for those that the rules of the workspace keep out of the index too.
-    fn add_overlay(&mut self, overlay: &Overlay) -> Result<(), IndexError> {
-        let mut gate = Gate::new(&self.searcher.root);
-        for (path, text, chunks) in overlay.chunks() {
-            if self.filter.admits(path) && gate.admits(path) {
-                self.add_live(path, text, chunks, true)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes up one result of the text index, if its file still is what was indexed.
-    fn add_stored(&mut self, score: f32, address: DocAddress) -> Result<(), IndexError> {
-        let document: TantivyDocument = self.searcher.text.doc(address).doing("reading the text index")?;
-        let Some(card) = self.searcher.fields.card(&document) else { return Ok(()) };
-        if !self.filter.admits(&card.path) {
-            return Ok(());
-        }
-        if !self.checked.contains_key(&card.path) {
-            let checked = self.check(&card)?;
-            if !matches!(checked, Checked::Same(_))
-                && let Some(report) = &self.searcher.report_stale
-            {
-                report(&card.path);
-            }
-            self.checked.insert(card.path.clone(), checked);
-        }
-        if let Some(Checked::Same(text)) = self.checked.get(&card.path)
-            && let Some(part) = text.get(card.bytes.0 as usize..card.bytes.1 as usize)
-        {
-            let text = part.to_owned();
-            self.push(Candidate { score, card, text, unsaved: false });
-        }
-        Ok(())
-    }
-
-    /// Compares a stored file with the live one. Its whole content is hashed: time stamps may lie.
-    fn check(&mut self, card: &Card) -> Result<Checked, IndexError> {
-        let Ok((path, full)) = inside(&self.searcher.root, &card.path) else { return Ok(Checked::Dropped) };
-        // A folder that became a link would show the file under a name it was not indexed by.
-        if path != card.path {
-            return Ok(Checked::Dropped);
-        }
-        let Ok(file) = read(&full, FILE_BYTES_MAX) else { return Ok(Checked::Dropped) };
-        let same = u128::from_le_bytes(file.hash()) == card.file_hash;
-        let Ok(decoded) = decode(&path, file.bytes) else { return Ok(Checked::Dropped) };
-        if same {
-            return Ok(Checked::Same(decoded.text));
-        }
-        if self.recut >= RECUT_FILES_MAX {
-            return Ok(Checked::Dropped);
-        }
-        self.recut += 1;
-        let chunks = self.cutter.get_or_insert_default().cut(&path, &decoded.text);
-        self.add_live(&path, &decoded.text, &chunks, false)?;
-        Ok(Checked::Recut)
-    }
-
-    /// Scores chunks of a text that is not in the text index.
-    fn add_live(&mut self, path: &str, text: &str, chunks: &[Chunk], unsaved: bool) -> Result<(), IndexError> {
-        if self.scorer.is_none() {
-            let scorer =
-                MemoryScorer::new(self.plan, &self.searcher.fields, &self.searcher.text).doing("searching")?;
-            self.scorer = Some(scorer);
-        }
-        let Some(scorer) = &self.scorer else { return Ok(()) };
-        let factor = role_factor(role_of(path), self.plan.wanted_roles);
-        let scored: Vec<Candidate> = chunks
-            .iter()
-            .map(|chunk| (factor * scorer.score(path, chunk, text), chunk))
-            .filter(|(score, _)| *score > 0.0)
-            .map(|(score, chunk)| Candidate {
-                score,
-                card: Card::unstored(path, chunk),
-                text: text[chunk.span.clone()].to_owned(),
-                unsaved,
-            })
-            .collect();
-        for candidate in scored {
-            self.push(candidate);
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, candidate: Candidate) {
-        *self.files.entry(candidate.card.path.clone()).or_default() += 1;
-        self.candidates.push(candidate);
-    }
-}
-
-/// The best of each file first, then the second of each, and so on; within each round by score.
-fn arrange(mut candidates: Vec<Candidate>, plan: &Plan, limit: usize) -> Vec<Hit> {
-    candidates.sort_by(|a, b| {
-        b.score
-            .total_cmp(&a.score)
-            .then_with(|| a.card.path.cmp(&b.card.path))
-            .then(a.card.bytes.cmp(&b.card.bytes))
-    });
-    let mut rounds: HashMap<String, usize> = HashMap::new();
-    let mut ranked: Vec<(usize, Candidate)> = Vec::with_capacity(candidates.len());
-    for candidate in candidates {
-        let round = rounds.entry(candidate.card.path.clone()).or_default();
-        ranked.push((*round, candidate));
-        *round += 1;
-    }
-    // Stable, so each round stays in order of score.
-    ranked.sort_by_key(|(round, _)| *round);
-    ranked.into_iter().take(limit).map(|(_, candidate)| hit(candidate, plan)).collect()
+/// What stands behind a place in the order.
+enum Found {
+    Shown(Candidate),
+    /// A file that is not what was indexed.
+    Stale(String),
+    Nothing,
 }
 
 fn hit(candidate: Candidate, plan: &Plan) -> Hit {

@@ -9,34 +9,25 @@ use tantivy::schema::{
 };
 
 use crate::parse::cut::{Chunk, Name};
+use crate::parse::terms::{FIELDS, FieldTexts};
 use crate::parse::tokenize::TOKENIZER;
 
 /// Name of the field with a file's number.
 pub(crate) const FILE: &str = "file";
-/// Name of the field with a file's role.
-pub(crate) const ROLE: &str = "role";
+/// Name of the field with a file's path as it is.
+pub(crate) const PATH_AS_IS: &str = "path_as_is";
 
 /// The fields of the text index.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields {
     /// Number of the file's indexed state; unique for ever, so that one term deletes exactly one state.
     pub(crate) file: Field,
-    /// The path and every folder above it, as they are.
-    pub(crate) under: Field,
-    /// What the file is for.
-    pub(crate) role: Field,
+    /// The path as it is, by which chunks of one file are told together.
+    pub(crate) path_as_is: Field,
     /// Names as they are written, plain and qualified.
     pub(crate) exact: Field,
-    /// Words of the names a chunk defines.
-    pub(crate) names: Field,
-    /// Words of the path.
-    pub(crate) path: Field,
-    /// Words of enclosing symbols and signature.
-    pub(crate) context: Field,
-    /// Words of documentation.
-    pub(crate) doc: Field,
-    /// Words of the text.
-    pub(crate) body: Field,
+    /// Words of names, path, context, documentation and text, in the order of [`FieldTexts`].
+    pub(crate) words: [Field; FIELDS],
     /// What a hit shows; see [`Card`].
     pub(crate) card: Field,
 }
@@ -49,18 +40,12 @@ impl Fields {
             let indexing = TextFieldIndexing::default().set_tokenizer(tokenizer).set_index_option(option);
             TextOptions::default().set_indexing_options(indexing.set_fieldnorms(norms))
         };
-        let raw = || words(false, "raw", IndexRecordOption::Basic);
         let code = || words(true, TOKENIZER, IndexRecordOption::WithFreqs);
         let fields = Self {
             file: builder.add_u64_field(FILE, FAST | INDEXED),
-            under: builder.add_text_field("under", raw()),
-            role: builder.add_u64_field(ROLE, FAST),
-            exact: builder.add_text_field("exact", raw()),
-            names: builder.add_text_field("names", code()),
-            path: builder.add_text_field("path", code()),
-            context: builder.add_text_field("context", code()),
-            doc: builder.add_text_field("doc", code()),
-            body: builder.add_text_field("body", code()),
+            path_as_is: builder.add_text_field(PATH_AS_IS, TextOptions::default().set_fast("raw")),
+            exact: builder.add_text_field("exact", words(false, "raw", IndexRecordOption::Basic)),
+            words: ["names", "path", "context", "doc", "body"].map(|name| builder.add_text_field(name, code())),
             card: builder.add_bytes_field("card", STORED),
         };
         (builder.build(), fields)
@@ -70,22 +55,19 @@ impl Fields {
     pub(crate) fn document(&self, file: &FileFacts<'_>, chunk: &Chunk, text: &str) -> TantivyDocument {
         let mut document = TantivyDocument::new();
         document.add_u64(self.file, file.id);
-        document.add_u64(self.role, file.role);
-        for (at, _) in file.path.match_indices('/') {
-            document.add_text(self.under, &file.path[..at]);
-        }
-        document.add_text(self.under, file.path);
+        document.add_text(self.path_as_is, file.path);
         for name in &chunk.names {
             document.add_text(self.exact, &name.name);
             if name.qualified != name.name {
                 document.add_text(self.exact, &name.qualified);
             }
-            document.add_text(self.names, &name.name);
         }
-        document.add_text(self.path, file.path);
-        document.add_text(self.context, &chunk.context);
-        document.add_text(self.doc, &chunk.doc);
-        document.add_text(self.body, &text[chunk.span.clone()]);
+        let texts = FieldTexts::of(file.path, chunk, text);
+        for (index, field) in self.words.into_iter().enumerate() {
+            for part in texts.field(index) {
+                document.add_text(field, part);
+            }
+        }
         let card = Card::of(file, chunk);
         document.add_bytes(self.card, &serde_json::to_vec(&card).unwrap_or_default());
         document
@@ -104,8 +86,6 @@ pub(crate) struct FileFacts<'a> {
     pub(crate) id: u64,
     /// Relative path.
     pub(crate) path: &'a str,
-    /// See [`Fields::role`].
-    pub(crate) role: u64,
     /// Hash of the bytes on disk.
     pub(crate) hash: [u8; 16],
 }
@@ -156,6 +136,6 @@ impl Card {
 
     /// The card of a chunk that is in no index.
     pub(crate) fn unstored(path: &str, chunk: &Chunk) -> Self {
-        Self::of(&FileFacts { id: 0, path, role: 0, hash: [0; 16] }, chunk)
+        Self::of(&FileFacts { id: 0, path, hash: [0; 16] }, chunk)
     }
 }

@@ -13,7 +13,7 @@ use crate::files::live::StatKey;
 use crate::files::skip::SkipReason;
 
 /// Raised when the tables or the text index's fields change; an index of another version is made anew.
-pub(crate) const FORMAT_VERSION: i64 = 1;
+pub(crate) const FORMAT_VERSION: i64 = 2;
 
 /// What is known about one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use crate::limits::{FILE_BYTES_MAX, SNIFF_BYTES};
 use crate::search::live::Clock;
 use crate::search::live::pattern::{WORDS_MAX, Wanted};
 use crate::search::overlay::Overlay;
-use crate::search::score::role_factor;
+use crate::search::rank::role_factor;
 
 /// Matching lines noted of one file.
 pub(super) const LINES_PER_FILE_MAX: usize = 200;

@@ -21,7 +21,7 @@ use crate::search::live::Clock;
 use crate::search::live::pattern::{LineMatch, Lines, WORDS_MAX, Wanted, Words};
 use crate::search::live::scan::{Found, LINES_PER_FILE_MAX};
 use crate::search::overlay::Overlay;
-use crate::search::score::role_factor;
+use crate::search::rank::role_factor;
 use crate::search::searcher::Hit;
 use crate::search::why::{best_name, why};
 use crate::storage::document::Card;

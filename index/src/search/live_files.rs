@@ -1,0 +1,110 @@
+//! The live files behind one search: each is read once, compared with what was indexed, and cut again if it differs.
+//!
+//! Refuses: to trust time stamps; the whole content is hashed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::files::content::decode;
+use crate::files::live::{inside, read};
+use crate::limits::{FILE_BYTES_MAX, RECUT_FILES_MAX};
+use crate::parse::cut::{Chunk, Cutter};
+use crate::parse::terms::Terms;
+use crate::search::score::Changed;
+use crate::storage::document::Card;
+
+type ReportStale = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Texts of the files that are what was indexed, read at most once.
+pub(crate) struct LiveFiles<'a> {
+    root: &'a Path,
+    /// `None` for a file that is not what was indexed.
+    read: HashMap<String, Option<String>>,
+}
+
+/// Files that are not what was indexed: as they are now.
+#[derive(Default)]
+pub(crate) struct Differing {
+    changed: BTreeMap<String, Recut>,
+    /// Not there any more, or not to be shown.
+    gone: Vec<String>,
+}
+
+struct Recut {
+    text: String,
+    chunks: Vec<Chunk>,
+    terms: Vec<Terms>,
+}
+
+impl<'a> LiveFiles<'a> {
+    /// Nothing is read yet.
+    pub(crate) fn new(root: &'a Path) -> Self {
+        Self { root, read: HashMap::new() }
+    }
+
+    /// The text of a stored chunk's file, if the file still is what was indexed.
+    pub(crate) fn text(&mut self, card: &Card) -> Option<&str> {
+        if !self.read.contains_key(&card.path) {
+            let text =
+                load(self.root, &card.path).filter(|(hash, _)| *hash == card.file_hash).map(|(_, text)| text);
+            self.read.insert(card.path.clone(), text);
+        }
+        self.read.get(&card.path)?.as_deref()
+    }
+}
+
+impl Differing {
+    /// Takes up files as they are now; false when all were known before, so that asking again is no use. `report` hears
+    /// of each.
+    pub(crate) fn take_up(&mut self, root: &Path, paths: Vec<String>, report: Option<&ReportStale>) -> bool {
+        let mut cutter = Cutter::default();
+        let mut anything = false;
+        for path in paths {
+            if self.changed.contains_key(&path) || self.gone.contains(&path) {
+                continue;
+            }
+            if let Some(report) = report {
+                report(&path);
+            }
+            anything = true;
+            match load(root, &path).filter(|_| self.changed.len() < RECUT_FILES_MAX) {
+                Some((_, text)) => {
+                    let chunks = cutter.cut(&path, &text);
+                    let terms = chunks.iter().map(|chunk| Terms::of(&path, chunk, &text)).collect();
+                    self.changed.insert(path, Recut { text, chunks, terms });
+                }
+                None => self.gone.push(path),
+            }
+        }
+        anything
+    }
+
+    /// Files that are there.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = Changed<'_>> {
+        self.changed.iter().map(|(path, file)| Changed {
+            path,
+            text: &file.text,
+            chunks: &file.chunks,
+            terms: &file.terms,
+            unsaved: false,
+        })
+    }
+
+    /// Files that are not.
+    pub(crate) fn gone(&self) -> &[String] {
+        &self.gone
+    }
+}
+
+/// Hash and text of a file that may be shown.
+fn load(root: &Path, path: &str) -> Option<(u128, String)> {
+    let (relative, full) = inside(root, path).ok()?;
+    // A folder that became a link would show the file under a name it was not indexed by.
+    if relative != path {
+        return None;
+    }
+    let file = read(&full, FILE_BYTES_MAX).ok()?;
+    let hash = u128::from_le_bytes(file.hash());
+    Some((hash, decode(path, file.bytes).ok()?.text))
+}

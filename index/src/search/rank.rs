@@ -1,0 +1,135 @@
+//! Scores -> an order: chunk and file scores joined, what a file is for, and how often one file may come first.
+//!
+//! Refuses: to read anything; it works on numbers and paths.
+
+use std::collections::HashMap;
+
+use crate::files::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
+use crate::limits::{CANDIDATES_MIN, CANDIDATES_PER_HIT};
+use crate::parse::tokenize::tokens;
+use crate::search::filter::Filter;
+use crate::search::query::Plan;
+use crate::search::score::{Corpus, Scores};
+
+/// Chosen on the development sets; see `tests/eval/results/`.
+struct Mix {
+    /// Share of the whole file's score in that of its chunks.
+    file: f32,
+    /// What a file name gains whose words the question names.
+    stem: f32,
+    /// What each further chunk of one file keeps of its score.
+    decay: f32,
+}
+
+const MIX: Mix = Mix { file: 0.4, stem: 0.3, decay: 0.5 };
+/// A path that the question spells out is what it is about.
+const PATH_NAMED: f32 = 2.0;
+
+/// One chunk in order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Ranked {
+    /// Its number in the corpus.
+    pub(crate) chunk: u32,
+    /// Higher is better; comparable within one answer only.
+    pub(crate) score: f32,
+}
+
+/// How much the role of a file lowers its score.
+pub(crate) fn role_factor(role: u64, wanted: u64) -> f32 {
+    let mut factor = 1.0;
+    for (bit, lower) in [(TEST, 0.45), (EXAMPLE, 0.6), (VENDORED, 0.4), (HISTORY, 0.4), (PROSE, 0.75)] {
+        if role & bit != 0 && wanted & bit == 0 {
+            factor *= lower;
+        }
+    }
+    factor
+}
+
+/// The best `count` chunks, best first. The first chunk of each file keeps its score; each further one must do with a
+/// part of it, so that other files come between.
+pub(crate) fn rank(
+    corpus: &Corpus<'_>,
+    scores: &Scores,
+    plan: &Plan,
+    filter: &Filter,
+    count: usize,
+) -> Vec<Ranked> {
+    let best_chunk = scores.chunks.iter().copied().fold(0.0, f32::max);
+    let best_file = scores.files.iter().copied().fold(0.0, f32::max);
+    if best_chunk <= 0.0 {
+        return Vec::new();
+    }
+    let share = MIX.file / best_file.max(f32::MIN_POSITIVE);
+    let roles: Vec<f32> = corpus.files().map(|(_, role)| role_factor(role, plan.wanted_roles)).collect();
+    let mut found: Vec<(u32, Ranked)> = Vec::new();
+    for ((chunk, &score), file) in (0..).zip(&scores.chunks).zip(corpus.chunk_files()) {
+        if score > 0.0 {
+            let joined = (1.0 - MIX.file) * score / best_chunk + share * scores.files[file as usize];
+            found.push((file, Ranked { chunk, score: joined * roles[file as usize] }));
+        }
+    }
+    keep_best(
+        &mut found,
+        if filter.is_open() { (count * CANDIDATES_PER_HIT).max(CANDIDATES_MIN) } else { usize::MAX },
+    );
+    weigh_paths(&mut found, corpus, plan, filter);
+    spread(found, count)
+}
+
+/// Drops all but the best, in no order.
+fn keep_best(found: &mut Vec<(u32, Ranked)>, count: usize) {
+    if found.len() > count {
+        found.select_nth_unstable_by(count, |a, b| b.1.score.total_cmp(&a.1.score));
+        found.truncate(count);
+    }
+}
+
+/// Raises files whose paths the question speaks of, and drops those that it is not about.
+fn weigh_paths(found: &mut Vec<(u32, Ranked)>, corpus: &Corpus<'_>, plan: &Plan, filter: &Filter) {
+    let mut factors: HashMap<u32, f32> = found.iter().map(|(file, _)| (*file, 0.0)).collect();
+    for (file, (path, _)) in (0..).zip(corpus.files()) {
+        if let Some(factor) = factors.get_mut(&file)
+            && filter.admits(path)
+        {
+            let named = plan.paths.iter().any(|named| is_end_of(path, named) || is_end_of(named, path));
+            *factor = (1.0 + MIX.stem * stem_share(path, plan)) * if named { PATH_NAMED } else { 1.0 };
+        }
+    }
+    for (file, one) in found.iter_mut() {
+        one.score *= factors[file];
+    }
+    found.retain(|(_, one)| one.score > 0.0);
+}
+
+/// The share of a file name's words that the question names.
+fn stem_share(path: &str, plan: &Plan) -> f32 {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or(name);
+    let (mut named, mut all) = (0.0, 0.0);
+    for word in tokens(stem) {
+        all += 1.0;
+        if plan.term(&word).is_some() {
+            named += 1.0;
+        }
+    }
+    if all > 0.0 { named / all } else { 0.0 }
+}
+
+/// Whether a path is `end`, or ends in it at the start of a name.
+fn is_end_of(path: &str, end: &str) -> bool {
+    path.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+}
+
+fn spread(mut ranked: Vec<(u32, Ranked)>, count: usize) -> Vec<Ranked> {
+    let order =
+        |a: &(u32, Ranked), b: &(u32, Ranked)| b.1.score.total_cmp(&a.1.score).then(a.1.chunk.cmp(&b.1.chunk));
+    ranked.sort_unstable_by(order);
+    let mut earlier: HashMap<u32, i32> = HashMap::new();
+    for (file, one) in &mut ranked {
+        let before = earlier.entry(*file).or_default();
+        one.score *= MIX.decay.powi(*before);
+        *before += 1;
+    }
+    ranked.sort_unstable_by(order);
+    ranked.into_iter().take(count).map(|(_, one)| one).collect()
+}
