@@ -6,7 +6,10 @@
 mod equivalence;
 mod files;
 mod freshness;
+mod history;
+mod live;
 mod queries;
 mod recovery;
+mod related;
 mod searching;
 mod space;
