@@ -12,7 +12,7 @@ use tree_sitter::{ParseOptions, ParseState, Parser, QueryCursor, Tree};
 
 use crate::files::lines::LineStarts;
 use crate::limits::{CHUNK_NAMES_MAX, PARSE_MS_MAX};
-use crate::parse::language::{Language, language_of};
+use crate::parse::language::{Language, language_in};
 use crate::parse::prose;
 use crate::parse::split::split;
 use crate::parse::symbols::{Definition, definitions, one_line};
@@ -70,13 +70,13 @@ impl Cutter {
     /// The chunks of one text. Never fails: what cannot be parsed in time becomes windows.
     pub(crate) fn cut(&mut self, path: &str, text: &str) -> Vec<Chunk> {
         let lines = LineStarts::of(text);
-        let chunks = language_of(path).and_then(|language| self.cut_code(language, path, text, &lines));
+        let chunks = language_in(path, text).and_then(|language| self.cut_code(language, path, text, &lines));
         chunks.unwrap_or_else(|| cut_prose(path, text, &lines))
     }
 
     /// The syntax tree of a text; `None` when parsing took too long.
     pub(crate) fn parse(&mut self, language: &Language, text: &str, deadline: Instant) -> Option<Tree> {
-        self.parser.set_language(&language.grammar).ok()?;
+        self.parser.set_language(&language.grammar()).ok()?;
         let mut in_time = |_: &ParseState| {
             if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
@@ -108,6 +108,8 @@ impl Cutter {
         text: &str,
         lines: &LineStarts,
     ) -> Option<Vec<Chunk>> {
+        // Compiled first: that time is not the text's.
+        language.queries();
         let deadline = parse_deadline();
         let tree = self.parse(language, text, deadline)?;
         if mostly_broken(&tree, text.len()) {

@@ -32,6 +32,14 @@ fn check(language: &str, sample: &str) {
 fn samples_give_what_is_expected() {
     check("rust", "sample.rs");
     check("python", "sample.py");
+    check("bash", "sample.sh");
+    check("elixir", "sample.ex");
+    check("haskell", "sample.hs");
+    check("kotlin", "sample.kt");
+    check("lua", "sample.lua");
+    check("scala", "sample.scala");
+    check("swift", "sample.swift");
+    check("zig", "sample.zig");
 }
 
 #[test]
