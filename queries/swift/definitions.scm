@@ -13,10 +13,12 @@
   declaration_kind: "extension"
   name: (user_type (type_identifier) @container (type_arguments)? .)) @definition.extension
 
-(function_declaration name: (simple_identifier) @name) @definition.function
-(function_declaration name: (custom_operator) @name) @definition.function
 (function_declaration
-  name: ["+" "-" "*" "/" "%" "==" "!=" "<" ">" "<=" ">=" "+=" "-=" "*=" "/="] @name) @definition.function
+  name: [
+    (simple_identifier)
+    (custom_operator)
+    "+" "-" "*" "/" "%" "==" "!=" "<" ">" "<=" ">=" "+=" "-=" "*=" "/="
+  ] @name) @definition.function
 (protocol_function_declaration name: (simple_identifier) @name) @definition.function
 (init_declaration name: "init" @name) @definition.constructor
 (deinit_declaration "deinit" @name) @definition.method

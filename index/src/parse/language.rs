@@ -8,7 +8,7 @@ use std::sync::{LazyLock, OnceLock};
 use tree_sitter::{Language as Grammar, Query};
 
 use crate::files::content::extension;
-use crate::limits::{FIRST_LINE_BYTES_MAX, HEADER_SNIFF_BYTES, SYMBOL_DEPTH_MAX};
+use crate::limits::{DATA_NAMES_MAX, FIRST_LINE_BYTES_MAX, HEADER_SNIFF_BYTES, SYMBOL_DEPTH_MAX, SYMBOLS_MAX};
 
 /// Raised whenever chunks of the same text come out differently, so that stored ones are made again.
 const CHUNKER_VERSION: u32 = 2;
@@ -26,6 +26,8 @@ pub(crate) struct Language {
     pub(crate) separator: &'static str,
     /// How deep in the tree definitions are looked for.
     pub(crate) depth: u32,
+    /// Most names that one file defines.
+    pub(crate) names_max: usize,
     grammar: fn() -> Grammar,
     sources: Sources,
     compiled: OnceLock<Compiled>,
@@ -70,6 +72,7 @@ macro_rules! language {
             interpreters: &[],
             separator: $separator,
             depth: SYMBOL_DEPTH_MAX,
+            names_max: SYMBOLS_MAX,
             grammar: || $grammar.into(),
             sources: Sources {
                 definitions: include_str!(concat!("../../../queries/", $folder, "/definitions.scm")),
@@ -99,6 +102,11 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
         language!("lua", &["lua"], ".", tree_sitter_lua::LANGUAGE).run_by(&["lua", "luajit"]),
         language!("scala", &["scala", "sc", "sbt"], ".", tree_sitter_scala::LANGUAGE),
         language!("swift", &["swift"], ".", tree_sitter_swift::LANGUAGE),
+        language!("css", &["css"], ".", tree_sitter_css::LANGUAGE),
+        language!("html", &["html", "htm", "xhtml"], ".", tree_sitter_html::LANGUAGE).deep(24),
+        language!("json", &["json", "jsonc", "webmanifest"], ".", tree_sitter_json::LANGUAGE).few(),
+        language!("toml", &["toml"], ".", tree_sitter_toml_ng::LANGUAGE).few(),
+        language!("yaml", &["yaml", "yml"], ".", tree_sitter_yaml::LANGUAGE).few(),
         language!("zig", &["zig", "zon"], ".", tree_sitter_zig::LANGUAGE),
     ])
 });
@@ -186,9 +194,14 @@ impl Language {
     }
 
     /// Looks for definitions this deep, for a language in which blocks around definitions nest.
-    #[expect(dead_code, reason = "no language needs it yet")]
     fn deep(mut self, depth: u32) -> Self {
         self.depth = depth;
+        self
+    }
+
+    /// Holds data: of many keys only the largest sections are names.
+    fn few(mut self) -> Self {
+        self.names_max = DATA_NAMES_MAX;
         self
     }
 

@@ -59,6 +59,10 @@ pub(crate) fn definitions(
 ) -> Vec<Definition> {
     let captured = capture(language, root, text, cursor, deadline);
     let mut found = keep_widest(captured.definitions);
+    if found.len() > language.names_max {
+        found.sort_by_key(|item| (usize::MAX - item.span.len(), item.span.start));
+        found.truncate(language.names_max);
+    }
     for item in &mut found {
         item.span.end = last_end(text, &captured.leading, &item.span);
     }
@@ -269,7 +273,7 @@ fn keep_widest(mut found: Vec<Found>) -> Vec<Found> {
 }
 
 fn finish(text: &str, leading: &[Range<usize>], found: Found, parent: Option<(usize, &Definition)>) -> Definition {
-    let name = one_line(&text[found.name.clone()]);
+    let name = one_line(unquoted(&text[found.name.clone()]));
     let around = parent.map(|(_, around)| around);
     let owned = !found.owners.is_empty();
     let qualified = qualified(text, &found, &name, around);
@@ -326,6 +330,12 @@ fn has_members(kind: &str) -> bool {
 
 fn is_function(kind: &str) -> bool {
     matches!(kind, "function" | "method" | "constructor")
+}
+
+/// A name that is written in quotes, without them.
+fn unquoted(name: &str) -> &str {
+    let inside = |quote: char| name.strip_prefix(quote).and_then(|name| name.strip_suffix(quote));
+    inside('"').or_else(|| inside('\'')).filter(|name| !name.is_empty()).unwrap_or(name)
 }
 
 /// The name of an owner without generic arguments and blanks.
