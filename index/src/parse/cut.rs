@@ -112,10 +112,10 @@ impl Cutter {
         language.queries();
         let deadline = parse_deadline();
         let tree = self.parse(language, text, deadline)?;
-        if mostly_broken(&tree, text.len()) {
+        let all = self.definitions(language, &tree, text, deadline);
+        if all.is_empty() && mostly_broken(&tree, text.len()) {
             return None;
         }
-        let all = self.definitions(language, &tree, text, deadline);
         let spans = split(&tree, text, &all);
         Some(spans.into_iter().filter_map(|span| code_chunk(path, text, lines, &all, span)).collect())
     }
@@ -150,11 +150,14 @@ fn code_chunk(
     let inside: Vec<usize> = (first..all.len()).take_while(|&index| all[index].span.start < span.end).collect();
     let around = enclosing(all, first, span.start);
     // A chunk that begins with leading comments of a definition is about that definition.
-    let opens = inside.iter().copied().find(|&index| !all[index].container);
-    let subject = match (opens, around) {
-        (Some(index), Some(outer)) if all[index].local => Some(outer),
-        (Some(index), _) => Some(index),
-        (None, outer) => outer.or_else(|| inside.first().copied()),
+    let named = || inside.iter().copied().filter(|&index| !all[index].container);
+    let opens = named().find(|&index| all[index].opens_chunk());
+    // A chunk of nothing but leading comments is about what they lead to.
+    let below = || all.get(first).filter(|item| item.outer_start < span.end).map(|_| first);
+    let subject = match (named().next(), around) {
+        (Some(index), Some(outer)) if !all[index].opens_chunk() => Some(outer),
+        (Some(index), _) => opens.or(Some(index)),
+        (None, outer) => inside.first().copied().or_else(below).or(outer),
     };
     let names: Vec<&Definition> = inside.iter().map(|&index| &all[index]).filter(|item| !item.container).collect();
     let mut doc = String::new();

@@ -8,7 +8,7 @@ use std::sync::{LazyLock, OnceLock};
 use tree_sitter::{Language as Grammar, Query};
 
 use crate::files::content::extension;
-use crate::limits::{DATA_NAMES_MAX, FIRST_LINE_BYTES_MAX, HEADER_SNIFF_BYTES, SYMBOL_DEPTH_MAX, SYMBOLS_MAX};
+use crate::limits::{FIRST_LINE_BYTES_MAX, HEADER_SNIFF_BYTES, SYMBOL_DEPTH_MAX, SYMBOLS_MAX};
 
 /// Raised whenever chunks of the same text come out differently, so that stored ones are made again.
 const CHUNKER_VERSION: u32 = 2;
@@ -54,7 +54,7 @@ pub(crate) struct Compiled {
     /// `imports.scm`.
     pub(crate) imports: Query,
     /// `injections.scm`, for a language that holds others.
-    #[expect(dead_code, reason = "no language holds others yet")]
+    #[expect(dead_code, reason = "the first language that holds others follows")]
     pub(crate) injections: Option<Query>,
 }
 
@@ -92,22 +92,60 @@ macro_rules! language {
 static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
     Vec::from([
         language!("rust", &["rs"], "::", tree_sitter_rust::LANGUAGE),
-        language!("python", &["py", "pyi", "pyw"], ".", tree_sitter_python::LANGUAGE).run_by(&["python", "pypy"]),
+        language!("python", &["py", "pyi", "pyw"], ".", tree_sitter_python::LANGUAGE)
+            .named(&["build", "sconscript", "sconstruct", "workspace", "wscript"])
+            .run_by(&["python", "pypy"]),
+        #[cfg(feature = "languages-web")]
+        language!("javascript", &["js", "jsx", "mjs", "cjs"], ".", tree_sitter_javascript::LANGUAGE)
+            .run_by(&["node"]),
+        #[cfg(feature = "languages-web")]
+        language!("typescript", &["ts", "mts", "cts"], ".", tree_sitter_typescript::LANGUAGE_TYPESCRIPT)
+            .run_by(&["deno", "ts-node", "tsx"]),
+        #[cfg(feature = "languages-web")]
+        language!("tsx" as "typescript", &["tsx"], ".", tree_sitter_typescript::LANGUAGE_TSX)
+            .with_references(include_str!("../../../queries/tsx/references.scm")),
+        #[cfg(feature = "languages-systems")]
+        language!("go", &["go"], ".", tree_sitter_go::LANGUAGE),
+        #[cfg(feature = "languages-systems")]
+        language!("c", &["c", "h"], "", tree_sitter_c::LANGUAGE).deep(10),
+        #[cfg(feature = "languages-systems")]
+        language!(
+            "cpp",
+            &["cpp", "cc", "cxx", "c++", "hpp", "hh", "hxx", "h++", "ipp", "inl", "tpp", "cu", "cuh"],
+            "::",
+            tree_sitter_cpp::LANGUAGE
+        )
+        .deep(14),
+        #[cfg(feature = "languages-jvm")]
+        language!("java", &["java"], ".", tree_sitter_java::LANGUAGE),
+        #[cfg(feature = "languages-web")]
+        language!("css", &["css"], ".", tree_sitter_css::LANGUAGE),
+        #[cfg(feature = "languages-web")]
+        language!("html", &["html", "htm", "xhtml"], ".", tree_sitter_html::LANGUAGE).deep(24),
+        #[cfg(feature = "languages-systems")]
+        language!("swift", &["swift"], ".", tree_sitter_swift::LANGUAGE),
+        #[cfg(feature = "languages-systems")]
+        language!("zig", &["zig", "zon"], ".", tree_sitter_zig::LANGUAGE),
+        #[cfg(feature = "languages-jvm")]
+        language!("kotlin", &["kt", "kts"], ".", tree_sitter_kotlin_ng::LANGUAGE),
+        #[cfg(feature = "languages-jvm")]
+        language!("scala", &["scala", "sc", "sbt"], ".", tree_sitter_scala::LANGUAGE),
+        #[cfg(feature = "languages-scripting")]
         language!("bash", &["sh", "bash", "zsh", "ksh", "bats"], ".", tree_sitter_bash::LANGUAGE)
             .named(&[".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", "pkgbuild"])
             .run_by(&["bash", "sh", "zsh", "ksh", "dash"]),
-        language!("elixir", &["ex", "exs"], ".", tree_sitter_elixir::LANGUAGE).run_by(&["elixir"]),
-        language!("haskell", &["hs"], ".", tree_sitter_haskell::LANGUAGE).run_by(&["runhaskell", "runghc"]),
-        language!("kotlin", &["kt", "kts"], ".", tree_sitter_kotlin_ng::LANGUAGE),
+        #[cfg(feature = "languages-scripting")]
         language!("lua", &["lua"], ".", tree_sitter_lua::LANGUAGE).run_by(&["lua", "luajit"]),
-        language!("scala", &["scala", "sc", "sbt"], ".", tree_sitter_scala::LANGUAGE),
-        language!("swift", &["swift"], ".", tree_sitter_swift::LANGUAGE),
-        language!("css", &["css"], ".", tree_sitter_css::LANGUAGE),
-        language!("html", &["html", "htm", "xhtml"], ".", tree_sitter_html::LANGUAGE).deep(24),
+        #[cfg(feature = "languages-functional")]
+        language!("elixir", &["ex", "exs"], ".", tree_sitter_elixir::LANGUAGE).run_by(&["elixir"]),
+        #[cfg(feature = "languages-functional")]
+        language!("haskell", &["hs"], ".", tree_sitter_haskell::LANGUAGE).run_by(&["runhaskell", "runghc"]),
+        #[cfg(feature = "languages-data")]
         language!("json", &["json", "jsonc", "webmanifest"], ".", tree_sitter_json::LANGUAGE).few(),
+        #[cfg(feature = "languages-data")]
         language!("toml", &["toml"], ".", tree_sitter_toml_ng::LANGUAGE).few(),
+        #[cfg(feature = "languages-data")]
         language!("yaml", &["yaml", "yml"], ".", tree_sitter_yaml::LANGUAGE).few(),
-        language!("zig", &["zig", "zon"], ".", tree_sitter_zig::LANGUAGE),
     ])
 });
 
@@ -200,20 +238,20 @@ impl Language {
     }
 
     /// Holds data: of many keys only the largest sections are names.
+    #[cfg(feature = "languages-data")]
     fn few(mut self) -> Self {
-        self.names_max = DATA_NAMES_MAX;
+        self.names_max = crate::limits::DATA_NAMES_MAX;
         self
     }
 
     /// A dialect that has more references than the language whose folder it shares.
-    #[expect(dead_code, reason = "no language needs it yet")]
     fn with_references(mut self, references: &'static str) -> Self {
         self.sources.more_references = references;
         self
     }
 
     /// Holds other languages, as its `injections.scm` says.
-    #[expect(dead_code, reason = "no language needs it yet")]
+    #[expect(dead_code, reason = "the first language that holds others follows")]
     fn holding(mut self, injections: &'static str) -> Self {
         self.sources.injections = injections;
         self
@@ -329,9 +367,18 @@ mod tests {
         check("bin/tool", "#!/usr/bin/env -S LANG=C python3.11 -u\n", "python");
         check("bin/tool", "#!/usr/bin/python2\n", "python");
         check("bin/tool", "#!\n", "");
+        check("lib/BUILD", "", "python");
         check("bin/tool", "no script", "");
         check("a.weird", "#!/usr/bin/python\n", "");
         check(&"y".repeat(300), "", "");
+    }
+
+    #[cfg(feature = "languages-systems")]
+    #[test]
+    fn headers_are_of_the_language_that_they_look_like() {
+        check("a.h", "#ifdef __cplusplus\nextern \"C\" {\n#endif\nint f(void);\n", "c");
+        check("a.h", "namespace shop {\nint f();\n}\n", "cpp");
+        assert_ne!(recipe_of("a.h"), recipe_of("a.c"));
     }
 
     #[test]

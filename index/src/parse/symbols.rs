@@ -361,8 +361,10 @@ fn outer_start(text: &str, leading: &[Range<usize>], start: usize) -> usize {
         next -= 1;
         let range = &leading[next];
         let end = range.start + text[range.clone()].trim_end().len();
+        // A comment in documentation form means what follows even across a blank line.
+        let breaks_max = if text[range.start..].starts_with("/**") { 2 } else { 1 };
         let adjacent = text.get(end..outer).is_some_and(|gap| {
-            gap.chars().all(char::is_whitespace) && gap.bytes().filter(|&byte| byte == b'\n').count() <= 1
+            gap.chars().all(char::is_whitespace) && gap.bytes().filter(|&byte| byte == b'\n').count() <= breaks_max
         });
         let line_start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
         if !adjacent || !text[line_start..range.start].trim().is_empty() {
