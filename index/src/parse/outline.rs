@@ -59,6 +59,7 @@ pub struct Outline {
 pub fn outline(path: &str, text: &str) -> Option<Outline> {
     let language = language_in(path, text)?;
     let mut cutter = Cutter::default();
+    language.queries();
     let deadline = parse_deadline();
     let tree = cutter.parse(language, text, deadline)?;
     let lines = LineStarts::of(text);

@@ -37,6 +37,7 @@ fn samples_give_what_is_expected() {
         check("javascript", "sample.js");
         check("typescript", "sample.ts");
         check("tsx", "sample.tsx");
+        check("php", "sample.php");
     }
     #[cfg(feature = "languages-systems")]
     {
@@ -46,6 +47,10 @@ fn samples_give_what_is_expected() {
     }
     #[cfg(feature = "languages-jvm")]
     check("java", "sample.java");
+    #[cfg(feature = "languages-dotnet")]
+    check("csharp", "sample.cs");
+    #[cfg(feature = "languages-scripting")]
+    check("ruby", "sample.rb");
 }
 
 #[test]
