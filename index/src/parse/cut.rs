@@ -108,7 +108,7 @@ impl Cutter {
         text: &str,
         lines: &LineStarts,
     ) -> Option<Vec<Chunk>> {
-        // Compiled first: that time is not the text's.
+        // The time of a file does not pay for queries that its language needs first.
         language.queries();
         let deadline = parse_deadline();
         let tree = self.parse(language, text, deadline)?;
@@ -155,7 +155,9 @@ fn code_chunk(
     // A chunk of nothing but leading comments is about what they lead to.
     let below = || all.get(first).filter(|item| item.outer_start < span.end).map(|_| first);
     let subject = match (named().next(), around) {
-        (Some(index), Some(outer)) if !all[index].opens_chunk() => Some(outer),
+        (Some(index), Some(outer)) if !all[index].opens_chunk() && all[index].span.end <= all[outer].span.end => {
+            Some(outer)
+        }
         (Some(index), _) => opens.or(Some(index)),
         (None, outer) => inside.first().copied().or_else(below).or(outer),
     };

@@ -24,6 +24,8 @@ pub(crate) struct Language {
     interpreters: &'static [&'static str],
     /// What stands between the parts of a qualified name; nothing where names never are qualified.
     pub(crate) separator: &'static str,
+    /// What stands before the name of a member of a kind, where that is something else.
+    members: &'static [(&'static str, &'static str)],
     /// How deep in the tree definitions are looked for.
     pub(crate) depth: u32,
     /// Most names that one file defines.
@@ -71,6 +73,7 @@ macro_rules! language {
             file_names: &[],
             interpreters: &[],
             separator: $separator,
+            members: &[],
             depth: SYMBOL_DEPTH_MAX,
             names_max: SYMBOLS_MAX,
             grammar: || $grammar.into(),
@@ -146,6 +149,25 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
         language!("toml", &["toml"], ".", tree_sitter_toml_ng::LANGUAGE).few(),
         #[cfg(feature = "languages-data")]
         language!("yaml", &["yaml", "yml"], ".", tree_sitter_yaml::LANGUAGE).few(),
+        #[cfg(feature = "languages-dotnet")]
+        language!("csharp", &["cs", "csx"], ".", tree_sitter_c_sharp::LANGUAGE).deep(10),
+        #[cfg(feature = "languages-scripting")]
+        language!("ruby", &["rb", "rake", "gemspec", "ru", "podspec"], "::", tree_sitter_ruby::LANGUAGE)
+            .named(&[
+                "brewfile",
+                "capfile",
+                "fastfile",
+                "gemfile",
+                "guardfile",
+                "podfile",
+                "rakefile",
+                "vagrantfile",
+            ])
+            .run_by(&["jruby", "ruby"])
+            .members(&[("method", "#"), ("attribute", "#"), ("singleton_method", ".")])
+            .deep(12),
+        #[cfg(feature = "languages-web")]
+        language!("php", &["php", "phtml", "php5", "inc"], "::", tree_sitter_php::LANGUAGE_PHP).run_by(&["php"]),
     ])
 });
 
@@ -231,6 +253,12 @@ impl Language {
         self
     }
 
+    /// Writes some kinds of members with another separator (in Ruby, methods with `#`).
+    fn members(mut self, members: &'static [(&'static str, &'static str)]) -> Self {
+        self.members = members;
+        self
+    }
+
     /// Looks for definitions this deep, for a language in which blocks around definitions nest.
     fn deep(mut self, depth: u32) -> Self {
         self.depth = depth;
@@ -255,6 +283,11 @@ impl Language {
     fn holding(mut self, injections: &'static str) -> Self {
         self.sources.injections = injections;
         self
+    }
+
+    /// What stands before the name of a definition of a kind.
+    pub(crate) fn separator_of(&self, kind: &str) -> &'static str {
+        self.members.iter().find(|(member, _)| *member == kind).map_or(self.separator, |(_, separator)| *separator)
     }
 
     /// The grammar.
@@ -299,7 +332,8 @@ impl Language {
         let version =
             grammar.metadata().map_or((0, 0, 0), |it| (it.major_version, it.minor_version, it.patch_version));
         let Sources { definitions, docs, injections, .. } = self.sources;
-        let facts = format!("{} {} {} {counts:?} {version:?}", self.name, self.separator, self.depth);
+        let members = self.members;
+        let facts = format!("{} {} {members:?} {} {counts:?} {version:?}", self.name, self.separator, self.depth);
         recipe(&[facts.as_bytes(), definitions.as_bytes(), docs.as_bytes(), injections.as_bytes()])
     }
 }

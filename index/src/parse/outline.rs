@@ -58,9 +58,8 @@ pub struct Outline {
 /// took too long.
 pub fn outline(path: &str, text: &str) -> Option<Outline> {
     let language = language_in(path, text)?;
-    // Compiled first: that time is not the text's.
-    language.queries();
     let mut cutter = Cutter::default();
+    language.queries();
     let deadline = parse_deadline();
     let tree = cutter.parse(language, text, deadline)?;
     let lines = LineStarts::of(text);

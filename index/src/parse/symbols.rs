@@ -43,9 +43,7 @@ pub(crate) struct Definition {
 impl Definition {
     /// Whether a chunk should begin here: things with a body of their own, unless local to a function.
     pub(crate) fn opens_chunk(&self) -> bool {
-        !self.local
-            && self.several_lines
-            && !matches!(self.kind, "attribute" | "constant" | "property" | "type" | "variable")
+        !self.local && self.several_lines && !matches!(self.kind, "attribute" | "constant" | "variable")
     }
 }
 
@@ -121,11 +119,13 @@ struct Found {
     /// What the name belongs to, where that does not stand around the definition in the tree.
     owners: Vec<Range<usize>>,
     body_start: Option<usize>,
+    /// Where it begins without attributes.
+    plain_start: usize,
     pattern: usize,
     container: bool,
     /// Joins the definition of the same name right before it.
     clause: bool,
-    separator: &'static str,
+    language: &'static Language,
 }
 
 /// A piece of documentation.
@@ -191,17 +191,19 @@ fn capture(
         {
             let pattern = found.pattern_index;
             let body_start = body.or_else(|| body_start(node));
-            let (span, separator) = (node.byte_range(), language.separator);
+            let plain_start = plain_start(node);
+            let span = node.byte_range();
             out.definitions.push(Found {
                 kind,
                 span,
                 name,
                 owners,
                 body_start,
+                plain_start,
                 pattern,
                 container,
                 clause,
-                separator,
+                language,
             });
         }
         if out.definitions.len() >= SYMBOLS_MAX {
@@ -263,6 +265,19 @@ fn body_start(node: Node<'_>) -> Option<usize> {
     None
 }
 
+/// Where a definition begins after its attributes, annotations or decorators.
+fn plain_start(node: Node<'_>) -> usize {
+    let mut start = node.start_byte();
+    let mut cursor = node.walk();
+    for child in node.children(&mut cursor) {
+        start = child.start_byte();
+        if !matches!(child.kind(), "attribute_list" | "attributes" | "decorator" | "modifiers") {
+            break;
+        }
+    }
+    start
+}
+
 /// One definition for each name: the widest, and of equals the one whose pattern stands first.
 fn keep_widest(mut found: Vec<Found>) -> Vec<Found> {
     found.sort_by(|a, b| {
@@ -273,39 +288,60 @@ fn keep_widest(mut found: Vec<Found>) -> Vec<Found> {
 }
 
 fn finish(text: &str, leading: &[Range<usize>], found: Found, parent: Option<(usize, &Definition)>) -> Definition {
-    let name = one_line(unquoted(&text[found.name.clone()]));
+    let written = unquoted(&text[found.name.clone()]);
+    // Ruby names accessors by symbols.
+    let name = one_line(if matches!(found.kind, "attribute" | "method") {
+        written.trim_start_matches(':')
+    } else {
+        written
+    });
     let around = parent.map(|(_, around)| around);
     let owned = !found.owners.is_empty();
     let qualified = qualified(text, &found, &name, around);
     let member = owned || around.is_some_and(|around| has_members(around.kind));
-    let signature_end = found.body_start.unwrap_or(found.span.end);
     Definition {
         name,
         qualified,
-        kind: if found.kind == "function" && member { "method" } else { found.kind },
+        kind: match found.kind {
+            "function" if member => "method",
+            "method" if !owned && around.is_none() => "function",
+            kind => kind,
+        },
         outer_start: outer_start(text, leading, found.span.start),
         several_lines: text[found.span.clone()].contains('\n'),
         parent: parent.map(|(index, _)| index),
         container: found.container,
         local: around.is_some_and(|around| around.local || is_function(around.kind)),
-        signature: one_line(&text[found.span.start..signature_end]).trim_end_matches(" =").to_owned(),
+        signature: signature(text, leading, &found),
         doc: String::new(),
         span: found.span,
     }
 }
 
+/// The text up to the body, without comments after the name; without the attributes in front when they are too much.
+fn signature(text: &str, leading: &[Range<usize>], found: &Found) -> String {
+    let after = leading.partition_point(|range| range.start < found.name.end);
+    let end = match (found.body_start, leading.get(after)) {
+        (Some(body), Some(comment)) => body.min(comment.start),
+        (body, _) => body.unwrap_or(found.span.end),
+    };
+    let start = if end - found.span.start > HEADER_PART_BYTES_MAX { found.plain_start } else { found.span.start };
+    let line = one_line(text.get(start..end).unwrap_or_default());
+    line.trim_end_matches(" =").to_owned()
+}
+
 /// The name after those around it and its owners; alone in a language without a separator.
 fn qualified(text: &str, found: &Found, name: &str, around: Option<&Definition>) -> String {
-    let mut qualified = String::new();
-    if !found.separator.is_empty() {
-        let owners = found.owners.iter().map(|owner| plain(&text[owner.clone()]));
-        for part in around.map(|around| around.qualified.clone()).into_iter().chain(owners) {
-            qualified.push_str(&part);
-            qualified.push_str(found.separator);
-        }
+    let separator = found.language.separator;
+    if separator.is_empty() {
+        return name.to_owned();
     }
-    qualified.push_str(name);
-    qualified
+    let owners = found.owners.iter().map(|owner| plain(&text[owner.clone()]));
+    let before: Vec<String> = around.map(|around| around.qualified.clone()).into_iter().chain(owners).collect();
+    if before.is_empty() {
+        return name.to_owned();
+    }
+    format!("{}{}{name}", before.join(separator), found.language.separator_of(found.kind))
 }
 
 /// Whether a function directly inside is shown as a method.
@@ -329,7 +365,7 @@ fn has_members(kind: &str) -> bool {
 }
 
 fn is_function(kind: &str) -> bool {
-    matches!(kind, "function" | "method" | "constructor")
+    matches!(kind, "function" | "method" | "singleton_method" | "constructor")
 }
 
 /// A name that is written in quotes, without them.
@@ -416,10 +452,16 @@ fn add_doc(doc: &mut String, raw: &str) {
         if let Some(mark) = comment {
             let of_mark = |letter: char| mark.contains(letter) || matches!(letter, '*' | '!' | '/');
             line = line.trim_end_matches("*/").trim_start_matches(of_mark).trim();
+            line = line.trim_start_matches("<summary>").trim_end_matches("</summary>");
             // Haddock says with one more mark whether a comment is about what follows or what stands before.
             line = line.strip_prefix("| ").or(line.strip_prefix("^ ")).unwrap_or(line);
         }
-        if line.is_empty() || doc.len() + line.len() > DOC_BYTES_MAX {
+        // A line of only a tag (`<summary>`) says nothing.
+        let tag = line.starts_with('<')
+            && line.ends_with('>')
+            && !line.contains(char::is_whitespace)
+            && line.matches('<').count() == 1;
+        if line.is_empty() || tag || doc.len() + line.len() > DOC_BYTES_MAX {
             continue;
         }
         if !doc.is_empty() {

@@ -37,6 +37,7 @@ fn samples_give_what_is_expected() {
         check("javascript", "sample.js");
         check("typescript", "sample.ts");
         check("tsx", "sample.tsx");
+        check("php", "sample.php");
     }
     #[cfg(feature = "languages-systems")]
     {
@@ -77,6 +78,10 @@ fn samples_give_what_is_expected() {
         check("toml", "sample.toml");
         check("yaml", "sample.yaml");
     }
+    #[cfg(feature = "languages-dotnet")]
+    check("csharp", "sample.cs");
+    #[cfg(feature = "languages-scripting")]
+    check("ruby", "sample.rb");
 }
 
 #[test]
