@@ -36,9 +36,21 @@ pub(crate) const NOTES_MAX: usize = 20;
 pub(crate) const PARSE_MS_MAX: u64 = 2_000;
 /// Definitions read from one file.
 pub(crate) const SYMBOLS_MAX: usize = 20_000;
-/// How deep in a syntax tree definitions are looked for. Below it lie expressions, and the rare definition among them
-/// is found as part of the one around it; looking everywhere takes as long as half of parsing.
+/// Names taken from one file of data, such as JSON; a large one has thousands of keys that nobody looks up by name.
+#[cfg(feature = "languages-data")]
+pub(crate) const DATA_NAMES_MAX: usize = 200;
+/// How deep in a syntax tree definitions are looked for, unless a language says otherwise. Below it lie expressions,
+/// and the rare definition among them is found as part of the one around it; looking everywhere takes as long as half
+/// of parsing.
 pub(crate) const SYMBOL_DEPTH_MAX: u32 = 8;
+/// The part of a C header in which lines may tell that it is C++, in bytes.
+pub(crate) const HEADER_SNIFF_BYTES: usize = 64 << 10;
+/// The part of a first line that may name what runs a script, in bytes.
+pub(crate) const FIRST_LINE_BYTES_MAX: usize = 256;
+/// Nested declarators and names that are followed down to the name of one C declaration.
+pub(crate) const DECLARATORS_MAX: usize = 16;
+/// Wrappers of one definition that are looked through for its body.
+pub(crate) const BODY_STEPS_MAX: usize = 4;
 /// Chunks aim at this size, in bytes.
 pub(crate) const CHUNK_BYTES_TARGET: usize = 1_500;
 /// A definition up to this size stays whole, in bytes.

@@ -12,7 +12,7 @@ use tree_sitter::{ParseOptions, ParseState, Parser, QueryCursor, Tree};
 
 use crate::files::lines::LineStarts;
 use crate::limits::{CHUNK_NAMES_MAX, PARSE_MS_MAX};
-use crate::parse::language::{Language, language_of};
+use crate::parse::language::{Language, language_in};
 use crate::parse::prose;
 use crate::parse::split::split;
 use crate::parse::symbols::{Definition, definitions, one_line};
@@ -76,13 +76,13 @@ impl Cutter {
     /// The chunks of one text. Never fails: what cannot be parsed in time becomes windows.
     pub(crate) fn cut(&mut self, path: &str, text: &str) -> Vec<Chunk> {
         let lines = LineStarts::of(text);
-        let chunks = language_of(path).and_then(|language| self.cut_code(language, path, text, &lines));
+        let chunks = language_in(path, text).and_then(|language| self.cut_code(language, path, text, &lines));
         chunks.unwrap_or_else(|| cut_prose(path, text, &lines))
     }
 
     /// The syntax tree of a text; `None` when parsing took too long.
     pub(crate) fn parse(&mut self, language: &Language, text: &str, deadline: Instant) -> Option<Tree> {
-        self.parser.set_language(&language.grammar).ok()?;
+        self.parser.set_language(&language.grammar()).ok()?;
         let mut in_time = |_: &ParseState| {
             if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
@@ -114,12 +114,14 @@ impl Cutter {
         text: &str,
         lines: &LineStarts,
     ) -> Option<Vec<Chunk>> {
+        // The time of a file does not pay for queries that its language needs first.
+        language.queries();
         let deadline = parse_deadline();
         let tree = self.parse(language, text, deadline)?;
-        if mostly_broken(&tree, text.len()) {
+        let all = self.definitions(language, &tree, text, deadline);
+        if all.is_empty() && mostly_broken(&tree, text.len()) {
             return None;
         }
-        let all = self.definitions(language, &tree, text, deadline);
         let spans = split(&tree, text, &all);
         Some(spans.into_iter().filter_map(|span| code_chunk(path, text, lines, &all, span)).collect())
     }
@@ -154,11 +156,16 @@ fn code_chunk(
     let inside: Vec<usize> = (first..all.len()).take_while(|&index| all[index].span.start < span.end).collect();
     let around = enclosing(all, first, span.start);
     // A chunk that begins with leading comments of a definition is about that definition.
-    let opens = inside.iter().copied().find(|&index| !all[index].container);
-    let subject = match (opens, around) {
-        (Some(index), Some(outer)) if all[index].local => Some(outer),
-        (Some(index), _) => Some(index),
-        (None, outer) => outer.or_else(|| inside.first().copied()),
+    let named = || inside.iter().copied().filter(|&index| !all[index].container);
+    let opens = named().find(|&index| all[index].opens_chunk());
+    // A chunk of nothing but leading comments is about what they lead to.
+    let below = || all.get(first).filter(|item| item.outer_start < span.end).map(|_| first);
+    let subject = match (named().next(), around) {
+        (Some(index), Some(outer)) if !all[index].opens_chunk() && all[index].span.end <= all[outer].span.end => {
+            Some(outer)
+        }
+        (Some(index), _) => opens.or(Some(index)),
+        (None, outer) => inside.first().copied().or_else(below).or(outer),
     };
     let names: Vec<&Definition> = inside.iter().map(|&index| &all[index]).filter(|item| !item.container).collect();
     let mut doc = String::new();

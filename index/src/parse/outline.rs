@@ -8,7 +8,7 @@ use tree_sitter::{Node, Query, QueryCursor, StreamingIterator};
 
 use crate::files::lines::LineStarts;
 use crate::parse::cut::{Cutter, parse_deadline};
-use crate::parse::language::{Language, language_of};
+use crate::parse::language::{Language, language_in, language_of};
 
 /// Errors, references and imports reported of one text.
 const ITEMS_MAX: usize = 20_000;
@@ -57,8 +57,9 @@ pub struct Outline {
 /// The outline of a text, by the extension of its path; `None` for a language that is not parsed, or when parsing
 /// took too long.
 pub fn outline(path: &str, text: &str) -> Option<Outline> {
-    let language = language_of(path)?;
+    let language = language_in(path, text)?;
     let mut cutter = Cutter::default();
+    language.queries();
     let deadline = parse_deadline();
     let tree = cutter.parse(language, text, deadline)?;
     let lines = LineStarts::of(text);
@@ -77,8 +78,8 @@ pub fn outline(path: &str, text: &str) -> Option<Outline> {
     let root = tree.root_node();
     Some(Outline {
         symbols,
-        references: mentions(&language.references, root, text, &lines),
-        imports: mentions(&language.imports, root, text, &lines),
+        references: mentions(&language.queries().references, root, text, &lines),
+        imports: mentions(&language.queries().imports, root, text, &lines),
     })
 }
 
@@ -90,7 +91,7 @@ pub fn language_name(path: &str) -> Option<&'static str> {
 /// The byte ranges where a text does not parse; `None` for a language that is not parsed. An edit that adds none is
 /// sound as far as syntax goes.
 pub fn syntax_errors(path: &str, text: &str) -> Option<Vec<Range<usize>>> {
-    let language: &Language = language_of(path)?;
+    let language: &Language = language_in(path, text)?;
     let tree = Cutter::default().parse(language, text, parse_deadline())?;
     let mut errors = Vec::new();
     let mut cursor = tree.walk();
@@ -123,7 +124,7 @@ fn mentions(query: &'static Query, root: Node<'_>, text: &str, lines: &LineStart
             match names[capture.index as usize] {
                 "name" | "path" => name = Some(capture.node.byte_range()),
                 "import" => kind = Some("import"),
-                other => kind = other.strip_prefix("reference."),
+                other => kind = other.strip_prefix("reference.").or(kind),
             }
         }
         if let (Some(kind), Some(name)) = (kind, name) {
@@ -133,8 +134,9 @@ fn mentions(query: &'static Query, root: Node<'_>, text: &str, lines: &LineStart
             break;
         }
     }
-    found.sort_by_key(|(name, _)| (name.start, name.end));
-    found.dedup();
+    // One use of a name is of one kind: the first by alphabet is also the most telling.
+    found.sort_by_key(|(name, kind)| (name.start, name.end, *kind));
+    found.dedup_by(|later, first| later.0 == first.0);
     let mention = |(name, kind): (Range<usize>, &'static str)| Mention {
         line: lines.line_at(name.start),
         name: text[name].to_owned(),

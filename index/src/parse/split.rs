@@ -69,6 +69,7 @@ fn merge(text: &str, atoms: &[Range<usize>], opening: &[usize]) -> Vec<Range<usi
         let opens = opening.binary_search(&atom.start).is_ok();
         let small = chunk.len() < CHUNK_BYTES_MIN;
         let join = if opens { small && joined <= CHUNK_BYTES_TARGET } else { joined <= CHUNK_BYTES_TARGET };
+        let join = join || (joined <= CHUNK_BYTES_MAX && closes(&text[atom.clone()]));
         // A signature or a short lead-in stays with the statement or definition that follows.
         if join || (small && joined <= CHUNK_BYTES_MAX) {
             chunk.end = chunk.end.max(atom.end);
@@ -86,6 +87,11 @@ fn merge(text: &str, atoms: &[Range<usize>], opening: &[usize]) -> Vec<Range<usi
     }
     snap(text, &mut chunks);
     chunks
+}
+
+/// Whether a node only closes what stands before it.
+fn closes(node: &str) -> bool {
+    node == "end" || (node.len() <= 3 && node.bytes().all(|byte| b")]};,>".contains(&byte)))
 }
 
 /// Moves each start back to the start of its line when only blanks stand before it, and closes gaps, so that
