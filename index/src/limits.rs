@@ -38,6 +38,9 @@ pub(crate) const PARSE_MS_MAX: u64 = 2_000;
 pub(crate) const INJECTIONS_MAX: usize = 64;
 /// Definitions read from one file.
 pub(crate) const SYMBOLS_MAX: usize = 20_000;
+/// Names taken from one file of data, such as JSON; a large one has thousands of keys that nobody looks up by name.
+#[cfg(feature = "languages-data")]
+pub(crate) const DATA_NAMES_MAX: usize = 200;
 /// How deep in a syntax tree definitions are looked for, unless a language says otherwise. Below it lie expressions,
 /// and the rare definition among them is found as part of the one around it; looking everywhere takes as long as half
 /// of parsing.

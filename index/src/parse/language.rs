@@ -8,7 +8,7 @@ use std::sync::{LazyLock, OnceLock};
 use tree_sitter::{Language as Grammar, Query};
 
 use crate::files::content::extension;
-use crate::limits::{FIRST_LINE_BYTES_MAX, HEADER_SNIFF_BYTES, SYMBOL_DEPTH_MAX};
+use crate::limits::{FIRST_LINE_BYTES_MAX, HEADER_SNIFF_BYTES, SYMBOL_DEPTH_MAX, SYMBOLS_MAX};
 
 /// Raised whenever chunks of the same text come out differently, so that stored ones are made again.
 const CHUNKER_VERSION: u32 = 2;
@@ -28,6 +28,8 @@ pub(crate) struct Language {
     members: &'static [(&'static str, &'static str)],
     /// How deep in the tree definitions are looked for.
     pub(crate) depth: u32,
+    /// Most names that one file defines.
+    pub(crate) names_max: usize,
     grammar: fn() -> Grammar,
     sources: Sources,
     compiled: OnceLock<Compiled>,
@@ -72,6 +74,7 @@ macro_rules! language {
             separator: $separator,
             members: &[],
             depth: SYMBOL_DEPTH_MAX,
+            names_max: SYMBOLS_MAX,
             grammar: || $grammar.into(),
             sources: Sources {
                 definitions: include_str!(concat!("../../../queries/", $folder, "/definitions.scm")),
@@ -117,6 +120,34 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
         .deep(12),
         #[cfg(feature = "languages-jvm")]
         language!("java", &["java"], ".", tree_sitter_java::LANGUAGE),
+        #[cfg(feature = "languages-web")]
+        language!("css", &["css"], ".", tree_sitter_css::LANGUAGE),
+        #[cfg(feature = "languages-web")]
+        language!("html", &["html", "htm", "xhtml"], ".", tree_sitter_html::LANGUAGE).deep(24),
+        #[cfg(feature = "languages-systems")]
+        language!("swift", &["swift"], ".", tree_sitter_swift::LANGUAGE),
+        #[cfg(feature = "languages-systems")]
+        language!("zig", &["zig", "zon"], ".", tree_sitter_zig::LANGUAGE),
+        #[cfg(feature = "languages-jvm")]
+        language!("kotlin", &["kt", "kts"], ".", tree_sitter_kotlin_ng::LANGUAGE),
+        #[cfg(feature = "languages-jvm")]
+        language!("scala", &["scala", "sc", "sbt"], ".", tree_sitter_scala::LANGUAGE),
+        #[cfg(feature = "languages-scripting")]
+        language!("bash", &["sh", "bash", "zsh", "ksh", "bats"], ".", tree_sitter_bash::LANGUAGE)
+            .named(&[".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", "pkgbuild"])
+            .run_by(&["bash", "sh", "zsh", "ksh", "dash"]),
+        #[cfg(feature = "languages-scripting")]
+        language!("lua", &["lua"], ".", tree_sitter_lua::LANGUAGE).run_by(&["lua", "luajit"]),
+        #[cfg(feature = "languages-functional")]
+        language!("elixir", &["ex", "exs"], ".", tree_sitter_elixir::LANGUAGE).run_by(&["elixir"]),
+        #[cfg(feature = "languages-functional")]
+        language!("haskell", &["hs"], ".", tree_sitter_haskell::LANGUAGE).run_by(&["runhaskell", "runghc"]),
+        #[cfg(feature = "languages-data")]
+        language!("json", &["json", "jsonc", "webmanifest"], ".", tree_sitter_json::LANGUAGE).few(),
+        #[cfg(feature = "languages-data")]
+        language!("toml", &["toml"], ".", tree_sitter_toml_ng::LANGUAGE).few(),
+        #[cfg(feature = "languages-data")]
+        language!("yaml", &["yaml", "yml"], ".", tree_sitter_yaml::LANGUAGE).few(),
         #[cfg(feature = "languages-dotnet")]
         language!("csharp", &["cs", "csx"], ".", tree_sitter_c_sharp::LANGUAGE).deep(10),
         #[cfg(feature = "languages-scripting")]
@@ -230,6 +261,13 @@ impl Language {
     /// Looks for definitions this deep, for a language in which blocks around definitions nest.
     fn deep(mut self, depth: u32) -> Self {
         self.depth = depth;
+        self
+    }
+
+    /// Holds data: of many keys only the largest sections are names.
+    #[cfg(feature = "languages-data")]
+    fn few(mut self) -> Self {
+        self.names_max = crate::limits::DATA_NAMES_MAX;
         self
     }
 

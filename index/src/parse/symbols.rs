@@ -61,21 +61,58 @@ pub(crate) fn definitions(
     captured.leading.sort_by_key(|range| range.start);
     captured.docs.sort_by_key(|doc| doc.span.start);
     let mut found = keep_widest(captured.definitions);
+    if found.len() > language.names_max {
+        found.sort_by_key(|item| (usize::MAX - item.span.len(), item.span.start));
+        found.truncate(language.names_max);
+    }
+    for item in &mut found {
+        item.span.end = last_end(text, &captured.leading, &item.span);
+    }
     found.sort_by_key(|item| (item.span.start, usize::MAX - item.span.end, item.name.start));
     let mut all: Vec<Definition> = Vec::with_capacity(found.len());
     let mut open: Vec<usize> = Vec::new();
     for item in found {
         // Two names of one statement stand beside each other, not one inside the other.
+        let mut before = None;
         while open.last().is_some_and(|&index| all[index].span.end < item.span.end || all[index].span == item.span)
         {
-            open.pop();
+            before = open.pop();
         }
         let parent = open.last().copied();
+        if item.clause
+            && let Some(first) = before
+            && all[first].kind == item.kind
+            && all[first].name == text[item.name.clone()]
+        {
+            all[first].span.end = item.span.end;
+            all[first].several_lines = true;
+            open.push(first);
+            continue;
+        }
         open.push(all.len());
         all.push(finish(text, &captured.leading, item, parent.map(|index| (index, &all[index]))));
     }
     attach_docs(&mut all, text, &captured.docs);
     all
+}
+
+/// Where a definition ends without blanks and without whole lines of comment behind it: where indentation closes a
+/// body, some grammars count what stands before the next definition as part of this one.
+fn last_end(text: &str, leading: &[Range<usize>], span: &Range<usize>) -> usize {
+    let trimmed = |end: usize| span.start + text[span.start..end].trim_end().len();
+    let mut end = trimmed(span.end);
+    let mut next = leading.partition_point(|range| range.end <= span.end.max(end));
+    while next > 0 {
+        next -= 1;
+        let range = &leading[next];
+        let line_start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
+        let behind = range.start > span.start && range.start < end && trimmed(range.end.min(span.end)) == end;
+        if !behind || line_start <= span.start || !text[line_start..range.start].trim().is_empty() {
+            break;
+        }
+        end = trimmed(range.start);
+    }
+    end
 }
 
 /// A definition as captured.
@@ -90,6 +127,8 @@ struct Found {
     plain_start: usize,
     pattern: usize,
     container: bool,
+    /// Joins the definition of the same name right before it.
+    clause: bool,
     language: &'static Language,
 }
 
@@ -127,6 +166,7 @@ fn capture(
         let mut definition = None;
         let mut name = None;
         let mut body = None;
+        let mut clause = false;
         let mut owners = Vec::new();
         for capture in found.captures() {
             let range = capture.node.byte_range();
@@ -142,6 +182,7 @@ fn capture(
                 "owner" => owners.push(range),
                 "declarator" => name = Some((declared(capture.node, &mut owners), false)),
                 "body" => body = Some(range.start),
+                "clause" => clause = true,
                 other => {
                     if let Some(kind) = other.strip_prefix("definition.") {
                         definition = Some((kind, capture.node));
@@ -156,8 +197,18 @@ fn capture(
             let body_start = body.or_else(|| body_start(node));
             let plain_start = plain_start(node);
             let span = node.byte_range();
-            let found = Found { kind, span, name, owners, body_start, plain_start, pattern, container, language };
-            out.definitions.push(found);
+            out.definitions.push(Found {
+                kind,
+                span,
+                name,
+                owners,
+                body_start,
+                plain_start,
+                pattern,
+                container,
+                clause,
+                language,
+            });
         }
         if out.definitions.len() >= SYMBOLS_MAX {
             break;
@@ -238,8 +289,13 @@ fn keep_widest(mut found: Vec<Found>) -> Vec<Found> {
 }
 
 fn finish(text: &str, leading: &[Range<usize>], found: Found, parent: Option<(usize, &Definition)>) -> Definition {
+    let written = unquoted(&text[found.name.clone()]);
     // Ruby names accessors by symbols.
-    let name = one_line(text[found.name.clone()].trim_start_matches(':'));
+    let name = one_line(if matches!(found.kind, "attribute" | "method") {
+        written.trim_start_matches(':')
+    } else {
+        written
+    });
     let around = parent.map(|(_, around)| around);
     let owned = !found.owners.is_empty();
     let qualified = qualified(text, &found, &name, around);
@@ -271,7 +327,8 @@ fn signature(text: &str, leading: &[Range<usize>], found: &Found) -> String {
         (body, _) => body.unwrap_or(found.span.end),
     };
     let start = if end - found.span.start > HEADER_PART_BYTES_MAX { found.plain_start } else { found.span.start };
-    one_line(text.get(start..end).unwrap_or_default())
+    let line = one_line(text.get(start..end).unwrap_or_default());
+    line.trim_end_matches(" =").to_owned()
 }
 
 /// The name after those around it and its owners; alone in a language without a separator.
@@ -292,12 +349,30 @@ fn qualified(text: &str, found: &Found, name: &str, around: Option<&Definition>)
 fn has_members(kind: &str) -> bool {
     matches!(
         kind,
-        "class" | "trait" | "impl" | "interface" | "struct" | "enum" | "union" | "record" | "object" | "extension"
+        "class"
+            | "trait"
+            | "impl"
+            | "interface"
+            | "struct"
+            | "enum"
+            | "union"
+            | "record"
+            | "object"
+            | "extension"
+            | "actor"
+            | "protocol"
+            | "given"
     )
 }
 
 fn is_function(kind: &str) -> bool {
     matches!(kind, "function" | "method" | "singleton_method" | "constructor")
+}
+
+/// A name that is written in quotes, without them.
+fn unquoted(name: &str) -> &str {
+    let inside = |quote: char| name.strip_prefix(quote).and_then(|name| name.strip_suffix(quote));
+    inside('"').or_else(|| inside('\'')).filter(|name| !name.is_empty()).unwrap_or(name)
 }
 
 /// The name of an owner without generic arguments and blanks.
@@ -368,7 +443,10 @@ fn add_doc(doc: &mut String, raw: &str) {
     let raw = match comment {
         Some(&"=begin") => raw.trim_start_matches("=begin").trim_end_matches("=end"),
         Some(_) => raw.trim_end_matches("-->").trim_end_matches("-}").trim_end_matches("*)"),
-        None => raw.trim_start_matches(['r', 'R', 'b', 'u', 'f']).trim_matches(['"', '\'']),
+        None => {
+            let quoted = raw.trim_start_matches(['~', 'r', 'R', 'b', 'u', 'f', 's', 'S']);
+            if quoted.starts_with(['"', '\'']) { quoted.trim_matches(['"', '\'']) } else { raw }
+        }
     };
     for line in raw.lines() {
         let mut line = line.trim();
@@ -376,6 +454,8 @@ fn add_doc(doc: &mut String, raw: &str) {
             let of_mark = |letter: char| mark.contains(letter) || matches!(letter, '*' | '!' | '/');
             line = line.trim_end_matches("*/").trim_start_matches(of_mark).trim();
             line = line.trim_start_matches("<summary>").trim_end_matches("</summary>");
+            // Haddock says with one more mark whether a comment is about what follows or what stands before.
+            line = line.strip_prefix("| ").or(line.strip_prefix("^ ")).unwrap_or(line);
         }
         // A line of only a tag (`<summary>`) says nothing.
         let tag = line.starts_with('<')

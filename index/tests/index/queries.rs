@@ -47,6 +47,37 @@ fn samples_give_what_is_expected() {
     }
     #[cfg(feature = "languages-jvm")]
     check("java", "sample.java");
+    #[cfg(feature = "languages-jvm")]
+    {
+        check("kotlin", "sample.kt");
+        check("scala", "sample.scala");
+    }
+    #[cfg(feature = "languages-systems")]
+    {
+        check("swift", "sample.swift");
+        check("zig", "sample.zig");
+    }
+    #[cfg(feature = "languages-scripting")]
+    {
+        check("bash", "sample.sh");
+        check("lua", "sample.lua");
+    }
+    #[cfg(feature = "languages-functional")]
+    {
+        check("elixir", "sample.ex");
+        check("haskell", "sample.hs");
+    }
+    #[cfg(feature = "languages-web")]
+    {
+        check("css", "sample.css");
+        check("html", "sample.html");
+    }
+    #[cfg(feature = "languages-data")]
+    {
+        check("json", "sample.json");
+        check("toml", "sample.toml");
+        check("yaml", "sample.yaml");
+    }
     #[cfg(feature = "languages-dotnet")]
     check("csharp", "sample.cs");
     #[cfg(feature = "languages-scripting")]
