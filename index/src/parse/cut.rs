@@ -12,6 +12,7 @@ use tree_sitter::{ParseOptions, ParseState, Parser, QueryCursor, Tree};
 
 use crate::files::lines::LineStarts;
 use crate::limits::{CHUNK_NAMES_MAX, PARSE_MS_MAX};
+use crate::parse::inject::{Injected, injected};
 use crate::parse::language::{Language, language_in};
 use crate::parse::prose;
 use crate::parse::split::split;
@@ -82,7 +83,19 @@ impl Cutter {
 
     /// The syntax tree of a text; `None` when parsing took too long.
     pub(crate) fn parse(&mut self, language: &Language, text: &str, deadline: Instant) -> Option<Tree> {
+        self.parse_range(language, text, None, deadline)
+    }
+
+    /// The same of a part of the text only; offsets are those of the whole text.
+    pub(crate) fn parse_range(
+        &mut self,
+        language: &Language,
+        text: &str,
+        part: Option<tree_sitter::Range>,
+        deadline: Instant,
+    ) -> Option<Tree> {
         self.parser.set_language(&language.grammar()).ok()?;
+        self.parser.set_included_ranges(part.as_slice()).ok()?;
         let mut in_time = |_: &ParseState| {
             if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
@@ -96,15 +109,18 @@ impl Cutter {
         tree
     }
 
-    /// The definitions of a parsed text.
+    /// The definitions of a parsed text and of the pieces of other languages in it.
     pub(crate) fn definitions(
         &mut self,
         language: &'static Language,
         tree: &Tree,
+        injected: &[Injected],
         text: &str,
         deadline: Instant,
     ) -> Vec<Definition> {
-        definitions(language, tree.root_node(), text, &mut self.cursor, deadline)
+        let inner = injected.iter().map(|piece| (piece.language, piece.tree.root_node()));
+        let trees: Vec<_> = std::iter::once((language, tree.root_node())).chain(inner).collect();
+        definitions(&trees, text, &mut self.cursor, deadline)
     }
 
     fn cut_code(
@@ -118,11 +134,12 @@ impl Cutter {
         language.queries();
         let deadline = parse_deadline();
         let tree = self.parse(language, text, deadline)?;
-        let all = self.definitions(language, &tree, text, deadline);
+        let injected = injected(self, language, &tree, text, deadline);
+        let all = self.definitions(language, &tree, &injected, text, deadline);
         if all.is_empty() && mostly_broken(&tree, text.len()) {
             return None;
         }
-        let spans = split(&tree, text, &all);
+        let spans = split(&tree, &injected, text, &all);
         Some(spans.into_iter().filter_map(|span| code_chunk(path, text, lines, &all, span)).collect())
     }
 }

@@ -56,7 +56,6 @@ pub(crate) struct Compiled {
     /// `imports.scm`.
     pub(crate) imports: Query,
     /// `injections.scm`, for a language that holds others.
-    #[expect(dead_code, reason = "the first language that holds others follows")]
     pub(crate) injections: Option<Query>,
 }
 
@@ -110,7 +109,7 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
         #[cfg(feature = "languages-systems")]
         language!("go", &["go"], ".", tree_sitter_go::LANGUAGE),
         #[cfg(feature = "languages-systems")]
-        language!("c", &["c", "h"], "", tree_sitter_c::LANGUAGE).deep(10),
+        language!("c", &["c", "h"], "", tree_sitter_c::LANGUAGE),
         #[cfg(feature = "languages-systems")]
         language!(
             "cpp",
@@ -118,7 +117,7 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
             "::",
             tree_sitter_cpp::LANGUAGE
         )
-        .deep(14),
+        .deep(12),
         #[cfg(feature = "languages-jvm")]
         language!("java", &["java"], ".", tree_sitter_java::LANGUAGE),
         #[cfg(feature = "languages-web")]
@@ -165,7 +164,7 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
             ])
             .run_by(&["jruby", "ruby"])
             .members(&[("method", "#"), ("attribute", "#"), ("singleton_method", ".")])
-            .deep(12),
+            .deep(10),
         #[cfg(feature = "languages-web")]
         language!("php", &["php", "phtml", "php5", "inc"], "::", tree_sitter_php::LANGUAGE_PHP).run_by(&["php"]),
     ])
