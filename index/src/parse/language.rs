@@ -90,6 +90,10 @@ macro_rules! language {
     };
 }
 
+/// Scripts and styles of pages, and of components written as pages.
+#[cfg(feature = "languages-web")]
+const PAGE_PIECES: &str = include_str!("../../../queries/html/injections.scm");
+
 /// Every language, one line each.
 static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
     Vec::from([
@@ -123,7 +127,13 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
         #[cfg(feature = "languages-web")]
         language!("css", &["css"], ".", tree_sitter_css::LANGUAGE),
         #[cfg(feature = "languages-web")]
-        language!("html", &["html", "htm", "xhtml"], ".", tree_sitter_html::LANGUAGE).deep(24),
+        language!("html", &["html", "htm", "xhtml"], ".", tree_sitter_html::LANGUAGE)
+            .deep(24)
+            .holding(PAGE_PIECES),
+        #[cfg(feature = "languages-web")]
+        language!("vue" as "html", &["vue"], ".", tree_sitter_html::LANGUAGE).deep(24).holding(PAGE_PIECES),
+        #[cfg(feature = "languages-web")]
+        language!("svelte" as "html", &["svelte"], ".", tree_sitter_html::LANGUAGE).deep(24).holding(PAGE_PIECES),
         #[cfg(feature = "languages-systems")]
         language!("swift", &["swift"], ".", tree_sitter_swift::LANGUAGE),
         #[cfg(feature = "languages-systems")]
@@ -278,7 +288,6 @@ impl Language {
     }
 
     /// Holds other languages, as its `injections.scm` says.
-    #[expect(dead_code, reason = "the first language that holds others follows")]
     fn holding(mut self, injections: &'static str) -> Self {
         self.sources.injections = injections;
         self

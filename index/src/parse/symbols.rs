@@ -61,9 +61,11 @@ pub(crate) fn definitions(
     captured.leading.sort_by_key(|range| range.start);
     captured.docs.sort_by_key(|doc| doc.span.start);
     let mut found = keep_widest(captured.definitions);
-    if found.len() > language.names_max {
+    // A file counts as one of its outer language.
+    let names_max = trees.first().map_or(SYMBOLS_MAX, |(language, _)| language.names_max);
+    if found.len() > names_max {
         found.sort_by_key(|item| (usize::MAX - item.span.len(), item.span.start));
-        found.truncate(language.names_max);
+        found.truncate(names_max);
     }
     for item in &mut found {
         item.span.end = last_end(text, &captured.leading, &item.span);
