@@ -93,6 +93,23 @@ pub(crate) const CANDIDATES_MAX: usize = 4_096;
 /// Changed files one search cuts again; further ones are dropped until the index has caught up.
 pub(crate) const RECUT_FILES_MAX: usize = 16;
 
+/// Most bytes of a set file or result file.
+pub(crate) const EVAL_SET_BYTES_MAX: u64 = 64 << 20;
+/// Most questions of one evaluation.
+pub(crate) const EVAL_TASKS_MAX: usize = 20_000;
+/// Most documents that a set carries.
+pub(crate) const EVAL_DOCUMENTS_MAX: usize = 100_000;
+/// Most bytes of one tree that is laid out.
+pub(crate) const EVAL_TREE_BYTES_MAX: u64 = 4 << 30;
+/// Hits asked of each search of an evaluation.
+pub(crate) const EVAL_HITS: usize = 40;
+/// Trees that are laid out, indexed and searched at the same time, at most.
+pub(crate) const EVAL_JOBS_MAX: usize = 8;
+/// Resamples of one confidence interval.
+pub(crate) const BOOTSTRAP_ROUNDS: usize = 2_000;
+/// Where chance begins, so that two runs over the same answers print the same intervals.
+pub(crate) const EVAL_SEED: u64 = 0x0066_616d_696c_6961;
+
 /// What a caller may choose about an index. The defaults suit a laptop.
 #[derive(Debug, Clone)]
 pub struct Limits {
