@@ -110,6 +110,15 @@ pub(crate) const BOOTSTRAP_ROUNDS: usize = 2_000;
 /// Where chance begins, so that two runs over the same answers print the same intervals.
 pub(crate) const EVAL_SEED: u64 = 0x0066_616d_696c_6961;
 
+/// Commits of a user's history that are looked at for questions, newest first.
+pub(crate) const OWN_COMMITS_MAX: usize = 5_000;
+/// Files of a user's repository that are read for questions.
+pub(crate) const OWN_FILES_MAX: usize = 20_000;
+/// Documented functions of a user's repository that are considered.
+pub(crate) const OWN_CANDIDATES_MAX: usize = 50_000;
+/// Bytes of a question that is made from documentation or a commit.
+pub(crate) const OWN_QUERY_BYTES_MAX: usize = 4_000;
+
 /// What a caller may choose about an index. The defaults suit a laptop.
 #[derive(Debug, Clone)]
 pub struct Limits {

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use git2::{ObjectType, Oid, Repository, RepositoryOpenFlags};
+use git2::{FileMode, ObjectType, Oid, Repository, RepositoryOpenFlags};
 
 use crate::eval::EvalError;
 use crate::eval::task::documents;
@@ -89,13 +89,7 @@ impl Layout {
         let slug = name.replace('/', "+");
         let folder = self.work.join("trees").join(&slug).join(&key.as_str()[..16]);
         let shared = self.work.join("blobs").join(&slug);
-        finished(&folder, |part| {
-            let mut writer = TreeWriter { repository, shared: &shared, cancel, files: 0, bytes: 0 };
-            writer.write(tree, part).map_err(|error| match error {
-                Stop::Git(error) => missing(error.message().to_owned()),
-                Stop::Eval(error) => error,
-            })
-        })?;
+        finished(&folder, |part| write_tree(repository, tree, part, &shared, cancel))?;
         Ok(folder)
     }
 
@@ -138,9 +132,42 @@ fn finished(folder: &Path, fill: impl FnOnce(&Path) -> Result<(), EvalError>) ->
     fs::rename(&part, folder).map_err(EvalError::files("finishing a folder", folder))
 }
 
+/// Writes a whole tree into an empty folder.
+pub(crate) fn write_tree(
+    repository: &Repository,
+    tree: Oid,
+    folder: &Path,
+    shared: &Path,
+    cancel: &CancelFlag,
+) -> Result<(), EvalError> {
+    let mut writer = TreeWriter { repository, shared, cancel, files: 0, bytes: 0 };
+    writer.write(tree, folder).map_err(|stop| stop.into_error(repository))
+}
+
+/// Turns a folder that holds the tree `from` into one that holds the tree `to`, by the files in which they differ.
+pub(crate) fn change_tree(
+    repository: &Repository,
+    (from, to): (Oid, Oid),
+    folder: &Path,
+    shared: &Path,
+    cancel: &CancelFlag,
+) -> Result<(), EvalError> {
+    let mut writer = TreeWriter { repository, shared, cancel, files: 0, bytes: 0 };
+    writer.change((from, to), folder).map_err(|stop| stop.into_error(repository))
+}
+
 enum Stop {
     Git(git2::Error),
     Eval(EvalError),
+}
+
+impl Stop {
+    fn into_error(self, repository: &Repository) -> EvalError {
+        match self {
+            Self::Git(error) => EvalError::git(repository, &error),
+            Self::Eval(error) => error,
+        }
+    }
 }
 
 impl From<git2::Error> for Stop {
@@ -186,6 +213,40 @@ impl TreeWriter<'_> {
                     _ => {}
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, (from, to): (Oid, Oid), folder: &Path) -> Result<(), Stop> {
+        let odb = self.repository.odb()?;
+        let (from, to) = (self.repository.find_tree(from)?, self.repository.find_tree(to)?);
+        let diff = self.repository.diff_tree_to_tree(Some(&from), Some(&to), None)?;
+        let plain = |path: Option<&Path>| {
+            let path = path?.to_str().filter(|path| path.split('/').all(is_plain_name))?;
+            Some(folder.join(path))
+        };
+        // What goes makes room first: a file may take the name of a folder.
+        for path in diff.deltas().filter_map(|delta| plain(delta.old_file().path())) {
+            // Never written through: the file has other names in other trees. One that is not there was left out.
+            let _ = fs::remove_file(&path);
+            let mut parent = path.parent();
+            while let Some(empty) = parent.filter(|parent| *parent != folder && fs::remove_dir(parent).is_ok()) {
+                parent = empty.parent();
+            }
+        }
+        for delta in diff.deltas() {
+            let file = delta.new_file();
+            let Some(path) = plain(file.path()) else { continue };
+            if !file.exists()
+                || !matches!(file.mode(), FileMode::Blob | FileMode::BlobExecutable | FileMode::BlobGroupWritable)
+            {
+                continue;
+            }
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).map_err(|error| self.stop(error, parent))?;
+            }
+            let (size, _) = odb.read_header(file.id())?;
+            self.file(file.id(), size as u64, &path)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 pub mod compare;
 pub mod layout;
+pub mod own;
 pub mod report;
 pub mod run;
 mod score;
@@ -63,6 +64,11 @@ pub enum EvalError {
 impl EvalError {
     pub(crate) fn input(path: &Path, line: Option<usize>, reason: impl ToString) -> Self {
         Self::Input { path: path.to_owned(), line, reason: reason.to_string() }
+    }
+
+    pub(crate) fn git(repository: &git2::Repository, error: &git2::Error) -> Self {
+        let folder = repository.path().to_owned();
+        Self::Repository { name: "what was asked for".to_owned(), folder, reason: error.message().to_owned() }
     }
 
     pub(crate) fn files(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {

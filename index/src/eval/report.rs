@@ -44,9 +44,10 @@ pub(crate) fn score_names<'a>(tasks: impl IntoIterator<Item = &'a TaskResult>) -
     names
 }
 
-/// What a mean counts once: each language of a set that has several, else each question.
+/// What a mean counts once: each language of a set that has several, else each question. In one's own repository the
+/// languages are not of equal weight.
 pub(crate) fn group_of(task: &TaskResult) -> &str {
-    &task.language
+    if task.set.starts_with("own-") { "" } else { &task.language }
 }
 
 /// The results by set, in the order of the sets' names.
@@ -76,7 +77,7 @@ fn one_set(text: &mut String, set: &str, tasks: &[&TaskResult], outcome: &Outcom
     let left = outcome.not_asked.get(set).copied().unwrap_or(0);
     let left = if left > 0 { format!(", {left} not asked") } else { String::new() };
     let languages: BTreeSet<&str> = tasks.iter().map(|task| task.language.as_str()).collect();
-    let macro_mean = if languages.len() > 1 { ", means over languages" } else { "" };
+    let macro_mean = if languages.len() > 1 && !set.starts_with("own-") { ", means over languages" } else { "" };
     let _ = writeln!(text, "{set}: {} questions{left}{macro_mean}", tasks.len());
     let names = score_names(tasks.iter().copied());
     let mut by_repository = true;
@@ -91,8 +92,7 @@ fn one_set(text: &mut String, set: &str, tasks: &[&TaskResult], outcome: &Outcom
     let drawn = if by_repository { "repositories" } else { "questions" };
     let _ = writeln!(text, "  (95 % intervals, drawn by {drawn})");
     let shown: Vec<&String> = names.iter().take(4).chain(names.iter().filter(|name| *name == "ndcg@10")).collect();
-    let mut unique: Vec<&String> = Vec::new();
-    unique.extend(shown.into_iter().filter(|name| unique_name(name)));
+    let mut unique: Vec<&String> = shown.into_iter().filter(|name| unique_name(name)).collect();
     unique.dedup();
     breakdown(text, "kind", tasks, &unique, |task| &task.kind);
     breakdown(text, "language", tasks, &unique, |task| &task.language);

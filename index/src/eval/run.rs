@@ -2,6 +2,7 @@
 //!
 //! Refuses: to stop for one repository that is missing; what could not be asked is listed beside the scores.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -92,8 +93,8 @@ pub struct Outcome {
 }
 
 /// The questions that are asked of one tree.
-struct Group<'a> {
-    tasks: Vec<(usize, &'a Task)>,
+pub(crate) struct Group<'a> {
+    pub(crate) tasks: Vec<(usize, &'a Task)>,
 }
 
 /// Runs all questions. `progress` is told in short lines what is being done.
@@ -107,7 +108,7 @@ pub fn run(
     cancel: &CancelFlag,
 ) -> Result<Outcome, EvalError> {
     let started = Instant::now();
-    let groups = groups(&sets.tasks);
+    let groups = groups(sets);
     let next = AtomicUsize::new(0);
     let jobs = options.jobs.clamp(1, EVAL_JOBS_MAX).min(groups.len().max(1));
     let collected = Mutex::new(Collected::default());
@@ -161,7 +162,7 @@ impl Collected {
         match result {
             Ok(asked) => {
                 let sum = self.outcome.indexed.entry(set).or_default();
-                sum.trees += 1;
+                sum.trees += asked.indexed.trees;
                 sum.files += asked.indexed.files;
                 sum.parsed += asked.indexed.parsed;
                 sum.seconds += asked.indexed.seconds;
@@ -169,7 +170,9 @@ impl Collected {
                 false
             }
             Err(error @ (EvalError::Repository { .. } | EvalError::Input { .. })) => {
-                *self.outcome.not_asked.entry(set).or_default() += group.tasks.len();
+                for (_, task) in &group.tasks {
+                    *self.outcome.not_asked.entry(task.set.clone()).or_default() += 1;
+                }
                 self.outcome.missing.push(error.to_string());
                 false
             }
@@ -181,12 +184,16 @@ impl Collected {
     }
 }
 
-/// Questions by set, repository, commit and root, in the order in which they first come.
-fn groups(tasks: &[Task]) -> Vec<Group<'_>> {
+/// Questions by the tree they are asked of, in the order in which these first come. A tree has one group only: its index
+/// has one owner.
+fn groups(sets: &Sets) -> Vec<Group<'_>> {
     let mut places: HashMap<_, usize> = HashMap::new();
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for (at, task) in tasks.iter().enumerate() {
-        let key = (&task.set, &task.repo, &task.rev, &task.root);
+    for (at, task) in sets.tasks.iter().enumerate() {
+        let by_set = task.repo.is_none() || sets.own.is_some();
+        let set = by_set.then_some(&task.set);
+        let tree = (!by_set).then_some((&task.repo, &task.rev, &task.root));
+        let key = (set, tree);
         let place = *places.entry(key).or_insert_with(|| {
             groups.push(Group { tasks: Vec::new() });
             groups.len() - 1
@@ -196,9 +203,11 @@ fn groups(tasks: &[Task]) -> Vec<Group<'_>> {
     groups
 }
 
-struct Asked {
-    tasks: Vec<(usize, TaskResult)>,
-    indexed: Indexed,
+/// What came of a group.
+#[derive(Default)]
+pub(crate) struct Asked {
+    pub(crate) tasks: Vec<(usize, TaskResult)>,
+    pub(crate) indexed: Indexed,
 }
 
 /// Lays out the tree of a group, brings its index up to date and asks its questions.
@@ -212,44 +221,52 @@ fn ask(
     if cancel.is_cancelled() {
         return Err(EvalError::Cancelled);
     }
-    let Some((_, one)) = group.tasks.first() else {
-        return Ok(Asked { tasks: Vec::new(), indexed: Indexed::default() });
-    };
+    let Some((_, one)) = group.tasks.first() else { return Ok(Asked::default()) };
+    if let Some(own) = &sets.own
+        && one.rev.is_some()
+    {
+        return own.replay(group, options, cancel);
+    }
+    let folder = folder_of(one, sets, options, cancel)?;
+    let (index, indexed) = up_to_date(&folder, options, jobs, cancel)?;
+    let snapshot = Snapshot::of(&index, &folder);
+    let mut tasks = Vec::with_capacity(group.tasks.len());
+    for (at, task) in &group.tasks {
+        if cancel.is_cancelled() {
+            return Err(EvalError::Cancelled);
+        }
+        tasks.push((*at, snapshot.ask(task)?));
+    }
+    Ok(Asked { tasks, indexed })
+}
+
+/// The folder in which the tree of a question lies, laid out now where it is not there yet.
+fn folder_of(task: &Task, sets: &Sets, options: &Options, cancel: &CancelFlag) -> Result<PathBuf, EvalError> {
     let layout = Layout { work: options.work.clone() };
-    let folder = match (&one.repo, &one.rev) {
+    match (&task.repo, &task.rev) {
         (Some(name), Some(rev)) => {
             let repos = options.repos.as_deref().ok_or_else(|| EvalError::Repository {
                 name: name.clone(),
                 folder: PathBuf::from("."),
                 reason: "no folder of repositories was named".to_owned(),
             })?;
-            layout.tree(&repository(name, repos)?, name, rev, one.root.as_deref(), cancel)?
+            layout.tree(&repository(name, repos)?, name, rev, task.root.as_deref(), cancel)
         }
         (Some(name), None) => {
-            return Err(EvalError::input(Path::new(name), None, "a question names a repository without a commit"));
+            Err(EvalError::input(Path::new(name), None, "a question names a repository without a commit"))
         }
-        (None, _) => {
-            let file = sets.documents.get(&one.set).map(PathBuf::as_path).unwrap_or(Path::new("documents"));
-            layout.documents(&one.set, file)?
-        }
-    };
-    let index = up_to_date(&folder, options, jobs, cancel)?;
-    let searcher = index.0.searcher();
-    let mut indexed = index.1;
-    indexed.trees = 1;
-    let files: BTreeSet<String> = searcher.chunks()?.into_iter().map(|chunk| chunk.path).collect();
-    let mut tasks = Vec::with_capacity(group.tasks.len());
-    for (at, task) in &group.tasks {
-        if cancel.is_cancelled() {
-            return Err(EvalError::Cancelled);
-        }
-        tasks.push((*at, one_task(task, &searcher, &folder, &files)?));
+        (None, _) => match &sets.own {
+            Some(own) => Ok(own.edited.clone()),
+            None => {
+                let file = sets.documents.get(&task.set).map_or(Path::new("documents"), PathBuf::as_path);
+                layout.documents(&task.set, file)
+            }
+        },
     }
-    Ok(Asked { tasks, indexed })
 }
 
-/// The index of a folder that nobody changes, complete.
-fn up_to_date(
+/// The index of a folder, complete.
+pub(crate) fn up_to_date(
     folder: &Path,
     options: &Options,
     jobs: usize,
@@ -260,51 +277,77 @@ fn up_to_date(
     let mut limits = Limits::default();
     limits.threads = (limits.threads / jobs).max(1);
     let index = Index::open(folder, &dirs, limits)?;
+    let mut indexed = refresh(&index, cancel)?;
+    indexed.trees = 1;
+    indexed.seconds = started.elapsed().as_secs_f64();
+    Ok((index, indexed))
+}
+
+/// Brings an index into step with its folder.
+pub(crate) fn refresh(index: &Index, cancel: &CancelFlag) -> Result<Indexed, EvalError> {
     let report = index.refresh(&mut |_| {}, cancel).map_err(|error| match error {
         crate::error::IndexError::Cancelled => EvalError::Cancelled,
         error => error.into(),
     })?;
-    let seconds = started.elapsed().as_secs_f64();
-    Ok((index, Indexed { trees: 0, files: report.files, parsed: report.indexed, seconds }))
+    Ok(Indexed { trees: 0, files: report.files, parsed: report.indexed, seconds: report.seconds })
 }
 
-fn one_task(
-    task: &Task,
-    searcher: &Searcher,
-    folder: &Path,
-    files: &BTreeSet<String>,
-) -> Result<TaskResult, EvalError> {
-    let root = task.root.as_deref().unwrap_or_default().trim_matches('/');
-    let request = SearchRequest::new(task.query.as_str(), EVAL_HITS);
-    let started = Instant::now();
-    let hits = searcher.search(&request)?;
-    let search_ms = started.elapsed().as_secs_f64() * 1e3;
-    let found: Vec<Found> = hits.iter().map(|hit| Found::of(hit, root)).collect();
-    let wanted: Vec<Wanted<'_>> = task.gold.iter().map(|gold| wanted(gold, folder, root)).collect();
-    let first = first_shown(&found, &wanted);
-    let not_indexed =
-        task.gold.iter().filter(|gold| below(&gold.path, root).is_none_or(|path| !files.contains(path)));
-    Ok(TaskResult {
-        set: task.set.clone(),
-        id: task.id.clone(),
-        repo: task.repo.clone().unwrap_or_else(|| task.set.clone()),
-        kind: task.kind.clone(),
-        language: task.language.clone().unwrap_or_default(),
-        scores: score(Measure::of(task), &found, &wanted),
-        first: first.map(|(at, _)| at + 1),
-        first_bytes: first.map(|(_, bytes)| bytes),
-        search_ms,
-        top: found
-            .iter()
-            .take(TOP_KEPT)
-            .map(|found| place(&found.path, Some(found.lines), &found.symbol))
-            .collect(),
-        gold: wanted
-            .iter()
-            .map(|one| place(&one.gold.path, one.spans.first().copied(), &one.gold.symbol))
-            .collect(),
-        not_indexed: not_indexed.map(|gold| gold.path.clone()).collect(),
-    })
+/// A searchable state of a folder.
+pub(crate) struct Snapshot<'a> {
+    searcher: Searcher,
+    folder: &'a Path,
+    /// Paths that the index holds, read only when a question's gold does not turn up.
+    files: OnceCell<BTreeSet<String>>,
+}
+
+impl<'a> Snapshot<'a> {
+    /// What can be found now.
+    pub(crate) fn of(index: &Index, folder: &'a Path) -> Self {
+        Self { searcher: index.searcher(), folder, files: OnceCell::new() }
+    }
+
+    /// Asks one question and scores the answer.
+    pub(crate) fn ask(&self, task: &Task) -> Result<TaskResult, EvalError> {
+        let root = task.root.as_deref().unwrap_or_default().trim_matches('/');
+        let request = SearchRequest::new(task.query.as_str(), EVAL_HITS);
+        let started = Instant::now();
+        let hits = self.searcher.search(&request)?;
+        let search_ms = started.elapsed().as_secs_f64() * 1e3;
+        let found: Vec<Found> = hits.iter().map(|hit| Found::of(hit, root)).collect();
+        let wanted: Vec<Wanted<'_>> = task.gold.iter().map(|gold| wanted(gold, self.folder, root)).collect();
+        let first = first_shown(&found, &wanted);
+        let shown = |found: &Found| place(&found.path, Some(found.lines), found.symbol.as_deref());
+        let gold =
+            |one: &Wanted<'_>| place(&one.gold.path, one.spans.first().copied(), one.gold.symbol.as_deref());
+        let mut not_indexed = Vec::new();
+        for gold in task.gold.iter().filter(|gold| !found.iter().any(|found| found.path == gold.path)) {
+            if below(&gold.path, root).is_none_or(|path| !self.files().contains(path)) {
+                not_indexed.push(gold.path.clone());
+            }
+        }
+        Ok(TaskResult {
+            set: task.set.clone(),
+            id: task.id.clone(),
+            repo: task.repo.clone().unwrap_or_else(|| task.set.clone()),
+            kind: task.kind.clone(),
+            language: task.language.clone().unwrap_or_default(),
+            scores: score(Measure::of(task), &found, &wanted),
+            first: first.map(|(at, _)| at + 1),
+            first_bytes: first.map(|(_, bytes)| bytes),
+            search_ms,
+            top: found.iter().take(TOP_KEPT).map(shown).collect(),
+            gold: wanted.iter().map(gold).collect(),
+            not_indexed,
+        })
+    }
+
+    fn files(&self) -> &BTreeSet<String> {
+        self.files.get_or_init(|| {
+            // Only a remark depends on it, so an index that cannot be listed is no reason to stop.
+            let chunks = self.searcher.chunks().unwrap_or_default();
+            chunks.into_iter().map(|chunk| chunk.path).collect()
+        })
+    }
 }
 
 /// The gold with the lines it stands on: its own, else those of its symbol in the file that was laid out.
@@ -339,8 +382,8 @@ fn below<'a>(path: &'a str, root: &str) -> Option<&'a str> {
     path.strip_prefix(root)?.strip_prefix('/')
 }
 
-fn place(path: &str, lines: Option<(u32, u32)>, symbol: &Option<String>) -> String {
+fn place(path: &str, lines: Option<(u32, u32)>, symbol: Option<&str>) -> String {
     let lines = lines.map(|(start, end)| format!(":{start}-{end}")).unwrap_or_default();
-    let symbol = symbol.as_deref().map(|symbol| format!(" {symbol}")).unwrap_or_default();
+    let symbol = symbol.map(|symbol| format!(" {symbol}")).unwrap_or_default();
     format!("{path}{lines}{symbol}")
 }

@@ -258,3 +258,133 @@ fn discount(rank: usize) -> f64 {
 fn yes(value: bool) -> f64 {
     if value { 1.0 } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(list: &[(&str, u32, u32, &str)]) -> Vec<Found> {
+        let one = |&(path, start, end, symbol): &(&str, u32, u32, &str)| Found {
+            path: path.to_owned(),
+            lines: (start, end),
+            symbol: (!symbol.is_empty()).then(|| symbol.to_owned()),
+            bytes: 40,
+        };
+        list.iter().map(one).collect()
+    }
+
+    fn gold(path: &str, symbol: Option<&str>, gain: Option<f64>) -> Gold {
+        Gold { path: path.to_owned(), symbol: symbol.map(str::to_owned), gain, ..Gold::default() }
+    }
+
+    /// Scores, with the gold on the given lines.
+    fn check(
+        measure: Measure,
+        hits: &[(&str, u32, u32, &str)],
+        gold: &[(Gold, &[(u32, u32)])],
+        expected: &[(&str, f64)],
+    ) {
+        let wanted: Vec<Wanted<'_>> =
+            gold.iter().map(|(gold, spans)| Wanted { gold, spans: spans.to_vec() }).collect();
+        let scores = score(measure, &found(hits), &wanted);
+        for (name, value) in expected {
+            assert!((scores[*name] - value).abs() < 1e-6, "{name} is {}, not {value}, of {hits:?}", scores[*name]);
+        }
+    }
+
+    #[test]
+    fn files_of_a_change_are_ranked_without_tests() {
+        let hits =
+            [("tests/test_a.py", 1, 9, "a"), ("b.py", 1, 9, "b"), ("b.py", 10, 19, "c"), ("a.py", 1, 9, "a")];
+        let whole: &[(u32, u32)] = &[];
+        let a = (gold("a.py", None, None), whole);
+        let b = (gold("b.py", None, None), whole);
+        check(Measure::Changes, &hits, std::slice::from_ref(&a), &[("all@1", 0.0), ("all@3", 1.0), ("mrr", 0.5)]);
+        check(Measure::Changes, &hits, &[a, b.clone()], &[("all@1", 0.0), ("all@3", 1.0), ("mrr", 1.0)]);
+        check(Measure::Changes, &hits, &[b], &[("all@1", 1.0)]);
+        check(Measure::Changes, &[], &[(gold("a.py", None, None), whole)], &[("all@10", 0.0), ("mrr", 0.0)]);
+    }
+
+    #[test]
+    fn functions_count_once_by_lines_or_name() {
+        let f = (gold("a.py", Some("A.f"), None), &[(30, 40)][..]);
+        let g = (gold("a.py", Some("g"), None), &[(50, 60)][..]);
+        let mut hits = vec![("a.py", 1, 9, "A.x"), ("a.py", 1, 9, "A.x"), ("a.py", 2, 3, "A.x")];
+        hits.extend([
+            ("a.py", 10, 12, "A.y"),
+            ("a.py", 13, 14, "A.z"),
+            ("a.py", 38, 45, "A.h"),
+            ("a.py", 1, 2, "g"),
+        ]);
+        // Four distinct functions come before the fifth, which is named `g`.
+        check(Measure::Changes, &hits, std::slice::from_ref(&f), &[("fn@5", 1.0), ("fn-named@5", 0.0)]);
+        check(Measure::Changes, &hits, &[f.clone(), g.clone()], &[("fn@5", 1.0), ("fn@10", 1.0)]);
+        check(Measure::Changes, &hits, &[g], &[("fn-named@5", 1.0)]);
+        check(Measure::Changes, &[("b.py", 30, 40, "A.f")], &[f], &[("fn@10", 0.0)]);
+        check(
+            Measure::Changes,
+            &[("a.py", 1, 2, "mod.A.f")],
+            &[(gold("a.py", Some("A.f"), None), &[(0, 0)][..])],
+            &[("fn-named@5", 1.0)],
+        );
+    }
+
+    #[test]
+    fn distinct_files_share_no_rank() {
+        let whole: &[(u32, u32)] = &[];
+        let hits = [("a", 1, 9, ""), ("a", 10, 19, ""), ("b", 1, 9, "")];
+        let third = 1.0 / 4f64.log2();
+        let second = 1.0 / 3f64.log2();
+        let b = (gold("b", None, None), whole);
+        check(Measure::Files, &hits, std::slice::from_ref(&b), &[("ndcg@10", second), ("ndcg@10-hits", third)]);
+        let missing = (gold("c", None, None), whole);
+        check(Measure::Files, &hits, &[b, missing], &[("ndcg@10", second / (1.0 + second))]);
+        // A span is found where its lines come, at the rank of its file.
+        let late = (gold("a", None, None), &[(12, 13)][..]);
+        check(Measure::Files, &hits, &[late], &[("ndcg@10", 1.0), ("ndcg@10-hits", second)]);
+    }
+
+    #[test]
+    fn graded_gold_gives_its_gain_once() {
+        let strong = (gold("a", None, Some(2.0)), &[(1, 5)][..]);
+        let weak = (gold("b", None, Some(1.0)), &[(1, 5)][..]);
+        let hits = [("b", 5, 8, ""), ("b", 1, 3, ""), ("a", 2, 2, "")];
+        let (second, third) = (1.0 / 3f64.log2(), 0.5);
+        let ideal = 2.0 + second;
+        let expected = [
+            ("ndcg@10", (1.0 + 2.0 * third) / ideal),
+            ("ndcg@10-repeated", (1.0 + second + 2.0 * third) / ideal),
+            ("mrr", 1.0),
+            ("hit@5", 1.0),
+            ("recall@10", 1.0),
+        ];
+        check(Measure::Graded, &hits, &[strong.clone(), weak], &expected);
+        check(Measure::Graded, &[("a", 6, 9, "")], &[strong], &[("hit@10", 0.0), ("mrr", 0.0), ("ndcg@10", 0.0)]);
+    }
+
+    #[test]
+    fn passages_are_shown_in_part_or_by_half() {
+        let long = (gold("a", None, None), &[(1, 10)][..]);
+        let other = (gold("a", None, None), &[(20, 21)][..]);
+        let hits = [("a", 9, 12, ""), ("a", 1, 3, "")];
+        check(Measure::Passages, &hits, &[long.clone(), other], &[("pass@5", 0.5), ("pass-half@5", 0.5)]);
+        check(Measure::Passages, &hits[..1], &[long], &[("pass@5", 1.0), ("pass-half@5", 0.0)]);
+    }
+
+    #[test]
+    fn documents_are_ranked_once_each() {
+        let whole: &[(u32, u32)] = &[];
+        let hits = [("a", 1, 2, ""), ("a", 3, 4, ""), ("b", 1, 2, "")];
+        let b = (gold("b", None, None), whole);
+        check(Measure::Documents, &hits, &[b], &[("mrr", 0.5), ("ndcg@10", 1.0 / 3f64.log2()), ("hit@10", 1.0)]);
+    }
+
+    #[test]
+    fn the_first_gold_passage_costs_what_comes_before_it() {
+        let gold = gold("b", None, None);
+        let wanted = [Wanted { gold: &gold, spans: vec![(3, 4)] }];
+        let hits = found(&[("a", 1, 2, ""), ("b", 1, 2, ""), ("b", 4, 9, "")]);
+        assert_eq!(first_shown(&hits, &wanted), Some((2, 120)));
+        assert_eq!(first_shown(&hits[..2], &wanted), None);
+    }
+}

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::eval::EvalError;
+use crate::eval::own::Own;
 use crate::limits::{EVAL_DOCUMENTS_MAX, EVAL_SET_BYTES_MAX, EVAL_TASKS_MAX};
 
 /// One passage, function or file that answers a question.
@@ -73,6 +74,8 @@ pub struct Sets {
     pub tasks: Vec<Task>,
     /// The file of documents of a set, by the set's name.
     pub documents: BTreeMap<String, PathBuf>,
+    /// Where questions about a user's own repository are asked.
+    pub own: Option<Own>,
 }
 
 impl Sets {
@@ -98,28 +101,37 @@ impl Sets {
 
     fn read_file(&mut self, path: &Path, only: &[String], limit: Option<usize>) -> Result<(), EvalError> {
         let text = bounded_text(path)?;
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        let mut sets: BTreeMap<String, Vec<Task>> = BTreeMap::new();
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let task: Task =
                 serde_json::from_str(line).map_err(|error| EvalError::input(path, Some(at + 1), error))?;
             if task.gold.is_empty() {
                 return Err(EvalError::input(path, Some(at + 1), "no `gold`"));
             }
-            let count = counts.entry(task.set.clone()).or_default();
-            if !only.is_empty() && !only.contains(&task.set) || limit.is_some_and(|limit| *count >= limit) {
-                continue;
-            }
-            *count += 1;
-            if task.repo.is_none() {
-                self.documents.entry(task.set.clone()).or_insert_with(|| path.with_extension("docs.jsonl"));
-            }
-            self.tasks.push(task);
-            if self.tasks.len() > EVAL_TASKS_MAX {
+            if at >= EVAL_TASKS_MAX {
                 return Err(EvalError::input(path, None, format!("more than {EVAL_TASKS_MAX} questions")));
             }
+            if only.is_empty() || only.contains(&task.set) {
+                sets.entry(task.set.clone()).or_default().push(task);
+            }
+        }
+        for (set, tasks) in sets {
+            if tasks.iter().any(|task| task.repo.is_none()) {
+                self.documents.entry(set).or_insert_with(|| path.with_extension("docs.jsonl"));
+            }
+            self.tasks.extend(spread(tasks, limit));
         }
         Ok(())
     }
+}
+
+/// At most `limit` of some questions, evenly spread over them: neighbours are often of one repository.
+fn spread(tasks: Vec<Task>, limit: Option<usize>) -> Vec<Task> {
+    let count = tasks.len();
+    let Some(limit) = limit.filter(|limit| *limit < count) else { return tasks };
+    // A question is taken where the share of those taken so far reaches the next whole number.
+    let taken = |at: usize| (at + 1) * limit / count > at * limit / count;
+    tasks.into_iter().enumerate().filter(|(at, _)| taken(*at)).map(|(_, task)| task).collect()
 }
 
 /// The documents in a file.
@@ -163,4 +175,19 @@ pub(crate) fn bounded_text(path: &Path) -> Result<String, EvalError> {
         return Err(EvalError::input(path, None, format!("larger than {EVAL_SET_BYTES_MAX} bytes")));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_takes_from_everywhere() {
+        let tasks = || (0..10).map(|id| Task { id: id.to_string(), ..Task::default() }).collect::<Vec<_>>();
+        let ids = |limit| spread(tasks(), limit).into_iter().map(|task| task.id).collect::<String>();
+        assert_eq!(ids(Some(3)), "369");
+        assert_eq!(ids(Some(0)), "");
+        assert_eq!(ids(Some(10)), "0123456789");
+        assert_eq!(ids(None), "0123456789");
+    }
 }
