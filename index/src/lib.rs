@@ -8,6 +8,7 @@ const _: Option<&str> = option_env!("FAMILIAR_CHECKOUT");
 
 mod build;
 mod error;
+pub mod eval;
 mod files;
 mod handle;
 mod history;

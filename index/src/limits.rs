@@ -115,6 +115,32 @@ pub(crate) const CANDIDATES_MIN: usize = 512;
 /// Changed files one search cuts again; further ones are dropped until the index has caught up.
 pub(crate) const RECUT_FILES_MAX: usize = 16;
 
+/// Most bytes of a set file or result file.
+pub(crate) const EVAL_SET_BYTES_MAX: u64 = 64 << 20;
+/// Most questions of one evaluation.
+pub(crate) const EVAL_TASKS_MAX: usize = 20_000;
+/// Most documents that a set carries.
+pub(crate) const EVAL_DOCUMENTS_MAX: usize = 100_000;
+/// Most bytes of one tree that is laid out.
+pub(crate) const EVAL_TREE_BYTES_MAX: u64 = 4 << 30;
+/// Hits asked of each search of an evaluation.
+pub(crate) const EVAL_HITS: usize = 40;
+/// Trees that are laid out, indexed and searched at the same time, at most.
+pub(crate) const EVAL_JOBS_MAX: usize = 8;
+/// Resamples of one confidence interval.
+pub(crate) const BOOTSTRAP_ROUNDS: usize = 2_000;
+/// Where chance begins, so that two runs over the same answers print the same intervals.
+pub(crate) const EVAL_SEED: u64 = 0x0066_616d_696c_6961;
+
+/// Commits of a user's history that are looked at for questions, newest first.
+pub(crate) const OWN_COMMITS_MAX: usize = 5_000;
+/// Files of a user's repository that are read for questions.
+pub(crate) const OWN_FILES_MAX: usize = 20_000;
+/// Documented functions of a user's repository that are considered.
+pub(crate) const OWN_CANDIDATES_MAX: usize = 50_000;
+/// Bytes of a question that is made from documentation or a commit.
+pub(crate) const OWN_QUERY_BYTES_MAX: usize = 4_000;
+
 /// What a caller may choose about an index. The defaults suit a laptop.
 #[derive(Debug, Clone)]
 pub struct Limits {
