@@ -317,3 +317,52 @@ fn trim(text: &str, span: Range<usize>) -> Option<Range<usize>> {
     let start = text[span.start..first].rfind(['\n', '\r']).map_or(span.start, |at| span.start + at + 1);
     Some(start..end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every sample, torn at many places: chunks stay in order, within their sizes, and on whole lines of the text.
+    #[test]
+    fn torn_samples_still_tile() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries");
+        let mut cutter = Cutter::default();
+        let mut seen = 0;
+        for folder in
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+        {
+            for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                let name = file.file_name().unwrap().to_str().unwrap();
+                if !name.starts_with("sample.") {
+                    continue;
+                }
+                seen += 1;
+                let whole = std::fs::read_to_string(&file).unwrap();
+                for at in (0..whole.len()).step_by(331).filter(|&at| whole.is_char_boundary(at)) {
+                    let torn = format!("{}{}", &whole[at..], &whole[..at]);
+                    check_tiles(&mut cutter, name, &torn);
+                    check_tiles(&mut cutter, name, &whole[at..]);
+                }
+            }
+        }
+        assert!(seen > 10);
+    }
+
+    fn check_tiles(cutter: &mut Cutter, name: &str, text: &str) {
+        let chunks = cutter.cut(name, text);
+        let mut end = 0;
+        for chunk in &chunks {
+            assert!(chunk.span.start >= end && !chunk.span.is_empty(), "{name}: {:?} after {end}", chunk.span);
+            assert!(
+                text[end..chunk.span.start].trim().is_empty(),
+                "{name}: lost {:?}",
+                &text[end..chunk.span.start]
+            );
+            assert!(chunk.span.len() <= 2 * CHUNK_BYTES_MAX, "{name}: {} bytes", chunk.span.len());
+            let breaks = text[..chunk.span.start].matches('\n').count();
+            assert_eq!(chunk.start_line as usize, breaks + 1, "{name}: lines");
+            end = chunk.span.end;
+        }
+        assert!(text[end..].trim().is_empty(), "{name}: lost the end");
+    }
+}
