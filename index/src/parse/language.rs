@@ -146,6 +146,8 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
         #[cfg(feature = "languages-data")]
         language!("json", &["json", "jsonc", "webmanifest"], ".", tree_sitter_json::LANGUAGE).few(),
         #[cfg(feature = "languages-data")]
+        language!("sql", &["sql", "ddl", "dml"], ".", arborium_sql::language()),
+        #[cfg(feature = "languages-data")]
         language!("toml", &["toml"], ".", tree_sitter_toml_ng::LANGUAGE).few(),
         #[cfg(feature = "languages-data")]
         language!("yaml", &["yaml", "yml"], ".", tree_sitter_yaml::LANGUAGE).few(),
