@@ -77,7 +77,6 @@ fn samples_give_what_is_expected() {
         check("json", "sample.json");
         check("sql", "sample.sql");
         check("toml", "sample.toml");
-        check("yaml", "sample.yaml");
     }
     #[cfg(feature = "languages-dotnet")]
     check("csharp", "sample.cs");

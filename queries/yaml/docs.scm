@@ -1,3 +1,0 @@
-; Comments stand before what they belong to.
-
-(comment) @leading.doc
