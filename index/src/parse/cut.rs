@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use tree_sitter::{ParseOptions, ParseState, Parser, QueryCursor, Tree};
 
 use crate::files::lines::LineStarts;
-use crate::limits::{CHUNK_NAMES_MAX, PARSE_MS_MAX};
-use crate::parse::language::{Language, language_in};
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_NAMES_MAX, PARSE_MS_MAX};
+use crate::parse::inject::{Injected, injected};
+use crate::parse::language::{Language, is_notebook, language_in};
+use crate::parse::notebook::{self, CellPart};
 use crate::parse::prose;
 use crate::parse::split::split;
 use crate::parse::symbols::{Definition, definitions, one_line};
@@ -29,6 +31,12 @@ pub(crate) struct Name {
     /// `function`, `class`, ...
     #[serde(rename = "k")]
     pub(crate) kind: String,
+}
+
+impl Name {
+    fn of(item: &Definition) -> Self {
+        Self { name: item.name.clone(), qualified: item.qualified.clone(), kind: item.kind.to_owned() }
+    }
 }
 
 /// A piece of a file, with everything that search knows about it.
@@ -70,13 +78,28 @@ impl Cutter {
     /// The chunks of one text. Never fails: what cannot be parsed in time becomes windows.
     pub(crate) fn cut(&mut self, path: &str, text: &str) -> Vec<Chunk> {
         let lines = LineStarts::of(text);
+        if let Some(cells) = is_notebook(path).then(|| notebook::parts(self, text, parse_deadline())).flatten() {
+            return cells.into_iter().flat_map(|part| cell_chunks(path, text, &lines, part)).collect();
+        }
         let chunks = language_in(path, text).and_then(|language| self.cut_code(language, path, text, &lines));
         chunks.unwrap_or_else(|| cut_prose(path, text, &lines))
     }
 
     /// The syntax tree of a text; `None` when parsing took too long.
     pub(crate) fn parse(&mut self, language: &Language, text: &str, deadline: Instant) -> Option<Tree> {
+        self.parse_range(language, text, None, deadline)
+    }
+
+    /// The same of a part of the text only; offsets are those of the whole text.
+    pub(crate) fn parse_range(
+        &mut self,
+        language: &Language,
+        text: &str,
+        part: Option<tree_sitter::Range>,
+        deadline: Instant,
+    ) -> Option<Tree> {
         self.parser.set_language(&language.grammar()).ok()?;
+        self.parser.set_included_ranges(part.as_slice()).ok()?;
         let mut in_time = |_: &ParseState| {
             if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
@@ -90,15 +113,18 @@ impl Cutter {
         tree
     }
 
-    /// The definitions of a parsed text.
+    /// The definitions of a parsed text and of the pieces of other languages in it.
     pub(crate) fn definitions(
         &mut self,
         language: &'static Language,
         tree: &Tree,
+        injected: &[Injected],
         text: &str,
         deadline: Instant,
     ) -> Vec<Definition> {
-        definitions(language, tree.root_node(), text, &mut self.cursor, deadline)
+        let inner = injected.iter().map(|piece| (piece.language, piece.tree.root_node()));
+        let trees: Vec<_> = std::iter::once((language, tree.root_node())).chain(inner).collect();
+        definitions(&trees, text, &mut self.cursor, deadline)
     }
 
     fn cut_code(
@@ -112,11 +138,12 @@ impl Cutter {
         language.queries();
         let deadline = parse_deadline();
         let tree = self.parse(language, text, deadline)?;
-        let all = self.definitions(language, &tree, text, deadline);
+        let injected = injected(self, language, &tree, text, deadline);
+        let all = self.definitions(language, &tree, &injected, text, deadline);
         if all.is_empty() && mostly_broken(&tree, text.len()) {
             return None;
         }
-        let spans = split(&tree, text, &all);
+        let spans = split(&tree, &injected, text, &all);
         Some(spans.into_iter().filter_map(|span| code_chunk(path, text, lines, &all, span)).collect())
     }
 }
@@ -167,12 +194,7 @@ fn code_chunk(
         doc.push_str(&item.doc);
         doc.push('\n');
     }
-    let names = names.iter().take(CHUNK_NAMES_MAX).map(|item| Name {
-        name: item.name.clone(),
-        qualified: item.qualified.clone(),
-        kind: item.kind.to_owned(),
-    });
-    let names = names.collect();
+    let names = names.into_iter().take(CHUNK_NAMES_MAX).map(Name::of).collect();
     let subject = subject.map(|index| &all[index]);
     let context = subject.map(|item| context(all, item)).unwrap_or_default();
     let first_doc = subject.and_then(|item| item.doc.lines().next()).unwrap_or_default().to_owned();
@@ -230,6 +252,33 @@ fn cut_prose(path: &str, text: &str, lines: &LineStarts) -> Vec<Chunk> {
         Some(Chunk { span, start_line, end_line, symbol: title, kind, names, context, doc: String::new(), hash })
     };
     prose::pieces(path, text).into_iter().filter_map(chunk).collect()
+}
+
+/// The chunks of a part of a notebook's cell; a string that is larger than a chunk gives several.
+fn cell_chunks(path: &str, text: &str, lines: &LineStarts, part: CellPart) -> Vec<Chunk> {
+    let CellPart { span, heading, definitions, code } = part;
+    let spans = if span.len() > CHUNK_BYTES_MAX { prose::windows(text, span) } else { vec![span] };
+    let subject = definitions.iter().find(|item| !item.container);
+    let mut context = heading.clone().unwrap_or_default();
+    if let Some(item) = subject {
+        context.push_str(if context.is_empty() { "" } else { " > " });
+        context.push_str(&item.signature);
+    }
+    let kind = subject.map_or(if code { "cell" } else { "section" }, |item| item.kind);
+    let mut chunks = Vec::new();
+    for span in spans.into_iter().filter_map(|span| trim(text, span)) {
+        let first = chunks.is_empty();
+        let names = definitions.iter().filter(|item| first && !item.container).take(CHUNK_NAMES_MAX);
+        let names: Vec<Name> = names.map(Name::of).collect();
+        let docs = definitions.iter().filter(|item| first && !item.doc.is_empty());
+        let doc: Vec<&str> = docs.map(|item| item.doc.as_str()).collect();
+        let hash = chunk_hash(&header(path, &context, ""), &text[span.clone()]);
+        let (start_line, end_line) = (lines.line_at(span.start), lines.line_at(span.end - 1));
+        let symbol = subject.map(|item| item.qualified.clone()).or_else(|| heading.clone());
+        let (context, doc, kind) = (context.clone(), doc.join("\n"), kind.to_owned());
+        chunks.push(Chunk { span, start_line, end_line, symbol, kind, names, context, doc, hash });
+    }
+    chunks
 }
 
 /// The header of a chunk: path > enclosing symbols > signature > first line of documentation.

@@ -56,7 +56,6 @@ pub(crate) struct Compiled {
     /// `imports.scm`.
     pub(crate) imports: Query,
     /// `injections.scm`, for a language that holds others.
-    #[expect(dead_code, reason = "the first language that holds others follows")]
     pub(crate) injections: Option<Query>,
 }
 
@@ -91,6 +90,10 @@ macro_rules! language {
     };
 }
 
+/// Scripts and styles of pages, and of components written as pages.
+#[cfg(feature = "languages-web")]
+const PAGE_PIECES: &str = include_str!("../../../queries/html/injections.scm");
+
 /// Every language, one line each.
 static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
     Vec::from([
@@ -110,7 +113,7 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
         #[cfg(feature = "languages-systems")]
         language!("go", &["go"], ".", tree_sitter_go::LANGUAGE),
         #[cfg(feature = "languages-systems")]
-        language!("c", &["c", "h"], "", tree_sitter_c::LANGUAGE).deep(10),
+        language!("c", &["c", "h"], "", tree_sitter_c::LANGUAGE),
         #[cfg(feature = "languages-systems")]
         language!(
             "cpp",
@@ -118,13 +121,19 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
             "::",
             tree_sitter_cpp::LANGUAGE
         )
-        .deep(14),
+        .deep(12),
         #[cfg(feature = "languages-jvm")]
         language!("java", &["java"], ".", tree_sitter_java::LANGUAGE),
         #[cfg(feature = "languages-web")]
         language!("css", &["css"], ".", tree_sitter_css::LANGUAGE),
         #[cfg(feature = "languages-web")]
-        language!("html", &["html", "htm", "xhtml"], ".", tree_sitter_html::LANGUAGE).deep(24),
+        language!("html", &["html", "htm", "xhtml"], ".", tree_sitter_html::LANGUAGE)
+            .deep(24)
+            .holding(PAGE_PIECES),
+        #[cfg(feature = "languages-web")]
+        language!("vue" as "html", &["vue"], ".", tree_sitter_html::LANGUAGE).deep(24).holding(PAGE_PIECES),
+        #[cfg(feature = "languages-web")]
+        language!("svelte" as "html", &["svelte"], ".", tree_sitter_html::LANGUAGE).deep(24).holding(PAGE_PIECES),
         #[cfg(feature = "languages-systems")]
         language!("swift", &["swift"], ".", tree_sitter_swift::LANGUAGE),
         #[cfg(feature = "languages-systems")]
@@ -167,7 +176,7 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
             ])
             .run_by(&["jruby", "ruby"])
             .members(&[("method", "#"), ("attribute", "#"), ("singleton_method", ".")])
-            .deep(12),
+            .deep(10),
         #[cfg(feature = "languages-web")]
         language!("php", &["php", "phtml", "php5", "inc"], "::", tree_sitter_php::LANGUAGE_PHP).run_by(&["php"]),
     ])
@@ -229,6 +238,7 @@ pub(crate) fn recipe_of(path: &str) -> i64 {
     static TEXT: OnceLock<i64> = OnceLock::new();
     static SCRIPT: OnceLock<i64> = OnceLock::new();
     static HEADER: OnceLock<i64> = OnceLock::new();
+    static NOTEBOOK: OnceLock<i64> = OnceLock::new();
     match language_of(path) {
         // Where the text decides as well, every language counts that it may decide for.
         Some(language) if language.name == "c" && is_header(path) => {
@@ -238,6 +248,8 @@ pub(crate) fn recipe_of(path: &str) -> i64 {
         None if extension(path).is_empty() => {
             *SCRIPT.get_or_init(|| recipe_of_all(|one| !one.interpreters.is_empty()))
         }
+        // A notebook says itself what its cells are written in.
+        None if is_notebook(path) => *NOTEBOOK.get_or_init(|| recipe_of_all(|_| true)),
         None => *TEXT.get_or_init(|| recipe(&[b"text"])),
     }
 }
@@ -281,7 +293,6 @@ impl Language {
     }
 
     /// Holds other languages, as its `injections.scm` says.
-    #[expect(dead_code, reason = "the first language that holds others follows")]
     fn holding(mut self, injections: &'static str) -> Self {
         self.sources.injections = injections;
         self
@@ -364,6 +375,11 @@ fn recipe(parts: &[&[u8]]) -> i64 {
 fn lower(name: &str) -> Option<String> {
     const KNOWN_BYTES_MAX: usize = 32;
     (name.len() <= KNOWN_BYTES_MAX).then(|| name.to_lowercase())
+}
+
+/// Whether the file at `path` is a Jupyter notebook.
+pub(crate) fn is_notebook(path: &str) -> bool {
+    extension(path).eq_ignore_ascii_case("ipynb")
 }
 
 fn is_header(path: &str) -> bool {

@@ -1,7 +1,9 @@
 //! One text -> definitions, chunks and words. Refuses: files, stores and scores.
 
 pub(crate) mod cut;
+pub(crate) mod inject;
 pub(crate) mod language;
+pub(crate) mod notebook;
 pub(crate) mod outline;
 pub(crate) mod prose;
 pub(crate) mod split;

@@ -8,7 +8,8 @@ use tree_sitter::{Node, Query, QueryCursor, StreamingIterator};
 
 use crate::files::lines::LineStarts;
 use crate::parse::cut::{Cutter, parse_deadline};
-use crate::parse::language::{Language, language_in, language_of};
+use crate::parse::inject::injected;
+use crate::parse::language::{Compiled, Language, language_in, language_of};
 
 /// Errors, references and imports reported of one text.
 const ITEMS_MAX: usize = 20_000;
@@ -66,7 +67,9 @@ pub fn outline(path: &str, text: &str) -> Option<Outline> {
     let deadline = parse_deadline();
     let tree = cutter.parse(language, text, deadline)?;
     let lines = LineStarts::of(text);
-    let symbols = cutter.definitions(language, &tree, text, deadline).into_iter().filter(|item| !item.container);
+    let pieces = injected(&mut cutter, language, &tree, text, deadline);
+    let symbols =
+        cutter.definitions(language, &tree, &pieces, text, deadline).into_iter().filter(|item| !item.container);
     let symbols = symbols
         .map(|item| Symbol {
             start_line: lines.line_at(item.outer_start),
@@ -78,11 +81,15 @@ pub fn outline(path: &str, text: &str) -> Option<Outline> {
             doc: item.doc,
         })
         .collect();
-    let root = tree.root_node();
+    let inner = pieces.iter().map(|piece| (piece.language, piece.tree.root_node()));
+    let trees: Vec<_> = std::iter::once((language, tree.root_node())).chain(inner).collect();
+    let queries = |which: fn(&Compiled) -> &Query| {
+        trees.iter().map(move |(language, root)| (which(language.queries()), *root))
+    };
     Some(Outline {
         symbols,
-        references: mentions(&language.queries().references, root, text, &lines),
-        imports: mentions(&language.queries().imports, root, text, &lines),
+        references: mentions(queries(|all| &all.references), text, &lines),
+        imports: mentions(queries(|all| &all.imports), text, &lines),
     })
 }
 
@@ -115,9 +122,35 @@ pub fn syntax_errors(path: &str, text: &str) -> Option<Vec<Range<usize>>> {
     }
 }
 
-fn mentions(query: &'static Query, root: Node<'_>, text: &str, lines: &LineStarts) -> Vec<Mention> {
-    let names = query.capture_names();
+/// What the queries find in the trees of one text, in order.
+fn mentions<'t>(
+    trees: impl Iterator<Item = (&'static Query, Node<'t>)>,
+    text: &str,
+    lines: &LineStarts,
+) -> Vec<Mention> {
     let mut found = Vec::new();
+    for (query, root) in trees {
+        mentions_of_tree(query, root, text, &mut found);
+    }
+    // One use of a name is of one kind: the first by alphabet is also the most telling.
+    found.sort_by_key(|(name, kind)| (name.start, name.end, *kind != NO_USE, *kind));
+    found.dedup_by(|later, first| later.0 == first.0);
+    found.retain(|(_, kind)| *kind != NO_USE);
+    let mention = |(name, kind): (Range<usize>, &'static str)| Mention {
+        line: lines.line_at(name.start),
+        name: text[name].to_owned(),
+        kind,
+    };
+    found.into_iter().map(mention).collect()
+}
+
+fn mentions_of_tree(
+    query: &'static Query,
+    root: Node<'_>,
+    text: &str,
+    found: &mut Vec<(Range<usize>, &'static str)>,
+) {
+    let names = query.capture_names();
     let mut cursor = QueryCursor::new();
     let mut matches = cursor.matches(query, root, text.as_bytes());
     while let Some(one) = matches.next() {
@@ -137,14 +170,4 @@ fn mentions(query: &'static Query, root: Node<'_>, text: &str, lines: &LineStart
             break;
         }
     }
-    // One use of a name is of one kind: the first by alphabet is also the most telling.
-    found.sort_by_key(|(name, kind)| (name.start, name.end, *kind != NO_USE, *kind));
-    found.dedup_by(|later, first| later.0 == first.0);
-    found.retain(|(_, kind)| *kind != NO_USE);
-    let mention = |(name, kind): (Range<usize>, &'static str)| Mention {
-        line: lines.line_at(name.start),
-        name: text[name].to_owned(),
-        kind,
-    };
-    found.into_iter().map(mention).collect()
 }

@@ -47,19 +47,25 @@ impl Definition {
     }
 }
 
-/// The definitions of a file in order of their start, the wider first. Stops at `deadline` with what it has.
+/// The definitions of a file's trees in order of their start, the wider first. Stops at `deadline` with what it has.
 pub(crate) fn definitions(
-    language: &'static Language,
-    root: Node<'_>,
+    trees: &[(&'static Language, Node<'_>)],
     text: &str,
     cursor: &mut QueryCursor,
     deadline: Instant,
 ) -> Vec<Definition> {
-    let captured = capture(language, root, text, cursor, deadline);
+    let mut captured = Captured::default();
+    for (language, root) in trees {
+        capture(language, *root, text, cursor, deadline, &mut captured);
+    }
+    captured.leading.sort_by_key(|range| range.start);
+    captured.docs.sort_by_key(|doc| doc.span.start);
     let mut found = keep_widest(captured.definitions);
-    if found.len() > language.names_max {
+    // A file counts as one of its outer language.
+    let names_max = trees.first().map_or(SYMBOLS_MAX, |(language, _)| language.names_max);
+    if found.len() > names_max {
         found.sort_by_key(|item| (usize::MAX - item.span.len(), item.span.start));
-        found.truncate(language.names_max);
+        found.truncate(names_max);
     }
     for item in &mut found {
         item.span.end = last_end(text, &captured.leading, &item.span);
@@ -148,10 +154,10 @@ fn capture(
     text: &str,
     cursor: &mut QueryCursor,
     deadline: Instant,
-) -> Captured {
+    out: &mut Captured,
+) {
     let query = &language.queries().definitions;
     let names = query.capture_names();
-    let mut out = Captured::default();
     let mut in_time = |_: &QueryCursorState| {
         if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
@@ -210,9 +216,6 @@ fn capture(
             break;
         }
     }
-    out.leading.sort_by_key(|range| range.start);
-    out.docs.sort_by_key(|doc| doc.span.start);
-    out
 }
 
 /// The name that a C-like declarator declares; the scopes on the way to it are its owners.

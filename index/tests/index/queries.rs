@@ -120,6 +120,32 @@ fn a_large_file_of_data_gives_few_names_and_the_largest_first() {
     assert_eq!(symbols.last().map(|symbol| symbol.qualified.as_str()), Some("section.inside"));
 }
 
+#[cfg(feature = "languages-web")]
+#[test]
+fn pieces_of_other_languages_are_part_of_their_file() {
+    let page = "<template>\n  <p id=\"total\">1</p>\n</template>\n\n<script setup lang=\"ts\">\nimport Shelf from \
+                './Shelf.vue'\n\n/** Pays. */\nexport function checkout(basket: Basket): number {\n  return \
+                pay(basket)\n}\n</script>\n<script type=\"application/json\">{\"function\": 1}</script>\n<style>\n\
+                .basket { color: red }\n</style>\n";
+    let found = outline("shop/Basket.vue", page).unwrap();
+    let checkout = found.symbols.iter().find(|symbol| symbol.name == "checkout").unwrap();
+    assert_eq!((checkout.start_line, checkout.end_line), (8, 11));
+    assert_eq!((checkout.kind, checkout.doc.as_str()), ("function", "Pays."));
+    assert_eq!(checkout.signature, "export function checkout(basket: Basket): number");
+    let uses: Vec<_> = found.references.iter().map(|one| (one.name.as_str(), one.kind, one.line)).collect();
+    assert!(uses.contains(&("Basket", "type", 9)) && uses.contains(&("pay", "call", 10)), "{uses:?}");
+    assert_eq!(
+        found.imports.iter().map(|one| (one.name.as_str(), one.line)).collect::<Vec<_>>(),
+        [("./Shelf.vue", 6)]
+    );
+    assert!(found.symbols.iter().any(|symbol| symbol.name.contains("basket") && symbol.start_line == 15), "style");
+    // The same script in a page without `lang` is JavaScript, and its lines stay those of the page.
+    let page = "<html>\n<script>\nfunction total() {\n  return 1\n}\n</script>\n</html>\n";
+    let found = outline("a.html", page).unwrap();
+    let total = found.symbols.iter().find(|symbol| symbol.name == "total").unwrap();
+    assert_eq!((total.start_line, total.end_line), (3, 5));
+}
+
 #[test]
 fn syntax_errors_are_located() {
     assert_eq!(syntax_errors("a.txt", "anything"), None);
