@@ -155,9 +155,11 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
         #[cfg(feature = "languages-data")]
         language!("json", &["json", "jsonc", "webmanifest"], ".", tree_sitter_json::LANGUAGE).few(),
         #[cfg(feature = "languages-data")]
-        language!("toml", &["toml"], ".", tree_sitter_toml_ng::LANGUAGE).few(),
+        language!("sql", &["sql", "ddl", "dml"], ".", arborium_sql::language()),
         #[cfg(feature = "languages-data")]
-        language!("yaml", &["yaml", "yml"], ".", tree_sitter_yaml::LANGUAGE).few(),
+        language!("toml", &["toml"], ".", tree_sitter_toml_ng::LANGUAGE).few(),
+        // YAML stays text: the scanner of its grammar writes past its buffer, or aborts, where a text nests deeper than
+        // 253 levels.
         #[cfg(feature = "languages-dotnet")]
         language!("csharp", &["cs", "csx"], ".", tree_sitter_c_sharp::LANGUAGE).deep(10),
         #[cfg(feature = "languages-scripting")]
