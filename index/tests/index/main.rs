@@ -6,6 +6,7 @@
 mod equivalence;
 mod files;
 mod freshness;
+mod keeping;
 mod queries;
 mod recovery;
 mod searching;
