@@ -5,7 +5,6 @@ mod following;
 pub(super) mod state;
 
 use std::cell::Cell;
-use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use app::{App, AppError, ErrorKind, IndexEvent, IndexProgress, IndexReport};
@@ -153,8 +152,8 @@ pub(super) async fn by_ourselves(app: &App, root: &Path) -> anyhow::Result<Index
 ///
 /// # Errors
 /// What the use case says.
-pub(super) fn follow(events: Events<IndexEvent>) -> impl Future<Output = anyhow::Result<IndexReport>> {
-    async move { follow_with(events, &Cell::default()).await }
+pub(super) async fn follow(events: Events<IndexEvent>) -> anyhow::Result<IndexReport> {
+    follow_with(events, &Cell::default()).await
 }
 
 async fn follow_with(mut events: Events<IndexEvent>, last: &Cell<IndexProgress>) -> anyhow::Result<IndexReport> {

@@ -166,10 +166,9 @@ async fn by_daemon(
         return Ok(first);
     }
     let left = FRESH_WAIT_MAX.saturating_sub(began.elapsed());
-    match tokio::time::timeout(left, index::by_daemon(client, root, false)).await {
-        Ok(done) => drop(done?),
-        // It goes on in the daemon.
-        Err(_) => {}
+    // What is not done by then goes on in the daemon.
+    if let Ok(done) = tokio::time::timeout(left, index::by_daemon(client, root, false)).await {
+        drop(done?);
     }
     one(client, root, &queries, options).await
 }
