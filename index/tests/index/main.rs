@@ -9,6 +9,7 @@ mod files;
 mod freshness;
 mod history;
 mod live;
+mod keeping;
 mod queries;
 mod recovery;
 mod related;
