@@ -30,5 +30,5 @@ pub use limits::{
 };
 pub use parse::outline::{Mention, Outline, Symbol, language_name, outline, syntax_errors};
 pub use search::filter::Filter;
-pub use search::overlay::Overlay;
+pub use search::overlay::{Overlay, OverlayMemory};
 pub use search::searcher::{ChunkRef, Hit, SearchKind, SearchRequest, Searcher};

@@ -88,6 +88,8 @@ pub(crate) const FILTERS_MAX: usize = 64;
 pub(crate) const CANDIDATES_PER_HIT: usize = 8;
 /// Fewest chunks weighed so.
 pub(crate) const CANDIDATES_MIN: usize = 512;
+/// Unsaved texts remembered to cut their next version from; with more, only those of the last question are.
+pub(crate) const UNSAVED_KNOWN_MAX: usize = 256;
 /// Changed files one search cuts again; further ones are dropped until the index has caught up.
 pub(crate) const RECUT_FILES_MAX: usize = 16;
 

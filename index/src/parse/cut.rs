@@ -32,7 +32,7 @@ pub(crate) struct Name {
 }
 
 /// A piece of a file, with everything that search knows about it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chunk {
     /// Its bytes in the decoded text; no blank lines at either end.
     pub(crate) span: Range<usize>,
@@ -57,7 +57,7 @@ pub(crate) struct Chunk {
 /// Cuts texts; keeps a parser, so one of these serves a whole thread.
 pub(crate) struct Cutter {
     parser: Parser,
-    cursor: QueryCursor,
+    pub(crate) cursor: QueryCursor,
 }
 
 impl Default for Cutter {
@@ -76,13 +76,25 @@ impl Cutter {
 
     /// The syntax tree of a text; `None` when parsing took too long.
     pub(crate) fn parse(&mut self, language: &Language, text: &str, deadline: Instant) -> Option<Tree> {
+        self.parse_after(language, text, None, deadline)
+    }
+
+    /// The same, from the tree of an earlier version that was told of the edits since.
+    pub(crate) fn parse_after(
+        &mut self,
+        language: &Language,
+        text: &str,
+        before: Option<&Tree>,
+        deadline: Instant,
+    ) -> Option<Tree> {
         self.parser.set_language(&language.grammar).ok()?;
         let mut in_time = |_: &ParseState| {
             if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         let options = ParseOptions::new().progress_callback(&mut in_time);
         let bytes = text.as_bytes();
-        let tree = self.parser.parse_with_options(&mut |at, _| &bytes[at.min(bytes.len())..], None, Some(options));
+        let tree =
+            self.parser.parse_with_options(&mut |at, _| &bytes[at.min(bytes.len())..], before, Some(options));
         if tree.is_none() {
             // A parser that was stopped would otherwise resume with the old text.
             self.parser.reset();
@@ -114,9 +126,20 @@ impl Cutter {
             return None;
         }
         let all = self.definitions(language, &tree, text, deadline);
-        let spans = split(&tree, text, &all);
-        Some(spans.into_iter().filter_map(|span| code_chunk(path, text, lines, &all, span)).collect())
+        Some(code_chunks(path, text, lines, &tree, &all))
     }
+}
+
+/// The chunks of a parsed text with these definitions.
+pub(crate) fn code_chunks(
+    path: &str,
+    text: &str,
+    lines: &LineStarts,
+    tree: &Tree,
+    all: &[Definition],
+) -> Vec<Chunk> {
+    let spans = split(tree, text, all);
+    spans.into_iter().filter_map(|span| code_chunk(path, text, lines, all, span)).collect()
 }
 
 /// When a parse that starts now must be over.
@@ -125,7 +148,7 @@ pub(crate) fn parse_deadline() -> Instant {
 }
 
 /// Whether so much of a tree is errors that its structure says nothing.
-fn mostly_broken(tree: &Tree, bytes: usize) -> bool {
+pub(crate) fn mostly_broken(tree: &Tree, bytes: usize) -> bool {
     let root = tree.root_node();
     if !root.has_error() {
         return false;
@@ -206,7 +229,8 @@ fn context(all: &[Definition], item: &Definition) -> String {
     context
 }
 
-fn cut_prose(path: &str, text: &str, lines: &LineStarts) -> Vec<Chunk> {
+/// The chunks of a text without a grammar.
+pub(crate) fn cut_prose(path: &str, text: &str, lines: &LineStarts) -> Vec<Chunk> {
     let chunk = |piece: prose::Piece| {
         let span = trim(text, piece.span)?;
         let title = piece.headings.last().map(|title| one_line(title));

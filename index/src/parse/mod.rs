@@ -1,6 +1,7 @@
 //! One text -> definitions, chunks and words. Refuses: files, stores and scores.
 
 pub(crate) mod cut;
+pub(crate) mod incremental;
 pub(crate) mod language;
 pub(crate) mod outline;
 pub(crate) mod prose;

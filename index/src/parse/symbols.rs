@@ -53,8 +53,12 @@ pub(crate) fn definitions(
     cursor: &mut QueryCursor,
     deadline: Instant,
 ) -> Vec<Definition> {
-    let captured = capture(language, root, text, cursor, deadline);
-    let mut found = keep_widest(captured.definitions);
+    assemble(language, text, &capture(language, root, text, cursor, deadline, None))
+}
+
+/// The definitions that captures make: names joined to those around them, signatures, documentation.
+pub(crate) fn assemble(language: &'static Language, text: &str, captured: &Captured) -> Vec<Definition> {
+    let mut found = keep_widest(captured.definitions.clone());
     found.sort_by_key(|item| (item.span.start, usize::MAX - item.span.end));
     let mut all: Vec<Definition> = Vec::with_capacity(found.len());
     let mut open: Vec<usize> = Vec::new();
@@ -71,28 +75,43 @@ pub(crate) fn definitions(
 }
 
 /// A definition as captured.
-struct Found {
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
     kind: &'static str,
-    span: Range<usize>,
-    name: Range<usize>,
-    body_start: Option<usize>,
+    pub(crate) span: Range<usize>,
+    pub(crate) name: Range<usize>,
+    pub(crate) body_start: Option<usize>,
     pattern: usize,
     container: bool,
 }
 
-#[derive(Default)]
-struct Captured {
-    definitions: Vec<Found>,
-    leading: Vec<Range<usize>>,
-    docs: Vec<Range<usize>>,
+/// What the queries of a language capture in a text.
+#[derive(Debug, Default)]
+pub(crate) struct Captured {
+    pub(crate) definitions: Vec<Found>,
+    pub(crate) leading: Vec<Range<usize>>,
+    pub(crate) docs: Vec<Range<usize>>,
+    /// Ended by a bound, so that some of it is missing.
+    pub(crate) cut_short: bool,
 }
 
-fn capture(
+impl Captured {
+    /// Puts comments and documentation in the order of the text.
+    pub(crate) fn sort(&mut self) {
+        self.leading.sort_by_key(|range| range.start);
+        self.docs.sort_by_key(|range| range.start);
+    }
+}
+
+/// Runs the queries of a language over a tree. With `part` only over what intersects these bytes, which also gives
+/// some matches around them.
+pub(crate) fn capture(
     language: &'static Language,
     root: Node<'_>,
     text: &str,
     cursor: &mut QueryCursor,
     deadline: Instant,
+    part: Option<Range<usize>>,
 ) -> Captured {
     let names = language.definitions.capture_names();
     let mut out = Captured::default();
@@ -101,6 +120,7 @@ fn capture(
     };
     let options = QueryCursorOptions::new().progress_callback(&mut in_time);
     cursor.set_max_start_depth(Some(SYMBOL_DEPTH_MAX));
+    cursor.set_byte_range(part.unwrap_or(0..u32::MAX as usize));
     let mut matches = cursor.matches_with_options(&language.definitions, root, text.as_bytes(), options);
     while let Some(found) = matches.next() {
         let mut definition = None;
@@ -121,11 +141,12 @@ fn capture(
             out.definitions.push(Found { kind, span: node.byte_range(), name, body_start, pattern, container });
         }
         if out.definitions.len() >= SYMBOLS_MAX {
+            out.cut_short = true;
             break;
         }
     }
-    out.leading.sort_by_key(|range| range.start);
-    out.docs.sort_by_key(|range| range.start);
+    out.cut_short |= Instant::now() >= deadline;
+    out.sort();
     out
 }
 

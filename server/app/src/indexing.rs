@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::Stream;
-use index::{CancelFlag, Index, IndexDirs, IndexError, Limits};
+use index::{CancelFlag, Index, IndexDirs, IndexError, Limits, OverlayMemory};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -146,6 +146,8 @@ pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) index: Arc<Index>,
     pub(crate) progress: watch::Sender<Progress>,
+    /// Unsaved texts as they were searched last, whoever asked.
+    unsaved: OverlayMemory,
     cancel: CancelFlag,
     /// Held by sessions that work in it.
     users: Arc<()>,
@@ -216,6 +218,7 @@ impl Workspaces {
             index: Arc::new(index),
             progress: watch::Sender::new(Progress::Building(IndexProgress::default())),
             cancel: CancelFlag::new(),
+            unsaved: OverlayMemory::default(),
             users: Arc::new(()),
         });
         open.insert(root, Arc::clone(&workspace));
@@ -379,11 +382,11 @@ impl App {
         let search = tokio::task::spawn_blocking(move || {
             let workspace = app.inner.workspaces.open(&root, false)?;
             let mut request = index::SearchRequest::new(query, limit);
-            for buffer in buffers {
-                if let Ok(path) = buffer.path.strip_prefix(&workspace.root) {
-                    request.overlay.set(&slashed(path), buffer.text);
-                }
-            }
+            let unsaved = buffers.into_iter().filter_map(|buffer| {
+                let path = slashed(buffer.path.strip_prefix(&workspace.root).ok()?);
+                Some((path, buffer.text))
+            });
+            request.overlay = workspace.unsaved.overlay(unsaved);
             let hits = workspace.index.searcher().search(&request).map_err(from_index)?;
             let notice = incomplete(&workspace.progress.borrow());
             Ok(SearchResult { hits: hits.into_iter().map(hit).collect(), notice })
