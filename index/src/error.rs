@@ -2,7 +2,9 @@
 //!
 //! Broken files are no error here: they are counted by reason in a report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::storage::room::{has_no_room, says_full};
 
 /// Errors of this room.
 #[derive(Debug, thiserror::Error)]
@@ -24,13 +26,20 @@ pub enum IndexError {
     /// The caller's flag was raised; what was indexed until then stays.
     #[error("indexing was cancelled")]
     Cancelled,
-    /// Files of the index cannot be read or written: disk full, cache folder without permission, broken disk.
+    /// Files of the index cannot be read or written: cache folder without permission, broken disk.
     #[error("the index in the cache folder cannot be used ({doing}): {source}")]
     Storage {
         /// What was being done.
         doing: &'static str,
         /// What the system or the library said.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No room is left where the index is kept: the user frees some or names another folder. What was published before
+    /// stays and can be searched.
+    #[error("the disk is full: there is no room left for the index in {}", folder.display())]
+    DiskFull {
+        /// The folder of the index.
+        folder: PathBuf,
     },
     /// A path that must not be read: outside the workspace, on the secrets list, or no text.
     #[error("{path} is not shown: {reason}")]
@@ -52,6 +61,17 @@ impl IndexError {
     /// A storage error with what was being done.
     pub(crate) fn storage(doing: &'static str) -> impl FnOnce(Box<dyn std::error::Error + Send + Sync>) -> Self {
         move |source| Self::Storage { doing, source }
+    }
+
+    /// The same error, or [`Self::DiskFull`] when that is what lies behind it. Background threads of the text index die
+    /// of a full disk without saying so, so the disk itself is asked too.
+    pub(crate) fn if_full(self, folder: &Path) -> Self {
+        match &self {
+            Self::Storage { source, .. } if says_full(source.as_ref()) || has_no_room(folder) => {
+                Self::DiskFull { folder: folder.to_owned() }
+            }
+            _ => self,
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::build::shared::{RefreshEvent, RefreshJob, Shared, Ticket, View};
-use crate::build::status::{Progress, Report, State, Status};
-use crate::build::writer::{COMPLETE, SKIPPED, Writer};
+use crate::build::status::{Progress, Report, State, Status, Watching};
+use crate::build::writer::{COMPLETE, REFRESHED, SKIPPED, Writer};
 use crate::error::{Doing, IndexError};
 use crate::files::roots;
 use crate::files::walk::walk;
@@ -20,6 +20,7 @@ use crate::limits::{CancelFlag, IndexDirs, Limits};
 use crate::parse::cut::{Cutter, short_hash};
 use crate::search::searcher::Searcher;
 use crate::storage::base::Base;
+use crate::storage::room::bytes_below;
 
 /// The content by which other programs know a cache folder.
 const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n";
@@ -38,10 +39,14 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError::Root`] for a missing or unreadable folder, [`IndexError::Locked`] when another owner has it open,
-    /// [`IndexError::Storage`] when the cache folder cannot be used.
+    /// [`IndexError::Storage`] when the cache folder cannot be used, [`IndexError::DiskFull`].
     pub fn open(root: &Path, dirs: &IndexDirs, limits: Limits) -> Result<Self, IndexError> {
         let root = canonical(root)?;
         let folder = folder_of(&root, dirs);
+        Self::open_in(root, folder.clone(), limits).map_err(|error| error.if_full(&folder))
+    }
+
+    fn open_in(root: PathBuf, folder: PathBuf, limits: Limits) -> Result<Self, IndexError> {
         let doing = "opening the cache folder";
         create_private(&folder).doing(doing)?;
         let lock = take_lock(&root, &folder)?;
@@ -63,7 +68,8 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError::Cancelled`] once `cancel` is raised (what was done stays), [`IndexError::Root`] when the workspace is
-    /// gone (the index stays as it was), [`IndexError::Storage`], [`IndexError::Closed`].
+    /// gone (the index stays as it was), [`IndexError::Storage`], [`IndexError::DiskFull`] (what was published before
+    /// stays), [`IndexError::Closed`].
     pub fn refresh(&self, progress: &mut dyn FnMut(Progress), cancel: &CancelFlag) -> Result<Report, IndexError> {
         let (events, incoming) = channel();
         self.shared.want_refresh(RefreshJob { events, cancel: cancel.clone() });
@@ -152,6 +158,29 @@ impl Index {
         Ok(true)
     }
 
+    /// Where an index of a workspace is stored and how large it is; `None` when there is none. Opens nothing.
+    pub fn stored(root: &Path, dirs: &IndexDirs) -> Option<Stored> {
+        let root = root.canonicalize().or_else(|_| std::path::absolute(root)).ok()?;
+        let folder = folder_of(&root, dirs);
+        folder.join("base").exists().then(|| Stored { bytes: bytes_below(&folder), folder })
+    }
+
+    /// Puts the index of a workspace that was built in another cache folder in place of the one in `dirs`.
+    ///
+    /// # Errors
+    /// [`IndexError::Locked`] while either is open, [`IndexError::Storage`] when files cannot be moved.
+    pub fn adopt(root: &Path, built: &IndexDirs, dirs: &IndexDirs) -> Result<(), IndexError> {
+        let root = canonical(root)?;
+        let (from, to) = (folder_of(&root, built), folder_of(&root, dirs));
+        drop(take_lock(&root, &from)?);
+        Self::forget(&root, dirs)?;
+        let doing = "moving the new index to its place";
+        if let Some(parent) = to.parent() {
+            create_private(parent).doing(doing)?;
+        }
+        fs::rename(&from, &to).doing(doing)
+    }
+
     /// Whether a folder is the file system's root, the home folder or a folder above it: such a folder is indexed only
     /// when the user names it.
     pub fn is_forbidden_root(root: &Path) -> bool {
@@ -168,6 +197,15 @@ impl Drop for Index {
             let _ = writer.join();
         }
     }
+}
+
+/// An index on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its folder in the cache.
+    pub folder: PathBuf,
+    /// All its files, in bytes.
+    pub bytes: u64,
 }
 
 /// The folder in the cache that belongs to a workspace.
@@ -220,6 +258,7 @@ fn take_lock(root: &Path, folder: &Path) -> Result<File, IndexError> {
 /// The status that an earlier run left behind.
 fn stored_status(base: &Base) -> Result<Status, IndexError> {
     let complete = base.fact(COMPLETE)?.is_some_and(|value| value == "1");
+    let refreshed_ms = base.fact(REFRESHED)?.and_then(|text| text.parse().ok());
     let skipped = base.fact(SKIPPED)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let state = match (complete, base.rows.is_empty()) {
         (true, _) => State::Ready,
@@ -231,6 +270,8 @@ fn stored_status(base: &Base) -> Result<Status, IndexError> {
         chunks: base.rows.values().map(|row| row.chunks as usize).sum(),
         generation: base.generation,
         state,
+        refreshed_ms,
+        watching: Watching::Nothing,
         skipped,
         notes: base.note.iter().cloned().collect(),
     })

@@ -17,13 +17,14 @@ mod storage;
 
 pub use build::measure::{Baseline, read_and_parse};
 pub use build::shared::Ticket;
-pub use build::status::{Progress, Report, State, Status};
+pub use build::status::{Progress, Report, State, Status, Watching};
 pub use error::IndexError;
 pub use files::live::{Passage, passage, read_text};
 pub use files::roots::git_root;
+pub use files::rules::OWN_FOLDER_MARKER;
 pub use files::secrets::is_secret;
 pub use files::skip::{SkipReason, Skipped};
-pub use handle::Index;
+pub use handle::{Index, Stored};
 pub use limits::{
     CancelFlag, FILE_BYTES_MAX, FILES_MAX, HITS_MAX, IndexDirs, Limits, PASSAGE_LINES_MAX, QUERY_BYTES_MAX,
     THREADS_MAX,

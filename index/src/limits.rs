@@ -75,6 +75,10 @@ pub(crate) const SWEEP_SECONDS: u64 = 600;
 pub(crate) const SWEEP_BLIND_SECONDS: u64 = 30;
 /// Index files up to this size are checksummed when opened, in bytes.
 pub(crate) const CHECKSUM_BYTES_MAX: u64 = 256 << 20;
+/// Bytes written to see whether a disk is full, in bytes.
+pub(crate) const PROBE_BYTES: usize = 1 << 20;
+/// Folders below that of an index, counted downwards, whose files belong to it.
+pub(crate) const STORED_DEPTH_MAX: usize = 4;
 /// Broken indexes kept aside for a look; older ones are removed.
 pub(crate) const QUARANTINE_MAX: usize = 1;
 
@@ -84,6 +88,12 @@ pub(crate) const TERMS_MAX: usize = 48;
 pub(crate) const IDENTIFIERS_MAX: usize = 16;
 /// Languages, and paths, that one search may name.
 pub(crate) const FILTERS_MAX: usize = 64;
+/// Chunks looked at for the definitions of one name.
+pub(crate) const SYMBOL_CANDIDATES_MAX: usize = 4_096;
+/// Different words of names that one question may stand for.
+pub(crate) const SYMBOL_WORDS_MAX: usize = 256;
+/// Words of names compared with a misspelt one.
+pub(crate) const SYMBOL_WORDS_SEEN_MAX: usize = 2_000_000;
 /// Chunks weighed by their paths for each wanted hit.
 pub(crate) const CANDIDATES_PER_HIT: usize = 8;
 /// Fewest chunks weighed so.

@@ -5,11 +5,11 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::build::prepare::{Outcome, Preparation};
 use crate::build::status::{Progress, Report, State};
-use crate::build::writer::{COMPLETE, SKIPPED, Tell, Writer, apply};
+use crate::build::writer::{COMPLETE, REFRESHED, SKIPPED, Tell, Writer, apply};
 use crate::error::IndexError;
 use crate::files::skip::SkipTally;
 use crate::files::walk::{Entry, Walk, priority, walk};
@@ -40,8 +40,8 @@ struct Build {
     done: usize,
     total: usize,
     parsed: usize,
-    /// Files with a new stat and the same content.
-    same: usize,
+    /// Of those, files that were not indexed before.
+    added: usize,
     tally: SkipTally,
     /// Paths that were saved meanwhile and dealt with at once; older results for them are dropped.
     overtaken: HashSet<String>,
@@ -80,7 +80,7 @@ impl Writer {
             done: unchanged,
             total,
             parsed: 0,
-            same: 0,
+            added: 0,
             tally,
             overtaken: HashSet::new(),
             told: None,
@@ -103,10 +103,19 @@ impl Writer {
             }
         }
         let skipped = build.tally.list();
-        let facts = [(COMPLETE, "1".to_owned()), (SKIPPED, serde_json::to_string(&skipped).unwrap_or_default())];
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let refreshed_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let facts = [
+            (COMPLETE, "1".to_owned()),
+            (REFRESHED, refreshed_ms.to_string()),
+            (SKIPPED, serde_json::to_string(&skipped).unwrap_or_default()),
+        ];
         self.publish(&facts, Some(State::Ready))?;
         tell(Progress { done: total, total });
-        self.shared.update_status(|status| status.skipped.clone_from(&skipped));
+        self.shared.update_status(|status| {
+            status.skipped.clone_from(&skipped);
+            status.refreshed_ms = Some(refreshed_ms);
+        });
         for note in &notes {
             self.shared.note(note.clone());
         }
@@ -115,8 +124,9 @@ impl Writer {
             files: status.files,
             chunks: status.chunks,
             seconds: started.elapsed().as_secs_f64(),
-            unchanged: unchanged + build.same,
+            unchanged: status.files.saturating_sub(build.parsed),
             indexed: build.parsed,
+            added: build.added,
             removed,
             skipped,
             notes,
@@ -197,9 +207,10 @@ impl Writer {
                 Ok((index, outcome)) => {
                     let path = &jobs[index].entry.path;
                     build.done += 1;
-                    build.same += usize::from(matches!(outcome, Outcome::Same(_)));
+                    let is_new = jobs[index].known.is_none_or(|row| row.skip.is_some());
                     if !build.is_overtaken(path) && apply(self.base_mut(), path, outcome, &mut build.tally)? {
                         build.parsed += 1;
+                        build.added += usize::from(is_new);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}

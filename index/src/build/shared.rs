@@ -9,7 +9,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::build::status::{Progress, Report, Status};
+use crate::build::status::{Progress, Report, Status, Watching};
 use crate::error::IndexError;
 use crate::files::live::slashed;
 use crate::files::watch::Watch;
@@ -250,7 +250,12 @@ impl Shared {
 
     /// A copy of the status.
     pub(crate) fn status(&self) -> Status {
-        lock(&self.status).clone()
+        let watching = match self.sweep_seconds.load(Ordering::Relaxed) {
+            0 => Watching::Nothing,
+            SWEEP_BLIND_SECONDS => Watching::Polling,
+            _ => Watching::Events,
+        };
+        Status { watching, ..lock(&self.status).clone() }
     }
 
     /// Changes the status.

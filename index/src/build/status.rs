@@ -26,6 +26,19 @@ pub enum State {
     Ready,
 }
 
+/// How an index learns what changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Watching {
+    /// Not at all: it was not asked to.
+    #[default]
+    Nothing,
+    /// The system tells of each change.
+    Events,
+    /// The system cannot watch every folder, so the workspace is walked every half minute.
+    Polling,
+}
+
 /// What an index holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Status {
@@ -37,6 +50,10 @@ pub struct Status {
     pub generation: u64,
     /// How complete it is.
     pub state: State,
+    /// When the last full walk was completed, in milliseconds since the epoch.
+    pub refreshed_ms: Option<u64>,
+    /// How it learns what changed.
+    pub watching: Watching,
     /// What the last full walk left out, by reason.
     pub skipped: Vec<Skipped>,
     /// Sentences about what a person should know: folders that cannot be read, limits that bite, a rebuilt index.
@@ -61,10 +78,12 @@ pub struct Report {
     pub chunks: usize,
     /// Time it took, in seconds.
     pub seconds: f64,
-    /// Files that were as the index knew them, indexed or skipped.
+    /// Of the indexed files, those that were as the index knew them.
     pub unchanged: usize,
-    /// Files that were parsed.
+    /// Of the indexed files, those that were parsed.
     pub indexed: usize,
+    /// Of those, files that the index did not have before.
+    pub added: usize,
     /// Files that are gone.
     pub removed: usize,
     /// What was left out, by reason.

@@ -21,6 +21,8 @@ use crate::storage::base::Base;
 
 /// Fact that says that the last walk was completed.
 pub(crate) const COMPLETE: &str = "complete";
+/// Fact with the time of the last completed walk, in milliseconds since the epoch.
+pub(crate) const REFRESHED: &str = "refreshed";
 /// Fact with what the last walk left out.
 pub(crate) const SKIPPED: &str = "skipped";
 
@@ -93,7 +95,7 @@ impl Writer {
     /// Runs work on an open base. After an error or a panic the base is opened anew next time, from what is on disk.
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, IndexError>) -> Result<T, IndexError> {
         if self.base.is_none() {
-            let base = Base::open(&self.folder)?;
+            let base = Base::open(&self.folder).map_err(|error| error.if_full(&self.folder))?;
             if let Some(note) = &base.note {
                 self.shared.note(note.clone());
             }
@@ -105,7 +107,8 @@ impl Writer {
             self.cutter = Cutter::default();
             Err(IndexError::storage("indexing")("an internal error; the index is opened anew".into()))
         });
-        if matches!(result, Err(IndexError::Storage { .. })) {
+        let result = result.map_err(|error| error.if_full(&self.folder));
+        if matches!(result, Err(IndexError::Storage { .. } | IndexError::DiskFull { .. })) {
             self.base = None;
             self.shared.update_status(|status| {
                 if matches!(status.state, State::Building { .. }) {

@@ -72,8 +72,11 @@ const USEFUL_FILES: &[&str] = &[
 ];
 /// Folders of installed packages and build products that are often not named by any ignore file.
 const DEPENDENCY_FOLDERS: &[&str] = &["__pycache__", "bower_components", "node_modules", "site-packages"];
-/// Files that mark a folder as a cache or an environment.
-pub(crate) const DEPENDENCY_MARKERS: [&str; 2] = ["CACHEDIR.TAG", "pyvenv.cfg"];
+/// The file that marks a folder of Familiar's own, so that its chats, logs and models are never found as code, wherever
+/// the user keeps them.
+pub const OWN_FOLDER_MARKER: &str = ".familiar-home";
+/// Files that mark a folder as a cache, an environment or our own.
+pub(crate) const DEPENDENCY_MARKERS: [&str; 3] = ["CACHEDIR.TAG", "pyvenv.cfg", OWN_FOLDER_MARKER];
 
 /// What the rules say about a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

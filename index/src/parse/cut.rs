@@ -29,6 +29,12 @@ pub(crate) struct Name {
     /// `function`, `class`, ...
     #[serde(rename = "k")]
     pub(crate) kind: String,
+    /// Lines from the first one of the chunk to the first one of the definition.
+    #[serde(rename = "l", default)]
+    pub(crate) line: u32,
+    /// Lines of the definition after its first; some may lie in later chunks.
+    #[serde(rename = "m", default)]
+    pub(crate) more_lines: u32,
 }
 
 /// A piece of a file, with everything that search knows about it.
@@ -183,10 +189,16 @@ fn code_chunk(
         doc.push_str(&item.doc);
         doc.push('\n');
     }
-    let names = names.iter().take(CHUNK_NAMES_MAX).map(|item| Name {
-        name: item.name.clone(),
-        qualified: item.qualified.clone(),
-        kind: item.kind.to_owned(),
+    let (start_line, end_line) = (lines.line_at(span.start), lines.line_at(span.end - 1));
+    let names = names.iter().take(CHUNK_NAMES_MAX).map(|item| {
+        let first = lines.line_at(item.span.start);
+        Name {
+            name: item.name.clone(),
+            qualified: item.qualified.clone(),
+            kind: item.kind.to_owned(),
+            line: first.saturating_sub(start_line),
+            more_lines: lines.line_at(item.span.end.saturating_sub(1)).saturating_sub(first),
+        }
     });
     let names = names.collect();
     let subject = subject.map(|index| &all[index]);
@@ -195,7 +207,6 @@ fn code_chunk(
     let symbol = subject.map(|item| item.qualified.clone());
     let kind = subject.map_or("text", |item| item.kind).to_owned();
     let hash = chunk_hash(&header(path, &context, &first_doc), &text[span.clone()]);
-    let (start_line, end_line) = (lines.line_at(span.start), lines.line_at(span.end - 1));
     Some(Chunk { span, start_line, end_line, symbol, kind, names, context, doc, hash })
 }
 
@@ -240,6 +251,8 @@ pub(crate) fn cut_prose(path: &str, text: &str, lines: &LineStarts) -> Vec<Chunk
             name: title.clone(),
             qualified: title.clone(),
             kind: kind.clone(),
+            line: 0,
+            more_lines: 0,
         });
         let names = names.collect();
         let hash = chunk_hash(&header(path, &context, ""), &text[span.clone()]);

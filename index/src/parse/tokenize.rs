@@ -65,6 +65,15 @@ pub(crate) fn for_each_written(text: &str, mut each: impl FnMut(&str, &str, bool
     }
 }
 
+/// A name without case and underscores, as its first token has it.
+pub(crate) fn folded(name: &str) -> String {
+    let mut folded = String::new();
+    for letters in name.split(|letter: char| !letter.is_alphanumeric()) {
+        push_lower(&mut folded, letters);
+    }
+    folded
+}
+
 /// The tokens of one short text.
 pub(crate) fn tokens(text: &str) -> Vec<String> {
     let mut all = Vec::new();

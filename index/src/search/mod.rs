@@ -8,4 +8,5 @@ pub(crate) mod rank;
 pub(crate) mod score;
 pub(crate) mod searcher;
 pub(crate) mod snapshot;
+pub(crate) mod symbols;
 pub(crate) mod why;

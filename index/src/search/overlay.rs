@@ -98,7 +98,7 @@ pub struct OverlayMemory(Mutex<Overlay>);
 
 impl OverlayMemory {
     /// An overlay of these buffers (relative path with `/`, text) and no others.
-    pub fn overlay(&self, buffers: impl IntoIterator<Item = (String, String)>) -> Overlay {
+    pub fn overlay(&self, buffers: impl IntoIterator<Item = (String, impl AsRef<str>)>) -> Overlay {
         let mut known = lock(&self.0);
         let mut shown = Overlay::new();
         for (path, text) in buffers {
@@ -127,7 +127,7 @@ mod tests {
     fn a_memory_shows_what_is_asked_for_and_reuses_the_rest() {
         let memory = OverlayMemory::default();
         let ask = |buffers: &[(&str, &str)]| {
-            memory.overlay(buffers.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())))
+            memory.overlay(buffers.iter().map(|(path, text)| ((*path).to_owned(), *text)))
         };
         let first = ask(&[("a.py", "def a(): pass\n"), ("b.py", "def b(): pass\n"), (".env", "topsecret")]);
         assert_eq!(first.paths().collect::<Vec<_>>(), ["a.py", "b.py"]);
@@ -140,7 +140,7 @@ mod tests {
         let third = ask(&[("a.py", "def a(): return 1\n"), ("b.py", "def b(): pass\n")]);
         assert!(Arc::ptr_eq(&third.buffers["a.py"], &second.buffers["a.py"]));
         assert!(Arc::ptr_eq(&third.buffers["b.py"], &first.buffers["b.py"]));
-        let many = (0..=UNSAVED_KNOWN_MAX).map(|n| (format!("{n}.txt"), "text\n".to_owned()));
+        let many = (0..=UNSAVED_KNOWN_MAX).map(|n| (format!("{n}.txt"), "text\n"));
         assert_eq!(memory.overlay(many).paths().count(), UNSAVED_KNOWN_MAX + 1);
         assert_eq!(lock(&memory.0).paths().count(), UNSAVED_KNOWN_MAX + 1, "older ones are forgotten");
     }

@@ -35,7 +35,7 @@ pub(crate) struct Ranked {
 }
 
 /// How much the role of a file lowers its score.
-fn role_factor(role: u64, wanted: u64) -> f32 {
+pub(crate) fn role_factor(role: u64, wanted: u64) -> f32 {
     let mut factor = 1.0;
     for (bit, lower) in [(TEST, 0.45), (EXAMPLE, 0.6), (VENDORED, 0.4), (HISTORY, 0.4), (PROSE, 0.75)] {
         if role & bit != 0 && wanted & bit == 0 {

@@ -327,12 +327,10 @@ impl<'a> Pass<'a> {
                 document = postings.advance();
             }
         }
-        let mut chunk = corpus.tables.chunks;
-        for one in corpus.changed.iter().flat_map(|file| file.chunks) {
+        for (chunk, one) in (corpus.tables.chunks..).zip(corpus.changed.iter().flat_map(|file| file.chunks)) {
             if one.names.iter().any(|known| known.name == name || known.qualified == name) {
                 self.chunks.push(chunk);
             }
-            chunk += 1;
         }
         let rare = EXACT_WEIGHT * rarity(self.chunks.len(), corpus.totals.chunks);
         for chunk in self.chunks.drain(..) {

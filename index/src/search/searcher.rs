@@ -111,10 +111,10 @@ type ReportStale = Arc<dyn Fn(&str) + Send + Sync>;
 /// always checked against the live files.
 #[derive(Clone)]
 pub struct Searcher {
-    root: PathBuf,
-    snapshot: Arc<Snapshot>,
+    pub(crate) root: PathBuf,
+    pub(crate) snapshot: Arc<Snapshot>,
     generation: u64,
-    report_stale: Option<ReportStale>,
+    pub(crate) report_stale: Option<ReportStale>,
 }
 
 impl Searcher {
@@ -153,6 +153,9 @@ impl Searcher {
     /// # Errors
     /// [`IndexError::Storage`] when the index cannot be read. Stale or vanished files are no error.
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<Hit>, IndexError> {
+        if request.kind == SearchKind::Symbol {
+            return self.symbols(request);
+        }
         let limit = request.limit.min(HITS_MAX);
         let mut plan = Plan::of(&request.query);
         if limit == 0 || plan.terms.is_empty() && plan.identifiers.is_empty() {

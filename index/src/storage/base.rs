@@ -62,13 +62,18 @@ impl Base {
         }
         match Self::load(&base) {
             Ok(opened) => Ok(opened),
-            Err(error) => {
-                tracing::warn!(folder = %folder.display(), %error, "index is broken or of another version; starting anew");
-                quarantine(folder, &base)?;
-                let mut fresh = Self::create(&base)?;
-                fresh.note = Some(format!("the stored index could not be used and is being made anew ({error})"));
-                Ok(fresh)
-            }
+            // A disk without room says nothing about what is stored on it.
+            Err(error) => match error.if_full(folder) {
+                full @ IndexError::DiskFull { .. } => Err(full),
+                error => {
+                    tracing::warn!(folder = %folder.display(), %error, "index is broken or of another version; starting anew");
+                    quarantine(folder, &base)?;
+                    let mut fresh = Self::create(&base)?;
+                    fresh.note =
+                        Some(format!("the stored index could not be used and is being made anew ({error})"));
+                    Ok(fresh)
+                }
+            },
         }
     }
 

@@ -3,3 +3,4 @@
 pub(crate) mod base;
 pub(crate) mod document;
 pub(crate) mod manifest;
+pub(crate) mod room;

@@ -3,9 +3,9 @@
 //! Refuses: to look inside; everything here would survive another store or another ranking.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod equivalence;
 mod files;
 mod freshness;
+mod fuzz;
 mod queries;
 mod recovery;
 mod searching;

@@ -1,6 +1,6 @@
 //! What is found, in which order, and with which words.
 
-use index::{Filter, Hit, Overlay, SearchRequest};
+use index::{Filter, Hit, Overlay, SearchKind, SearchRequest};
 
 use crate::space::{Space, check_live, paths, search};
 
@@ -196,4 +196,41 @@ fn odd_questions_are_answered_or_empty() {
         search(&index, query);
     }
     assert_eq!(index.searcher().search(&SearchRequest::new("login", 0)).unwrap(), []);
+}
+
+#[test]
+fn symbols_are_found_by_name_with_their_own_lines() {
+    let space = space();
+    space.write("auth/hashers.py", b"SALT = 1\n\n\nclass Hasher:\n    def make_hash(self, text):\n        return text\n\n    def check(self):\n        pass\n");
+    let (index, _) = space.indexed();
+    let find = |query: &str, overlay: &Overlay| {
+        let mut request = SearchRequest::new(query, 5);
+        request.kind = SearchKind::Symbol;
+        request.overlay = overlay.clone();
+        let hits = index.searcher().search(&request).unwrap();
+        let first =
+            hits.first().map(|hit| (hit.symbol.clone().unwrap(), hit.start_line, hit.end_line, hit.text.clone()));
+        first.unwrap_or_default()
+    };
+    let made =
+        ("Hasher.make_hash".to_owned(), 5, 6, "    def make_hash(self, text):\n        return text".to_owned());
+    let on_disk = Overlay::new();
+    for query in [
+        "make_hash",
+        "makeHash",
+        "Hasher.make_hash",
+        "hashers.py:Hasher.make_hash",
+        "make_ha",
+        "maek_hash",
+        "hash make",
+    ] {
+        assert_eq!(find(query, &on_disk), made, "{query}");
+    }
+    assert_eq!(find("Other.make_hash", &on_disk), Default::default());
+    let mut unsaved = Overlay::new();
+    unsaved.set("auth/hashers.py", "\n\ndef make_hash():\n    pass\n");
+    assert_eq!(
+        find("make_hash", &unsaved),
+        ("make_hash".to_owned(), 3, 4, "def make_hash():\n    pass".to_owned())
+    );
 }

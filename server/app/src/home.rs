@@ -80,7 +80,18 @@ impl Home {
         let documents = self.documents();
         let logs = self.logs();
         let folders = [&self.data, &self.cache, &self.config, &self.state, &self.models, &documents, &logs];
-        folders.into_iter().try_for_each(|folder| private_folder(folder))
+        folders.into_iter().try_for_each(|folder| private_folder(folder))?;
+        self.folders().into_iter().for_each(|(_, folder)| mark(folder));
+        Ok(())
+    }
+}
+
+/// Marks a folder as Familiar's own, so that a search of a workspace around it leaves it out.
+fn mark(folder: &Path) {
+    let marker = folder.join(index::OWN_FOLDER_MARKER);
+    if !marker.exists() {
+        // Whoever needs the folder next says so when it cannot be written.
+        let _ = std::fs::write(marker, "This folder belongs to Familiar, so it is not searched as code.\n");
     }
 }
 

@@ -36,8 +36,9 @@ pub use edit::{EditEvent, EditOutcome, EditRequest, EditStream};
 pub use error::{AppError, ErrorKind, Result};
 pub use home::Home;
 pub use indexing::{
-    Hit, IndexEvent, IndexProgress, IndexReport, IndexStream, Passage, SearchResult, WorkspaceGuard,
-    WorkspaceStatus, git_root,
+    BatchAnswer, BatchQuery, BatchStream, Hit, IndexChange, IndexChanges, IndexEvent, IndexProgress, IndexReport,
+    IndexStatus, IndexStream, LeftOut, OutlinedSymbol, Passage, SEARCH_HITS_MAX, SearchKind, SearchOptions,
+    SearchResult, SymbolPlace, WorkspaceGuard, WorkspaceStatus, git_root, outline, search_read_only, stored_index,
 };
 pub use models::{Backend, ModelEntry, ModelStatus, RunningModel, list_models, verify_model};
 pub use pull::{Pull, PullProgress, Pulled, pull};

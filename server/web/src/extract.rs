@@ -1,5 +1,5 @@
-//! Extractors whose refusals look like every other error of ours. Refuses: relative workspace paths; a daemon has no
-//! current folder that would mean anything to its caller.
+//! Extractors whose refusals look like every other error of ours, in our own words. Refuses: relative workspace paths; a
+//! daemon has no current folder that would mean anything to its caller.
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,9 @@ use crate::state::Shared;
 /// The longest path a request may name.
 const PATH_BYTES_MAX: usize = 4096;
 
+/// A longer name of a field is not repeated in an answer.
+const FIELD_BYTES_MAX: usize = 64;
+
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
 /// The fields of a form.
@@ -30,7 +33,8 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     async fn from_request(request: Request, web: &Shared) -> Result<Self, Response> {
         let path = request.uri().path().to_owned();
         let read: Result<Json<T>, JsonRejection> = Json::from_request(request, web).await;
-        read.map(|Json(value)| Self(value)).map_err(|problem| wrong(&path, problem.status(), &problem.body_text()))
+        read.map(|Json(value)| Self(value))
+            .map_err(|problem| wrong(&path, problem.status(), "body", &problem.body_text()))
     }
 }
 
@@ -40,7 +44,8 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Fields<T> {
     async fn from_request(request: Request, web: &Shared) -> Result<Self, Response> {
         let path = request.uri().path().to_owned();
         let read: Result<Form<T>, FormRejection> = Form::from_request(request, web).await;
-        read.map(|Form(value)| Self(value)).map_err(|problem| wrong(&path, problem.status(), &problem.body_text()))
+        read.map(|Form(value)| Self(value))
+            .map_err(|problem| wrong(&path, problem.status(), "form", &problem.body_text()))
     }
 }
 
@@ -50,7 +55,7 @@ impl<T: DeserializeOwned> FromRequestParts<Shared> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, web: &Shared) -> Result<Self, Response> {
         let read: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, web).await;
         read.map(|Query(value)| Self(value))
-            .map_err(|problem| wrong(parts.uri.path(), problem.status(), &problem.body_text()))
+            .map_err(|problem| wrong(parts.uri.path(), problem.status(), "query", &problem.body_text()))
     }
 }
 
@@ -64,6 +69,59 @@ pub(crate) fn workspace(path: &str) -> Result<PathBuf, AppError> {
     Ok(PathBuf::from(trimmed))
 }
 
-fn wrong(path: &str, status: StatusCode, text: &str) -> Response {
-    respond_with(path, status, &AppError::new(ErrorKind::User, text))
+fn wrong(path: &str, status: StatusCode, part: &str, said: &str) -> Response {
+    respond_with(path, status, &refusal(status, part, said))
+}
+
+/// Our words for what the libraries say; of theirs only the name of a field is taken over.
+fn refusal(status: StatusCode, part: &str, said: &str) -> AppError {
+    let field = |begin: &str| {
+        let (_, rest) = said.split_once(begin)?;
+        rest.split_once('`').map(|(name, _)| name).filter(|name| name.len() <= FIELD_BYTES_MAX)
+    };
+    let (message, hint) = match status {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            format!("the {part} has a type that is not read here"),
+            "send JSON with Content-Type: application/json",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => (format!("the {part} is too long"), "send less at once"),
+        _ => match (field("missing field `"), field("unknown field `"), field("duplicate field `")) {
+            (Some(name), _, _) => (format!("the {part} lacks `{name}`"), "add it"),
+            (_, Some(name), _) => (format!("the {part} has no field `{name}`"), "leave it out, or check its name"),
+            (_, _, Some(name)) => (format!("the {part} has `{name}` twice"), "send it once"),
+            _ if status == StatusCode::UNPROCESSABLE_ENTITY || part != "body" => {
+                (format!("the {part} has a value that cannot be read"), "check the type of each field")
+            }
+            _ => (format!("the {part} cannot be read"), "send one valid JSON object"),
+        },
+    };
+    AppError::new(ErrorKind::User, message).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_in_our_words() {
+        for (status, part, said, message) in [
+            (
+                422,
+                "body",
+                "Failed to deserialize the JSON body: missing field `question` at line 1",
+                "the body lacks `question`",
+            ),
+            (422, "body", "unknown field `x`, expected one of `y`", "the body has no field `x`"),
+            (422, "body", "invalid type: map, expected a string", "the body has a value that cannot be read"),
+            (400, "body", "expected value at line 1 column 1", "the body cannot be read"),
+            (400, "query", "invalid digit found in string", "the query has a value that cannot be read"),
+            (415, "body", "Expected request with `Content-Type`", "the body has a type that is not read here"),
+            (413, "form", "length limit exceeded", "the form is too long"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let error = refusal(status, part, said);
+            assert_eq!(error.message, message);
+            assert!(error.hint.is_some());
+        }
+    }
 }

@@ -1,11 +1,14 @@
-//! Search, passages and indexing of a workspace.
+//! Search, passages and indexing of a workspace. Refuses: more hits and more queries at once than the limits say.
 
-use app::{Passage, SearchResult};
-use axum::extract::State;
-use axum::http::StatusCode;
+use app::{
+    AppError, BatchQuery, ErrorKind, IndexStatus, Passage, SEARCH_HITS_MAX, SearchKind, SearchOptions,
+    SearchResult,
+};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use axum::{Extension, Json};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use crate::access::caller::Caller;
 use crate::access::folders;
@@ -14,28 +17,98 @@ use crate::error::ApiError;
 use crate::extract::{Body, Params, workspace};
 use crate::state::Shared;
 
-/// Hits when the caller names no number.
-const HITS_DEFAULT: usize = 10;
-/// Hits at most.
-const HITS_MAX: usize = 100;
+/// Queries of one batch.
+const QUERIES_MAX: usize = 2_000;
 
 /// The query of a search.
-#[derive(Deserialize)]
-pub(crate) struct SearchQuery {
+#[derive(Debug, Default, PartialEq)]
+struct SearchQuery {
     workspace: String,
     q: String,
-    limit: Option<usize>,
+    options: SearchOptions,
+}
+
+impl SearchQuery {
+    /// Reads the query of a URL: `language` and `path` may come several times.
+    fn parse(query: &str) -> Result<Self, AppError> {
+        let wrong = |message: String, hint: &str| AppError::new(ErrorKind::User, message).hint(hint);
+        let (mut workspace, mut words) = (None, None);
+        let mut options = SearchOptions::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let value = value.into_owned();
+            match &*name {
+                "workspace" => workspace = Some(value),
+                "q" => words = Some(value),
+                "limit" => {
+                    let limit: usize =
+                        value.parse().map_err(|_| wrong("`limit` is no number".into(), "for example limit=10"))?;
+                    options.limit = limit.clamp(1, SEARCH_HITS_MAX);
+                }
+                "kind" => {
+                    options.kind = kind(&value).ok_or_else(|| {
+                        wrong(format!("no kind of search is called {value:?}"), "auto, symbol, text or regex")
+                    })?;
+                }
+                "language" => options.languages.push(value),
+                "path" => options.paths.push(value),
+                // Browsers and proxies add parameters of their own.
+                _ => {}
+            }
+        }
+        let lacks = |name: &str| wrong(format!("the query lacks `{name}`"), "add it");
+        Ok(Self {
+            workspace: workspace.ok_or_else(|| lacks("workspace"))?,
+            q: words.ok_or_else(|| lacks("q"))?,
+            options,
+        })
+    }
+}
+
+fn kind(name: &str) -> Option<SearchKind> {
+    Some(match name {
+        "auto" => SearchKind::Auto,
+        "symbol" => SearchKind::Symbol,
+        "text" => SearchKind::Text,
+        "regex" => SearchKind::Regex,
+        _ => return None,
+    })
 }
 
 /// Finds passages.
 pub(crate) async fn search(
     State(web): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Params(query): Params<SearchQuery>,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<SearchResult>, ApiError> {
+    let query = SearchQuery::parse(query.as_deref().unwrap_or_default())?;
     let root = folders::searched(&web.app, &caller, &query.workspace).await?;
-    let limit = query.limit.unwrap_or(HITS_DEFAULT).clamp(1, HITS_MAX);
-    Ok(Json(web.app.search(&root, &query.q, limit).await?))
+    Ok(Json(web.app.search_in(&root, &query.q, &query.options, &[]).await?))
+}
+
+/// Many queries of one workspace.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SearchBatch {
+    workspace: String,
+    queries: Vec<BatchQuery>,
+    #[serde(default)]
+    options: SearchOptions,
+}
+
+/// Answers many queries from one snapshot; a stream of their answers in order.
+pub(crate) async fn search_batch(
+    State(web): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Body(batch): Body<SearchBatch>,
+) -> Result<Response, ApiError> {
+    web.app.accept_work()?;
+    if batch.queries.is_empty() || batch.queries.len() > QUERIES_MAX {
+        let message = format!("a batch has 1 to {QUERIES_MAX} queries, not {}", batch.queries.len());
+        return Err(AppError::new(ErrorKind::User, message).hint("send them in several batches").into());
+    }
+    let root = folders::searched(&web.app, &caller, &batch.workspace).await?;
+    let answers = until_cut(&web.app, web.app.search_batch(&root, batch.queries, batch.options));
+    stream_events(&web, answers, data).await
 }
 
 /// Names lines of a file.
@@ -62,6 +135,9 @@ pub(crate) async fn passage(
 #[serde(deny_unknown_fields)]
 pub(crate) struct IndexBody {
     workspace: String,
+    /// From nothing, while the index there is answers.
+    #[serde(default)]
+    rebuild: bool,
 }
 
 /// Indexes a folder; progress, then the report.
@@ -72,21 +148,85 @@ pub(crate) async fn index(
 ) -> Result<Response, ApiError> {
     web.app.accept_work()?;
     let root = folders::searched(&web.app, &caller, &body.workspace).await?;
-    let events = until_cut(&web.app, web.app.index(&root));
-    stream_events(&web, events, data).await
+    let events =
+        if body.rebuild { web.app.rebuild_index(&root, CancellationToken::new()) } else { web.app.index(&root) };
+    stream_events(&web, until_cut(&web.app, events), data).await
+}
+
+/// All that is known about a folder's index; nothing is indexed for it.
+pub(crate) async fn status(
+    State(web): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Params(query): Params<FolderQuery>,
+) -> Result<Json<IndexStatus>, ApiError> {
+    let root = folders::searched(&web.app, &caller, &query.workspace).await?;
+    Ok(Json(web.app.index_status(&root).await?))
+}
+
+/// Names the folder to follow.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangesBody {
+    workspace: String,
+}
+
+/// Each change of a folder's index that can be searched, until the connection closes.
+pub(crate) async fn changes(
+    State(web): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Body(body): Body<ChangesBody>,
+) -> Result<Response, ApiError> {
+    web.app.accept_work()?;
+    let root = folders::searched(&web.app, &caller, &body.workspace).await?;
+    let changes = until_cut(&web.app, web.app.index_changes(&root));
+    stream_events(&web, changes, data).await
+}
+
+/// What forgetting did.
+#[derive(Serialize)]
+pub(crate) struct Forgotten {
+    /// Whether anything was kept about the folder.
+    known: bool,
 }
 
 /// Removes everything that is kept about a folder's index; the folder may be gone already.
 pub(crate) async fn forget(
     State(web): State<Shared>,
-    Params(query): Params<ForgetQuery>,
-) -> Result<StatusCode, ApiError> {
-    web.app.forget_index(&workspace(&query.workspace)?).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Params(query): Params<FolderQuery>,
+) -> Result<Json<Forgotten>, ApiError> {
+    let known = web.app.forget_index(&workspace(&query.workspace)?).await?;
+    Ok(Json(Forgotten { known }))
 }
 
-/// Names the folder to forget.
+/// Names a folder.
 #[derive(Deserialize)]
-pub(crate) struct ForgetQuery {
+pub(crate) struct FolderQuery {
     workspace: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_is_read_from_its_address() {
+        let read = SearchQuery::parse(
+            "workspace=%2Fa+b&q=x%26y&limit=9999&kind=regex&language=rust&language=py&path=src",
+        );
+        let options = SearchOptions {
+            limit: SEARCH_HITS_MAX,
+            kind: SearchKind::Regex,
+            languages: vec!["rust".into(), "py".into()],
+            paths: vec!["src".into()],
+        };
+        assert_eq!(read.unwrap(), SearchQuery { workspace: "/a b".into(), q: "x&y".into(), options });
+        for (query, message) in [
+            ("", "the query lacks `workspace`"),
+            ("workspace=/a", "the query lacks `q`"),
+            ("workspace=/a&q=x&limit=many", "`limit` is no number"),
+            ("workspace=/a&q=x&kind=fuzzy", "no kind of search is called \"fuzzy\""),
+        ] {
+            assert_eq!(SearchQuery::parse(query).unwrap_err().message, message);
+        }
+    }
 }

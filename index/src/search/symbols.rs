@@ -1,0 +1,330 @@
+//! Finds definitions by their names: as written, in another letter case, by beginning, by sub-words, one letter off.
+//!
+//! Refuses: text that only mentions a name.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{DocSet, TERMINATED, TantivyDocument, Term};
+
+use crate::error::{Doing, IndexError};
+use crate::files::admit::Gate;
+use crate::files::lines::LineStarts;
+use crate::files::role::role_of;
+use crate::limits::{HITS_MAX, SYMBOL_CANDIDATES_MAX, SYMBOL_WORDS_MAX, SYMBOL_WORDS_SEEN_MAX};
+use crate::parse::cut::Name;
+use crate::parse::terms::NAMES;
+use crate::parse::tokenize::{folded, tokens};
+use crate::search::live_files::{Differing, LiveFiles};
+use crate::search::rank::role_factor;
+use crate::search::score::Changed;
+use crate::search::searcher::{Hit, SearchRequest, Searcher};
+
+/// A name as it was asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked<'a> {
+    /// End of the path, where the question has one before a colon.
+    path: &'a str,
+    /// Names around it, the outermost first.
+    around: Vec<&'a str>,
+    /// The name itself, or its beginning.
+    name: &'a str,
+    /// Without case and underscores.
+    folded: String,
+    /// Its words.
+    words: Vec<String>,
+}
+
+impl<'a> Asked<'a> {
+    /// Reads `path:Class.method`, `module::Type::method`, `Class#method`, or a plain name.
+    fn of(query: &'a str) -> Self {
+        let query = query.trim().trim_matches(['`', '(', ')', '.', ':', '#']);
+        let colon = query.match_indices(':').map(|(at, _)| at).find(|&at| {
+            let bytes = query.as_bytes();
+            bytes.get(at + 1) != Some(&b':') && (at == 0 || bytes[at - 1] != b':')
+        });
+        let (path, qualified) = colon.map_or(("", query), |at| (&query[..at], &query[at + 1..]));
+        let mut around: Vec<&str> =
+            qualified.split(['.', ':', '#', '/', ' ']).filter(|part| !part.is_empty()).collect();
+        let name = around.pop().unwrap_or("");
+        // Several words that are no qualified name are the words of one.
+        let words = if qualified.contains(' ') { tokens(qualified) } else { tokens(name) };
+        if qualified.contains(' ') {
+            around.clear();
+        }
+        let whole = if qualified.contains(' ') { qualified } else { name };
+        Self { path, around, name, folded: folded(whole), words }
+    }
+
+    /// How well a definition answers, from 0 (not at all) to 1.
+    fn likeness(&self, known: &Name) -> f32 {
+        let known_folded = folded(&known.name);
+        let alike = if known.name == self.name {
+            1.0
+        } else if known_folded == self.folded {
+            0.9
+        } else if known_folded.starts_with(&self.folded) {
+            0.7
+        } else if self.has_words_of(known) {
+            0.6
+        } else if one_letter_off(&known_folded, &self.folded) {
+            0.5
+        } else {
+            return 0.0;
+        };
+        let mut outer = known.qualified.split(['.', ':', '#']).filter(|part| !part.is_empty());
+        let nested = self.around.iter().all(|asked| outer.any(|part| part.eq_ignore_ascii_case(asked)));
+        if !nested {
+            return 0.0;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "names are short")]
+        let spare = known_folded.len().saturating_sub(self.folded.len()) as f32;
+        // Of two that begin alike the shorter is meant; the whole range stays within one kind of likeness.
+        alike - 0.09 * spare / (spare + 16.0)
+    }
+
+    fn has_words_of(&self, known: &Name) -> bool {
+        let parts = tokens(&known.name);
+        !self.words.is_empty()
+            && self.words.iter().all(|word| parts.iter().any(|part| part.starts_with(word.as_str())))
+    }
+}
+
+/// A definition before it is put in order.
+struct Definition {
+    likeness: f32,
+    path: String,
+    start_line: u32,
+    end_line: u32,
+    name: Name,
+    text: String,
+    unsaved: bool,
+}
+
+impl Searcher {
+    /// Definitions whose names answer the question, best first.
+    ///
+    /// # Errors
+    /// [`IndexError::Storage`] when the index cannot be read.
+    pub(crate) fn symbols(&self, request: &SearchRequest) -> Result<Vec<Hit>, IndexError> {
+        let asked = Asked::of(&request.query);
+        let limit = request.limit.min(HITS_MAX);
+        if asked.folded.is_empty() || limit == 0 {
+            return Ok(Vec::new());
+        }
+        let mut gate = Gate::new(&self.root);
+        let open: Vec<Changed<'_>> = request.overlay.cut().filter(|file| gate.admits(file.path)).collect();
+        let mut live = LiveFiles::new(&self.root);
+        let mut differing = Differing::default();
+        let mut found = Vec::new();
+        let mut stale = BTreeSet::new();
+        for document in self.candidates(&asked)? {
+            let Some(card) = self.snapshot.fields.card(&document) else { continue };
+            let admitted = request.filter.admits(&card.path) && card.path.ends_with(asked.path);
+            if !admitted || open.iter().any(|file| file.path == card.path) {
+                continue;
+            }
+            if !card.names.iter().any(|name| asked.likeness(name) > 0.0) {
+                continue;
+            }
+            match live.text(&card) {
+                Some(text) => push(&mut found, &asked, &card.path, card.lines.0, &card.names, text, false),
+                None => drop(stale.insert(card.path)),
+            }
+        }
+        differing.take_up(&self.root, stale.into_iter().collect(), self.report_stale.as_ref());
+        for file in open.iter().copied().chain(differing.changed()) {
+            if request.filter.admits(file.path) && file.path.ends_with(asked.path) {
+                for chunk in file.chunks {
+                    push(&mut found, &asked, file.path, chunk.start_line, &chunk.names, file.text, file.unsaved);
+                }
+            }
+        }
+        found.sort_by(|a, b| {
+            let key = |one: &Definition| one.likeness * role_factor(role_of(&one.path), 0);
+            key(b).total_cmp(&key(a)).then_with(|| a.path.cmp(&b.path)).then(a.start_line.cmp(&b.start_line))
+        });
+        found.truncate(limit);
+        Ok(found.into_iter().map(hit).collect())
+    }
+
+    /// Stored chunks that may define such a name.
+    fn candidates(&self, asked: &Asked<'_>) -> Result<Vec<TantivyDocument>, IndexError> {
+        let field = self.snapshot.fields.words[NAMES];
+        let mut words = self.words_from(field, &asked.folded)?;
+        // The rarest word of several leads to all definitions that have them all.
+        let mut rarest: Option<(u64, &String)> = None;
+        for word in &asked.words {
+            let found = self.snapshot.text.doc_freq(&Term::from_field_text(field, word)).doing("searching")?;
+            if found > 0 && rarest.is_none_or(|(least, _)| found < least) {
+                rarest = Some((found, word));
+            }
+        }
+        words.extend(rarest.map(|(_, word)| word.clone()));
+        if words.is_empty() {
+            words = self.words_one_letter_off(field, &asked.folded)?;
+        }
+        let mut documents = Vec::new();
+        for word in &words {
+            self.collect(field, word, &mut documents)?;
+        }
+        Ok(documents)
+    }
+
+    fn collect(&self, field: Field, word: &str, out: &mut Vec<TantivyDocument>) -> Result<(), IndexError> {
+        let doing = "searching";
+        for reader in self.snapshot.text.segment_readers() {
+            let words = reader.inverted_index(field).doing(doing)?;
+            let term = Term::from_field_text(field, word);
+            let Some(mut postings) = words.read_postings(&term, IndexRecordOption::Basic).doing(doing)? else {
+                continue;
+            };
+            let store = reader.get_store_reader(STORE_BLOCKS).doing(doing)?;
+            let mut document = postings.doc();
+            while document != TERMINATED && out.len() < SYMBOL_CANDIDATES_MAX {
+                if !reader.is_deleted(document) {
+                    out.push(store.get(document).doing(doing)?);
+                }
+                document = postings.advance();
+            }
+        }
+        Ok(())
+    }
+
+    /// Words of names that begin so, itself included.
+    fn words_from(&self, field: Field, beginning: &str) -> Result<Vec<String>, IndexError> {
+        self.names_words(field, beginning, |word| match word.starts_with(beginning) {
+            true => ControlFlow::Continue(true),
+            false => ControlFlow::Break(()),
+        })
+    }
+
+    fn words_one_letter_off(&self, field: Field, name: &str) -> Result<Vec<String>, IndexError> {
+        self.names_words(field, "", |word| ControlFlow::Continue(one_letter_off(word, name)))
+    }
+
+    /// Words of names from `first` on, for as long and as far as `take` says.
+    fn names_words(
+        &self,
+        field: Field,
+        first: &str,
+        take: impl Fn(&str) -> ControlFlow<(), bool>,
+    ) -> Result<Vec<String>, IndexError> {
+        let doing = "searching";
+        let mut found = BTreeSet::new();
+        for reader in self.snapshot.text.segment_readers() {
+            let words = reader.inverted_index(field).doing(doing)?;
+            let mut stream = words.terms().range().ge(first.as_bytes()).into_stream().doing(doing)?;
+            let mut seen = 0;
+            while stream.advance() && seen < SYMBOL_WORDS_SEEN_MAX && found.len() < SYMBOL_WORDS_MAX {
+                seen += 1;
+                let Ok(word) = std::str::from_utf8(stream.key()) else { continue };
+                match take(word) {
+                    ControlFlow::Continue(true) => drop(found.insert(word.to_owned())),
+                    ControlFlow::Continue(false) => {}
+                    ControlFlow::Break(()) => break,
+                }
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+}
+
+/// Blocks of stored documents that stay unpacked while one word is followed.
+const STORE_BLOCKS: usize = 16;
+
+fn push(
+    found: &mut Vec<Definition>,
+    asked: &Asked<'_>,
+    path: &str,
+    first_line: u32,
+    names: &[Name],
+    text: &str,
+    unsaved: bool,
+) {
+    let mut lines = None;
+    for name in names {
+        let likeness = asked.likeness(name);
+        let (start_line, end_line) = (first_line + name.line, first_line + name.line + name.more_lines);
+        let known = |one: &Definition| one.path == path && one.start_line == start_line && one.name == *name;
+        if likeness <= 0.0 || found.iter().any(known) {
+            continue;
+        }
+        let lines = lines.get_or_insert_with(|| LineStarts::of(text));
+        let text = text[lines.span(start_line, end_line)].trim_end_matches(['\n', '\r']).to_owned();
+        let path = path.to_owned();
+        found.push(Definition { likeness, path, start_line, end_line, name: name.clone(), text, unsaved });
+    }
+}
+
+fn hit(definition: Definition) -> Hit {
+    let Definition { likeness, path, start_line, end_line, name, text, unsaved } = definition;
+    let unsaved = if unsaved { "; unsaved text of an open editor" } else { "" };
+    Hit {
+        why: format!("defines `{}`{unsaved}", name.qualified),
+        symbol: Some(name.qualified),
+        kind: name.kind,
+        score: likeness,
+        path,
+        start_line,
+        end_line,
+        text,
+    }
+}
+
+/// Whether one inserted, lost or changed letter, or two swapped neighbours, make one word the other.
+fn one_letter_off(one: &str, other: &str) -> bool {
+    let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
+    if short.len() < 3 || long.len() - short.len() > 1 || !one.is_ascii() || !other.is_ascii() {
+        return false;
+    }
+    let (short, long) = (short.as_bytes(), long.as_bytes());
+    let same = short.iter().zip(long).take_while(|(a, b)| a == b).count();
+    let (short, long_rest) = (&short[same..], &long[same..]);
+    if short.len() < long_rest.len() {
+        return short == &long_rest[1..];
+    }
+    match (short, long_rest) {
+        ([], _) => false,
+        ([_, after @ ..], [_, rest @ ..]) if after == rest => true,
+        ([a, b, after @ ..], [c, d, rest @ ..]) => a == d && b == c && after == rest,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(query: &str, qualified: &str, expected: bool) {
+        let name = qualified.rsplit(['.', ':']).next().unwrap().to_owned();
+        let known =
+            Name { name, qualified: qualified.to_owned(), kind: "function".to_owned(), line: 0, more_lines: 0 };
+        let likeness = Asked::of(query).likeness(&known);
+        assert_eq!(likeness > 0.0, expected, "{query} for {qualified}: {likeness}");
+    }
+
+    #[test]
+    fn names_are_found_by_their_forms() {
+        check("get_user", "Session.get_user", true);
+        check("getUser", "Session.get_user", true);
+        check("get_us", "get_user", true);
+        check("user get", "get_user", true);
+        check("Session.get_user", "Session.get_user", true);
+        check("Session::get_user", "web::Session::get_user", true);
+        check("Request.get_user", "Session.get_user", false);
+        check("src/a.py:Session.get_user", "Session.get_user", true);
+        check("get_usr", "get_user", true);
+        check("gte_user", "get_user", true);
+        check("set_user", "get_user", true);
+        check("put_user", "get_user", false);
+    }
+
+    #[test]
+    fn a_path_stands_before_a_single_colon() {
+        assert_eq!(Asked::of("a/b.rs:c::D").path, "a/b.rs");
+        assert_eq!(Asked::of("c::D").path, "");
+        assert_eq!(Asked::of("c::D::e").around, ["c", "D"]);
+    }
+}

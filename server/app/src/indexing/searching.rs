@@ -1,0 +1,356 @@
+//! Searching a workspace: one question, or many against one snapshot. Refuses: questions without words, paths outside the
+//! workspace, and answers that do not say when the index is not complete.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use index::{Filter, IndexDirs, IndexError, Searcher};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{existing_folder, from_index, incomplete, slashed};
+use crate::streaming::streaming;
+use crate::{App, AppError, Buffer, ErrorKind, Home, Result};
+
+/// A query longer than this is cut by the index; one longer than this is a mistake.
+const QUERY_BYTES_MAX: usize = 256 * 1024;
+/// Hits when the caller names no number.
+const HITS_DEFAULT: usize = 10;
+/// Hits one search gives at most.
+pub const SEARCH_HITS_MAX: usize = index::HITS_MAX;
+/// Threads that answer one batch.
+const BATCH_THREADS_MAX: usize = 8;
+
+/// A passage that was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hit {
+    /// Path relative to the workspace, with `/`.
+    pub path: String,
+    /// First line, 1-based.
+    pub start_line: u32,
+    /// Last line, inclusive.
+    pub end_line: u32,
+    /// The symbol it defines or lies in.
+    pub symbol: Option<String>,
+    /// What it is, such as `function` or `text`.
+    pub kind: String,
+    /// Higher is better; only comparable within one search.
+    pub score: f32,
+    /// Why it was found, in words.
+    pub why: String,
+    /// The lines themselves.
+    pub text: String,
+}
+
+/// What a search found, and what should be known about it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SearchResult {
+    /// Best first.
+    pub hits: Vec<Hit>,
+    /// How complete the index is, when it is not.
+    pub notice: Option<String>,
+}
+
+/// What a query is taken for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchKind {
+    /// Told from its form.
+    #[default]
+    Auto,
+    /// The name of a definition, or a part of one.
+    Symbol,
+    /// Text as it stands in the files.
+    Text,
+    /// A regular expression over lines.
+    Regex,
+}
+
+/// How to search.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SearchOptions {
+    /// Hits at most; no more than [`SEARCH_HITS_MAX`].
+    pub limit: usize,
+    /// What the query is taken for.
+    pub kind: SearchKind,
+    /// Only files of these languages, by name or extension.
+    pub languages: Vec<String>,
+    /// Only these folders, files or globs, relative to the workspace or absolute in it.
+    pub paths: Vec<String>,
+}
+
+impl Default for SearchOptions {
+    fn default() -> Self {
+        Self { limit: HITS_DEFAULT, kind: SearchKind::Auto, languages: Vec::new(), paths: Vec::new() }
+    }
+}
+
+/// One query of a batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BatchQuery {
+    /// What its answer is called; a text or a number.
+    pub id: Value,
+    /// What to look for.
+    pub query: String,
+}
+
+/// The answer to one query of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BatchAnswer {
+    /// The id of its query.
+    pub id: Value,
+    /// Best first.
+    pub hits: Vec<Hit>,
+    /// Why there are none, when the query cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How complete the index is, when it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
+}
+
+/// The answers to a batch, in the order of its queries. Dropping it cancels what is left.
+pub type BatchStream = Pin<Box<dyn Stream<Item = Result<BatchAnswer>> + Send>>;
+
+/// Some lines of a file as they are now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passage {
+    /// Path relative to the workspace, with `/`.
+    pub path: String,
+    /// First line, 1-based.
+    pub start_line: u32,
+    /// Last line, inclusive.
+    pub end_line: u32,
+    /// The lines.
+    pub text: String,
+    /// The language, where known.
+    pub language: Option<String>,
+    /// Lines of the whole file.
+    pub total_lines: u32,
+}
+
+/// A checked way to search one workspace.
+struct Plan {
+    filter: Filter,
+    kind: index::SearchKind,
+    limit: usize,
+}
+
+impl Plan {
+    /// Checks options for a workspace (canonical).
+    fn new(root: &Path, options: &SearchOptions) -> Result<Self> {
+        let paths = options.paths.iter().map(|path| inside(root, path)).collect::<Result<Vec<_>>>()?;
+        let filter = Filter::new(&options.languages, &paths).map_err(from_index)?;
+        let kind = match options.kind {
+            SearchKind::Auto => index::SearchKind::Auto,
+            SearchKind::Symbol => index::SearchKind::Symbol,
+            SearchKind::Text => index::SearchKind::Text,
+            SearchKind::Regex => index::SearchKind::Regex,
+        };
+        Ok(Self { filter, kind, limit: options.limit.min(SEARCH_HITS_MAX) })
+    }
+
+    fn request(&self, query: &str) -> index::SearchRequest {
+        index::SearchRequest {
+            kind: self.kind,
+            filter: self.filter.clone(),
+            ..index::SearchRequest::new(query, self.limit)
+        }
+    }
+}
+
+/// A path of a filter, relative to the workspace.
+fn inside(root: &Path, path: &str) -> Result<String> {
+    let outside = || {
+        let message = format!("{path} lies outside the workspace {}", root.display());
+        AppError::new(ErrorKind::User, message).hint("name a folder, a file or a glob below the workspace")
+    };
+    let named = Path::new(path);
+    if !named.is_absolute() {
+        let leaves = named.components().any(|part| part == std::path::Component::ParentDir);
+        return if leaves { Err(outside()) } else { Ok(path.to_owned()) };
+    }
+    // The workspace is canonical; a path through a link may be written otherwise.
+    let real = named.canonicalize().unwrap_or_else(|_| named.to_owned());
+    let below = named.strip_prefix(root).or_else(|_| real.strip_prefix(root));
+    below.map(slashed).map_err(|_| outside())
+}
+
+fn checked(query: &str) -> Result<()> {
+    if query.trim().is_empty() {
+        return Err(AppError::new(ErrorKind::User, "a search needs some words").hint("say what to look for"));
+    }
+    if query.len() > QUERY_BYTES_MAX {
+        let message = format!("a query of more than {} KiB is no search", QUERY_BYTES_MAX / 1024);
+        return Err(AppError::new(ErrorKind::User, message).hint("search for its most telling part"));
+    }
+    Ok(())
+}
+
+impl App {
+    /// Searches a workspace. It answers from what is indexed now and says when that is not everything.
+    ///
+    /// # Errors
+    /// `User` for an empty or overlong query or a folder that is missing.
+    pub async fn search(&self, workspace: &Path, query: &str, limit: usize) -> Result<SearchResult> {
+        self.search_with(workspace, query, limit, &[]).await
+    }
+
+    /// Searches a workspace with unsaved buffers laid over it.
+    pub(crate) async fn search_with(
+        &self,
+        workspace: &Path,
+        query: &str,
+        limit: usize,
+        buffers: &[Buffer],
+    ) -> Result<SearchResult> {
+        let options = SearchOptions { limit, ..SearchOptions::default() };
+        self.search_in(workspace, query, &options, buffers).await
+    }
+
+    /// Searches some files of a workspace, in a chosen way, with unsaved buffers laid over it.
+    ///
+    /// # Errors
+    /// As [`App::search`]; `User` for a pattern that cannot be read and for paths outside the workspace.
+    pub async fn search_in(
+        &self,
+        workspace: &Path,
+        query: &str,
+        options: &SearchOptions,
+        buffers: &[Buffer],
+    ) -> Result<SearchResult> {
+        checked(query)?;
+        let (app, root, query) = (self.clone(), workspace.to_owned(), query.to_owned());
+        let (options, buffers) = (options.clone(), buffers.to_vec());
+        let search = tokio::task::spawn_blocking(move || {
+            let workspace = app.inner.workspaces.open(&root, false)?;
+            let mut request = Plan::new(&workspace.root, &options)?.request(&query);
+            request.overlay = workspace.overlay(&buffers);
+            // Looked at before the search: what is complete then is complete in it.
+            let notice = incomplete(&workspace.progress.borrow());
+            let hits = workspace.index.searcher().search(&request).map_err(from_index)?;
+            Ok(SearchResult { hits: hits.into_iter().map(hit).collect(), notice })
+        });
+        search.await.map_err(AppError::task_died)?
+    }
+
+    /// Answers many queries from one snapshot of a workspace, several at a time. A query that cannot be read gets an
+    /// answer that says so.
+    pub fn search_batch(&self, workspace: &Path, queries: Vec<BatchQuery>, options: SearchOptions) -> BatchStream {
+        let (app, root) = (self.clone(), workspace.to_owned());
+        streaming(move |events| async move {
+            let _busy = app.count_run();
+            let opened = app.clone();
+            let prepared = tokio::task::spawn_blocking(move || {
+                let workspace = opened.inner.workspaces.open(&root, false)?;
+                let plan = Plan::new(&workspace.root, &options)?;
+                let notice = incomplete(&workspace.progress.borrow());
+                Ok::<_, AppError>(Arc::new((workspace.index.searcher(), plan, notice)))
+            });
+            let prepared = prepared.await.map_err(AppError::task_died)??;
+            let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            let answers = futures::stream::iter(queries).map(|one| {
+                let prepared = Arc::clone(&prepared);
+                tokio::task::spawn_blocking(move || {
+                    let (searcher, plan, notice) = &*prepared;
+                    answer(searcher, plan, one, notice.clone())
+                })
+            });
+            let mut answers = answers.buffered(threads.min(BATCH_THREADS_MAX));
+            while let Some(answer) = answers.next().await {
+                events.send(answer.map_err(AppError::task_died)??).await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Lines of a file of a workspace as they are now.
+    ///
+    /// # Errors
+    /// `NotFound` for a file or lines that are not there, `User` for a path outside the workspace or a secret.
+    pub async fn passage(&self, workspace: &Path, path: &str, start_line: u32, end_line: u32) -> Result<Passage> {
+        let (root, path) = (existing_folder(workspace)?, path.to_owned());
+        let read = tokio::task::spawn_blocking(move || index::passage(&root, &path, start_line, end_line));
+        let passage = read.await.map_err(AppError::task_died)?.map_err(from_index)?;
+        Ok(Passage {
+            language: index::language_name(&passage.path).map(str::to_owned),
+            path: passage.path,
+            start_line: passage.start_line,
+            end_line: passage.end_line,
+            text: passage.text,
+            total_lines: passage.lines,
+        })
+    }
+}
+
+fn answer(searcher: &Searcher, plan: &Plan, one: BatchQuery, notice: Option<String>) -> Result<BatchAnswer> {
+    let BatchQuery { id, query } = one;
+    let empty = BatchAnswer { id, hits: Vec::new(), error: None, notice };
+    if let Err(wrong) = checked(&query) {
+        return Ok(BatchAnswer { error: Some(wrong.message), ..empty });
+    }
+    match searcher.search(&plan.request(&query)) {
+        Ok(hits) => Ok(BatchAnswer { hits: hits.into_iter().map(hit).collect(), ..empty }),
+        Err(error @ IndexError::Query(_)) => Ok(BatchAnswer { error: Some(error.to_string()), ..empty }),
+        Err(error) => Err(from_index(error)),
+    }
+}
+
+/// Searches what is stored of a workspace while another process has the home: for reading alone, without waiting for it.
+///
+/// # Errors
+/// As [`App::search_in`].
+pub fn search_read_only(home: &Home, root: &Path, query: &str, options: &SearchOptions) -> Result<SearchResult> {
+    checked(query)?;
+    let root = existing_folder(root)?;
+    let plan = Plan::new(&root, options)?;
+    let searcher = match Searcher::open(&root, &IndexDirs { cache: home.cache.clone() }) {
+        Ok(searcher) => searcher,
+        Err(IndexError::Storage { .. }) => {
+            let notice = "Another process is only beginning to build the index: nothing can be found yet.";
+            return Ok(SearchResult { hits: Vec::new(), notice: Some(notice.into()) });
+        }
+        Err(error) => return Err(from_index(error)),
+    };
+    let hits = searcher.search(&plan.request(query)).map_err(from_index)?;
+    let notice = "Another process has the index this moment: answers may lack what is not in it yet.";
+    Ok(SearchResult { hits: hits.into_iter().map(hit).collect(), notice: Some(notice.into()) })
+}
+
+fn hit(hit: index::Hit) -> Hit {
+    Hit {
+        path: hit.path,
+        start_line: hit.start_line,
+        end_line: hit.end_line,
+        symbol: hit.symbol,
+        kind: hit.kind,
+        score: hit.score,
+        why: hit.why,
+        text: hit.text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_a_filter_stay_in_the_workspace() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it is there");
+        let below = root.join("src").to_string_lossy().into_owned();
+        for (path, expected) in [
+            ("src", Some("src")),
+            ("src/**/*.rs", Some("src/**/*.rs")),
+            (below.as_str(), Some("src")),
+            ("/elsewhere", None),
+            ("../x", None),
+        ] {
+            assert_eq!(inside(&root, path).ok().as_deref(), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Making an index, making it anew, following it, forgetting it. Refuses: losing what was done when it is cancelled, and
+//! taking the old index away before the new one is complete.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use index::{CancelFlag, Index, IndexDirs, Limits};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::stored::by_reason;
+use super::workspaces::Workspace;
+use super::{IndexProgress, existing_folder, from_index};
+use crate::streaming::{Events, streaming};
+use crate::{App, AppError, Result};
+
+/// How long one wait for a change lasts before it is seen whether anybody still asks.
+const CHANGE_WAIT: Duration = Duration::from_millis(500);
+/// The folder of the cache in which an index is built that will replace another.
+const REBUILD_FOLDER: &str = "rebuild";
+
+/// What indexing did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IndexReport {
+    /// Files that can be searched: the new, the changed and the unchanged ones.
+    pub files: u64,
+    /// Passages in them.
+    pub chunks: u64,
+    /// Seconds it took.
+    pub seconds: f64,
+    /// Files that were not searchable before.
+    pub added: u64,
+    /// Files that were read again because they changed.
+    pub changed: u64,
+    /// Files that were as before and not read again.
+    pub unchanged: u64,
+    /// Files that are gone.
+    pub removed: u64,
+    /// Files left out, by reason; none of them is counted above.
+    pub skipped: BTreeMap<String, u64>,
+    /// Anything else worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// What happens while a workspace is indexed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum IndexEvent {
+    /// It goes on.
+    Progress(IndexProgress),
+    /// It is complete and searchable. No event follows.
+    Finished(IndexReport),
+}
+
+/// The events of indexing. Dropping it cancels; what was indexed stays.
+pub type IndexStream = Pin<Box<dyn Stream<Item = Result<IndexEvent>> + Send>>;
+
+/// A change of an index that can be searched now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexChange {
+    /// Grows with every change.
+    pub generation: u64,
+    /// Files that can be searched.
+    pub files: u64,
+    /// Passages in them.
+    pub chunks: u64,
+}
+
+/// The changes of an index, the present state first. Dropping it ends it.
+pub type IndexChanges = Pin<Box<dyn Stream<Item = Result<IndexChange>> + Send>>;
+
+impl App {
+    /// Indexes a folder until it is complete and searchable.
+    pub fn index(&self, root: &Path) -> IndexStream {
+        self.index_until(root, CancellationToken::new())
+    }
+
+    /// The same; once `stop` is cancelled it ends with `Cancelled`, after what was done became searchable.
+    pub fn index_until(&self, root: &Path, stop: CancellationToken) -> IndexStream {
+        let (app, root) = (self.clone(), root.to_owned());
+        streaming(move |events| async move {
+            let _busy = app.count_run();
+            let opened = app.clone();
+            let workspace = tokio::task::spawn_blocking(move || opened.inner.workspaces.open(&root, true));
+            let workspace = workspace.await.map_err(AppError::task_died)??;
+            let report = reported(&events, stop, move |tell, cancel| workspace.refresh(tell, cancel)).await?;
+            events.send(IndexEvent::Finished(index_report(report))).await
+        })
+    }
+
+    /// Indexes a folder from nothing. The index there is answers until the new one is complete, then makes way for it;
+    /// when `stop` is cancelled or this fails, it stays.
+    pub fn rebuild_index(&self, root: &Path, stop: CancellationToken) -> IndexStream {
+        let (app, root) = (self.clone(), root.to_owned());
+        streaming(move |events| async move {
+            let _busy = app.count_run();
+            let root = existing_folder(&root)?;
+            let dirs = IndexDirs { cache: app.home().cache.join(REBUILD_FOLDER) };
+            let (folder, built) = (root.clone(), dirs.clone());
+            let report = reported(&events, stop, move |tell, cancel| {
+                // What a broken-off attempt left behind.
+                Index::forget(&folder, &built)?;
+                let index = Index::open(&folder, &built, Limits::default())?;
+                let result = index.refresh(&mut |now| tell(now.into()), cancel);
+                drop(index);
+                if result.is_err() {
+                    let _ = Index::forget(&folder, &built);
+                }
+                result
+            })
+            .await?;
+            let replaced = tokio::task::spawn_blocking(move || app.inner.workspaces.replace(&root, &dirs));
+            replaced.await.map_err(AppError::task_died)??;
+            events.send(IndexEvent::Finished(index_report(report))).await
+        })
+    }
+
+    /// Follows an index: one item for each change that can be searched, of a folder that is watched meanwhile.
+    pub fn index_changes(&self, root: &Path) -> IndexChanges {
+        let (app, root) = (self.clone(), root.to_owned());
+        streaming(move |events| async move {
+            let opened = app.clone();
+            let workspace = tokio::task::spawn_blocking(move || opened.inner.workspaces.open(&root, true));
+            let workspace = workspace.await.map_err(AppError::task_died)??;
+            let mut generation = None;
+            loop {
+                let watched = Arc::clone(&workspace);
+                let next = tokio::task::spawn_blocking(move || change_after(&watched, generation));
+                if let Some(change) = next.await.map_err(AppError::task_died)? {
+                    generation = Some(change.generation);
+                    events.send(change).await?;
+                } else if app.inner.workspaces.is_open(&workspace.root).is_none() {
+                    return Err(AppError::new(crate::ErrorKind::Stale, "the index was closed or forgotten")
+                        .hint("run the command again"));
+                }
+            }
+        })
+    }
+
+    /// Removes everything that is kept about a folder's index; false when there was nothing.
+    ///
+    /// # Errors
+    /// `Unavailable` when the files cannot be removed or another process uses them.
+    pub async fn forget_index(&self, root: &Path) -> Result<bool> {
+        let (app, root) = (self.clone(), root.to_owned());
+        let forgotten = tokio::task::spawn_blocking(move || app.inner.workspaces.forget(&root));
+        forgotten.await.map_err(AppError::task_died)?
+    }
+}
+
+/// Runs `work` on a thread of its own and sends what it tells. It is cancelled with `stop`, and when nobody reads any more.
+async fn reported(
+    events: &Events<IndexEvent>,
+    stop: CancellationToken,
+    work: impl FnOnce(
+        &mut dyn FnMut(IndexProgress),
+        &CancelFlag,
+    ) -> std::result::Result<index::Report, index::IndexError>
+    + Send
+    + 'static,
+) -> Result<index::Report> {
+    let cancel = CancelFlag::new();
+    let _cancelled_with_us = CancelOnDrop(cancel.clone());
+    let (progress, mut seen) = watch::channel(IndexProgress::default());
+    let flag = cancel.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        work(
+            &mut |now| {
+                progress.send_replace(now);
+            },
+            &flag,
+        )
+    });
+    let mut is_stopped = false;
+    loop {
+        tokio::select! {
+            () = stop.cancelled(), if !is_stopped => {
+                is_stopped = true;
+                cancel.cancel();
+            }
+            changed = seen.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+                let now = *seen.borrow_and_update();
+                events.send(IndexEvent::Progress(now)).await?;
+            }
+        }
+    }
+    work.await.map_err(AppError::task_died)?.map_err(from_index)
+}
+
+/// The state of an index once its generation is another one than `known`; `None` when it is not for a while.
+fn change_after(workspace: &Workspace, known: Option<u64>) -> Option<IndexChange> {
+    if let Some(known) = known
+        && workspace.index.wait_for_change(known, CHANGE_WAIT) == known
+    {
+        return None;
+    }
+    let status = workspace.index.status();
+    Some(IndexChange { generation: status.generation, files: status.files as u64, chunks: status.chunks as u64 })
+}
+
+fn index_report(report: index::Report) -> IndexReport {
+    IndexReport {
+        files: report.files as u64,
+        chunks: report.chunks as u64,
+        seconds: report.seconds,
+        added: report.added as u64,
+        changed: report.indexed.saturating_sub(report.added) as u64,
+        unchanged: report.unchanged as u64,
+        removed: report.removed as u64,
+        skipped: by_reason(&report.skipped),
+        notes: report.notes,
+    }
+}
+
+/// Raises its flag when it is dropped.
+pub(super) struct CancelOnDrop(pub(super) CancelFlag);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}

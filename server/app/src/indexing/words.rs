@@ -1,0 +1,75 @@
+//! What is said about an index: how complete it is, why a file is left out and what can be done about it. Refuses:
+//! reasons without a next step where there is one.
+
+use index::SkipReason;
+
+use super::{IndexProgress, Progress};
+
+/// What to say about results while the index is not complete.
+pub(crate) fn incomplete(progress: &Progress) -> Option<String> {
+    match progress {
+        Progress::Ready => None,
+        Progress::Building(IndexProgress { total: 0, .. }) => {
+            Some("The index is only beginning to be built: answers may lack files that are not in it yet.".into())
+        }
+        Progress::Building(progress) => Some(format!(
+            "The index is being built ({} %): answers may lack files that are not in it yet.",
+            percent(*progress)
+        )),
+        Progress::Paused(IndexProgress { total: 0, .. }) => {
+            Some("The index is not complete: answers may lack files; `familiar index` completes it.".into())
+        }
+        Progress::Paused(progress) => Some(format!(
+            "The index is not complete ({} %): answers may lack files; `familiar index` completes it.",
+            percent(*progress)
+        )),
+        Progress::Failed(why) => Some(format!("Indexing failed, so answers may lack files: {why}.")),
+    }
+}
+
+/// Whole percents, 100 only when all is done.
+fn percent(progress: IndexProgress) -> u64 {
+    (progress.done.min(progress.total) * 100).checked_div(progress.total).unwrap_or(0)
+}
+
+/// What a person can do about files that are left out for a reason; empty where it is as it should be.
+pub(super) fn advice(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::Ignored => "an exception in `.familiarignore`, such as `!name`, brings them back",
+        SkipReason::Hidden | SkipReason::Dependencies => {
+            "`!name` in `.familiarignore` brings a folder or file in that you want to search"
+        }
+        SkipReason::TooLarge => "split them, or ask about one with `familiar ask --file` and its lines",
+        SkipReason::Unreadable => "make them readable for this user",
+        SkipReason::NameNotUtf8 => "rename them",
+        SkipReason::TooDeep => "open a folder further down as a workspace of its own",
+        SkipReason::OverLimit => {
+            "open a part of the folder as a workspace, or leave parts out in `.familiarignore`"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_in_percent() {
+        let at = |done, total| IndexProgress { done, total };
+        for (progress, words) in [
+            (Progress::Building(at(40, 100)), Some("being built (40 %)")),
+            (Progress::Building(at(0, 0)), Some("beginning to be built")),
+            (Progress::Building(at(999, 1000)), Some("(99 %)")),
+            (Progress::Paused(at(1, 3)), Some("not complete (33 %)")),
+            (Progress::Failed("the disk is full".into()), Some("the disk is full")),
+            (Progress::Ready, None),
+        ] {
+            let told = incomplete(&progress);
+            match words {
+                Some(words) => assert!(told.as_ref().is_some_and(|told| told.contains(words)), "{told:?}"),
+                None => assert_eq!(told, None),
+            }
+        }
+    }
+}

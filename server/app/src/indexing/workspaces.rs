@@ -1,0 +1,283 @@
+//! The open workspaces of one home: each has one index, brought up to date and watched in the background. Refuses:
+//! folders that are too much unless somebody named them, and more than [`WORKSPACES_MAX`] at once.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use index::{CancelFlag, Index, IndexDirs, IndexError, Limits, Overlay, OverlayMemory};
+use tokio::sync::watch;
+
+use super::{IndexProgress, existing_folder, from_index, slashed};
+use crate::{App, AppError, Buffer, ErrorKind, Result};
+
+/// Workspaces open at the same time.
+const WORKSPACES_MAX: usize = 32;
+/// How often, and after how long, forgetting asks again for an index that is in use.
+const FORGET_TRIES_MAX: u32 = 50;
+const FORGET_RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// How far the first indexing of an open workspace is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Progress {
+    Building(IndexProgress),
+    /// It was stopped; what was done can be found.
+    Paused(IndexProgress),
+    Ready,
+    Failed(String),
+}
+
+/// One open workspace.
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    pub(crate) index: Arc<Index>,
+    pub(crate) progress: watch::Sender<Progress>,
+    /// Unsaved texts as they were searched last, whoever asked.
+    unsaved: OverlayMemory,
+    cancel: CancelFlag,
+    /// Held by sessions that work in it.
+    users: Arc<()>,
+}
+
+impl Workspace {
+    /// An overlay of those buffers that lie in this workspace.
+    pub(crate) fn overlay(&self, buffers: &[Buffer]) -> Overlay {
+        self.unsaved.overlay(buffers.iter().filter_map(|buffer| {
+            let path = buffer.path.strip_prefix(&self.root).ok()?;
+            Some((slashed(path), buffer.text.as_str()))
+        }))
+    }
+}
+
+/// While held, its workspace stays open.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct WorkspaceGuard {
+    root: PathBuf,
+    _user: Arc<()>,
+}
+
+impl WorkspaceGuard {
+    /// The canonical folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+type Open = HashMap<PathBuf, Arc<Workspace>>;
+
+/// The open workspaces of one home.
+pub(crate) struct Workspaces {
+    cache: PathBuf,
+    open: Mutex<Open>,
+    /// Whether an opened workspace is brought up to date and watched by itself, as a daemon does.
+    in_background: AtomicBool,
+}
+
+impl Workspaces {
+    pub(crate) fn new(cache: PathBuf) -> Self {
+        Self { cache, open: Mutex::default(), in_background: AtomicBool::new(true) }
+    }
+
+    pub(super) fn dirs(&self) -> IndexDirs {
+        IndexDirs { cache: self.cache.clone() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Workspace>> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub(super) fn is_open(&self, root: &Path) -> Option<Arc<Workspace>> {
+        self.lock().get(root).cloned()
+    }
+
+    pub(super) fn work_on_demand(&self) {
+        self.in_background.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether `root` (canonical) is the home folder, the file system's root or between, and nobody opened it by name.
+    pub(crate) fn is_too_much(&self, root: &Path) -> bool {
+        self.is_open(root).is_none() && Index::is_forbidden_root(root)
+    }
+
+    /// Opens `folder`, or finds it open. `named` says that the user named it, so that even a home folder is meant.
+    pub(crate) fn open(&self, folder: &Path, named: bool) -> Result<Arc<Workspace>> {
+        let root = existing_folder(folder)?;
+        let mut open = self.lock();
+        if let Some(workspace) = open.get(&root) {
+            return Ok(Arc::clone(workspace));
+        }
+        if !named && Index::is_forbidden_root(&root) {
+            let message = format!("{} is too much to index", root.display());
+            return Err(AppError::new(ErrorKind::User, message)
+                .hint("open a project folder, or name this one with `familiar index DIR`"));
+        }
+        if open.len() >= WORKSPACES_MAX {
+            open.retain(|_, workspace| Arc::strong_count(&workspace.users) > 1);
+        }
+        if open.len() >= WORKSPACES_MAX {
+            return Err(AppError::new(ErrorKind::Busy, format!("{WORKSPACES_MAX} workspaces are open already"))
+                .hint("close one in an editor"));
+        }
+        self.open_new(&mut open, root, Arc::new(()))
+    }
+
+    fn open_new(&self, open: &mut Open, root: PathBuf, users: Arc<()>) -> Result<Arc<Workspace>> {
+        let index = Index::open(&root, &self.dirs(), Limits::default()).map_err(from_index)?;
+        let in_background = self.in_background.load(Ordering::Relaxed);
+        let first = match index.status().state {
+            // On demand nothing looks for changes; hits are compared with the files in any case.
+            index::State::Ready if !in_background => Progress::Ready,
+            _ if !in_background => Progress::Paused(IndexProgress::default()),
+            _ => Progress::Building(IndexProgress::default()),
+        };
+        let workspace = Arc::new(Workspace {
+            root: root.clone(),
+            index: Arc::new(index),
+            progress: watch::Sender::new(first),
+            unsaved: OverlayMemory::default(),
+            cancel: CancelFlag::new(),
+            users,
+        });
+        open.insert(root, Arc::clone(&workspace));
+        if in_background {
+            bring_up_to_date(&workspace);
+        }
+        Ok(workspace)
+    }
+
+    /// Stops background work and lets the indexes go.
+    pub(crate) fn close(&self) {
+        let workspaces: Vec<_> = self.lock().drain().collect();
+        for (_, workspace) in workspaces {
+            workspace.cancel.cancel();
+        }
+    }
+
+    /// Removes what is kept about a folder; false when there was nothing.
+    pub(super) fn forget(&self, folder: &Path) -> Result<bool> {
+        let root = existing_folder(folder).unwrap_or_else(|_| folder.to_owned());
+        let removed = self.lock().remove(&root);
+        if let Some(workspace) = removed {
+            workspace.cancel.cancel();
+        }
+        patiently(&root, || Index::forget(&root, &self.dirs()))
+    }
+
+    /// Puts an index that was built elsewhere in place of the present one. Nobody opens the folder meanwhile.
+    pub(super) fn replace(&self, root: &Path, built: &IndexDirs) -> Result<()> {
+        let mut open = self.lock();
+        let users = open.remove(root).map(|workspace| {
+            workspace.cancel.cancel();
+            Arc::clone(&workspace.users)
+        });
+        let adopted = patiently(root, || Index::adopt(root, built, &self.dirs()));
+        if let Some(users) = users {
+            // Also after a failure: whoever worked in it goes on with what there is.
+            self.open_new(&mut open, root.to_owned(), users)?;
+        }
+        adopted
+    }
+}
+
+/// Whoever searches or indexes this moment holds the index a little longer.
+fn patiently<T>(root: &Path, mut work: impl FnMut() -> std::result::Result<T, IndexError>) -> Result<T> {
+    for _ in 0..FORGET_TRIES_MAX {
+        match work() {
+            Err(IndexError::Locked { .. }) => std::thread::sleep(FORGET_RETRY_AFTER),
+            done => return done.map_err(from_index),
+        }
+    }
+    Err(from_index(IndexError::Locked { root: root.to_owned() }))
+}
+
+impl Workspace {
+    /// Brings the index into step with the folder and tells everybody who asks how far it is.
+    pub(super) fn refresh(
+        &self,
+        tell: &mut dyn FnMut(IndexProgress),
+        cancel: &CancelFlag,
+    ) -> std::result::Result<index::Report, IndexError> {
+        let mut last = IndexProgress::default();
+        let mut report = |now: index::Progress| {
+            last = now.into();
+            self.progress.send_replace(Progress::Building(last));
+            tell(last);
+        };
+        let result = self.index.refresh(&mut report, cancel);
+        self.progress.send_replace(match &result {
+            Ok(_) => Progress::Ready,
+            Err(IndexError::Cancelled | IndexError::Closed) => Progress::Paused(last),
+            Err(error) => Progress::Failed(error.to_string()),
+        });
+        result
+    }
+}
+
+/// Indexes what changed since the workspace was last open, then watches it. The thread holds the workspace weakly
+/// while it waits, so that closing it ends everything.
+fn bring_up_to_date(workspace: &Arc<Workspace>) {
+    let weak: Weak<Workspace> = Arc::downgrade(workspace);
+    let work = move || {
+        let Some(workspace) = weak.upgrade() else { return };
+        // Watching begins first: what changes during the walk is then seen by one or the other.
+        if let Err(error) = workspace.index.watch() {
+            tracing::warn!(root = %workspace.root.display(), %error, "the folder cannot be watched");
+        }
+        match workspace.refresh(&mut |_| {}, &workspace.cancel) {
+            Ok(report) => {
+                let (root, files) = (workspace.root.display(), report.files);
+                tracing::info!(%root, files, chunks = report.chunks, seconds = report.seconds, "indexed");
+            }
+            Err(IndexError::Cancelled | IndexError::Closed) => {}
+            Err(error) => tracing::error!(root = %workspace.root.display(), %error, "indexing failed"),
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("indexing".into()).spawn(work) {
+        workspace.progress.send_replace(Progress::Failed(format!("no thread for indexing: {error}")));
+    }
+}
+
+impl App {
+    /// From now on a folder that is opened is neither indexed nor watched until somebody asks for it: for commands,
+    /// which do one thing and end.
+    pub fn work_on_demand(&self) {
+        self.inner.workspaces.work_on_demand();
+    }
+
+    /// Opens a workspace, or finds it open; indexing goes on in the background.
+    ///
+    /// # Errors
+    /// `User` for a folder that is missing or too large to mean, `Unavailable` when another process writes its index.
+    pub fn open_workspace(&self, root: &Path) -> Result<WorkspaceGuard> {
+        self.guard(root, false)
+    }
+
+    /// Opens a workspace the user named; see [`App::open_workspace`].
+    ///
+    /// # Errors
+    /// As [`App::open_workspace`], but any folder is accepted.
+    pub fn open_named_workspace(&self, root: &Path) -> Result<WorkspaceGuard> {
+        self.guard(root, true)
+    }
+
+    fn guard(&self, root: &Path, named: bool) -> Result<WorkspaceGuard> {
+        let workspace = self.inner.workspaces.open(root, named)?;
+        Ok(WorkspaceGuard { root: workspace.root.clone(), _user: Arc::clone(&workspace.users) })
+    }
+
+    /// Says that a file was saved, created, renamed or deleted.
+    pub fn touch(&self, path: &Path) {
+        for workspace in self.inner.workspaces.all() {
+            if path.starts_with(&workspace.root) {
+                workspace.index.touch(std::iter::once(path.to_owned()));
+            }
+        }
+    }
+}
