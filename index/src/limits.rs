@@ -73,6 +73,8 @@ pub(crate) const RACY_NANOS: i64 = 2_000_000_000;
 pub(crate) const SWEEP_SECONDS: u64 = 600;
 /// The same when the system cannot watch every folder, in seconds.
 pub(crate) const SWEEP_BLIND_SECONDS: u64 = 30;
+/// The same while a watched workspace is gone, in seconds.
+pub(crate) const SWEEP_ROOT_GONE_SECONDS: u64 = 2;
 /// Index files up to this size are checksummed when opened, in bytes.
 pub(crate) const CHECKSUM_BYTES_MAX: u64 = 256 << 20;
 /// Bytes written to see whether a disk is full, in bytes.
