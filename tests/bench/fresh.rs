@@ -43,7 +43,7 @@ pub fn run(inputs: &Inputs) -> Result<(), Box<dyn Error>> {
 /// Django's sources one after the other, cut at a line.
 fn large_file(django: &Path) -> Result<String, Box<dyn Error>> {
     let mut large = String::new();
-    for name in ["query.py", "base.py", "options.py", "expressions.py", "deletion.py", "aggregates.py"] {
+    for name in ["query.py", "base.py", "options.py", "expressions.py", "lookups.py", "sql/compiler.py"] {
         large.push_str(&fs::read_to_string(django.join("django/db/models").join(name))?);
     }
     let end = large[..LARGE_FILE_BYTES.min(large.len())].rfind("\nclass ").ok_or("no class in Django's models")?;

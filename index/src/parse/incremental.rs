@@ -23,7 +23,9 @@ const INCREMENTAL_BYTES_MIN: usize = 16 << 10;
 /// Siblings on each side of a change that are queried again: patterns of neighbours are no longer than this.
 const NEIGHBOURS: usize = 2;
 /// A node that holds a change is entered to query only a part of it when it is larger than this, in bytes.
-const WHOLE_BYTES_MAX: usize = 8 << 10;
+const WHOLE_BYTES_MAX: usize = 1 << 10;
+/// Texts are compared in blocks of this size, in bytes.
+const BLOCK_BYTES: usize = 1 << 10;
 /// Rounds in which a region may grow to whole nodes of both trees; after that everything is queried.
 const GROW_ROUNDS_MAX: usize = 16;
 
@@ -125,12 +127,19 @@ impl Syntax {
 impl Change {
     /// The smallest single change that makes one text of another.
     fn between(old: &str, new: &str) -> Self {
-        let mut start = old.bytes().zip(new.bytes()).take_while(|(a, b)| a == b).count();
+        // By blocks first: texts are long and edits short.
+        let blocks = old.as_bytes().chunks(BLOCK_BYTES).zip(new.as_bytes().chunks(BLOCK_BYTES));
+        let mut start = blocks.take_while(|(a, b)| a == b && a.len() == BLOCK_BYTES).count() * BLOCK_BYTES;
+        let rest = old.bytes().skip(start).zip(new.bytes().skip(start));
+        start += rest.take_while(|(a, b)| a == b).count();
         while !(old.is_char_boundary(start) && new.is_char_boundary(start)) {
             start -= 1;
         }
-        let rest = old[start..].bytes().rev().zip(new[start..].bytes().rev());
-        let mut same = rest.take_while(|(a, b)| a == b).count();
+        let (old_rest, new_rest) = (&old.as_bytes()[start..], &new.as_bytes()[start..]);
+        let blocks = old_rest.rchunks(BLOCK_BYTES).zip(new_rest.rchunks(BLOCK_BYTES));
+        let mut same = blocks.take_while(|(a, b)| a == b && a.len() == BLOCK_BYTES).count() * BLOCK_BYTES;
+        let rest = old_rest.iter().rev().skip(same).zip(new_rest.iter().rev().skip(same));
+        same += rest.take_while(|(a, b)| a == b).count();
         while !(old.is_char_boundary(old.len() - same) && new.is_char_boundary(new.len() - same)) {
             same -= 1;
         }
@@ -138,13 +147,14 @@ impl Change {
     }
 
     fn input_edit(self, old: &str, new: &str) -> InputEdit {
+        let start_position = advance(Point { row: 0, column: 0 }, &old.as_bytes()[..self.start]);
         InputEdit {
             start_byte: self.start,
             old_end_byte: self.old_end,
             new_end_byte: self.new_end,
-            start_position: point(old, self.start),
-            old_end_position: point(old, self.old_end),
-            new_end_position: point(new, self.new_end),
+            start_position,
+            old_end_position: advance(start_position, &old.as_bytes()[self.start..self.old_end]),
+            new_end_position: advance(start_position, &new.as_bytes()[self.start..self.new_end]),
         }
     }
 
@@ -154,12 +164,13 @@ impl Change {
     }
 }
 
-/// The row and column of a byte, as the parser counts them.
-fn point(text: &str, at: usize) -> Point {
-    let before = &text.as_bytes()[..at];
-    let row = before.iter().filter(|&&byte| byte == b'\n').count();
-    let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count();
-    Point { row, column }
+/// The row and column, as the parser counts them, after some more bytes.
+fn advance(from: Point, bytes: &[u8]) -> Point {
+    // Counted in small sums, which the compiler turns into wide instructions.
+    let breaks = |block: &[u8]| block.iter().map(|&byte| u8::from(byte == b'\n')).sum::<u8>();
+    let rows: usize = bytes.chunks(usize::from(u8::MAX)).map(|block| usize::from(breaks(block))).sum();
+    let tail = bytes.iter().rev().take_while(|&&byte| byte != b'\n').count();
+    Point { row: from.row + rows, column: if rows == 0 { from.column + tail } else { tail } }
 }
 
 /// The bytes of the new text in which captures may differ: the change and all that is parsed in another way since,

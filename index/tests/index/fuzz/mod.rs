@@ -72,7 +72,8 @@ fn run<const N: usize>(name: &str, sample: usize, counted: [&str; N], one: impl 
                     totals.lock().unwrap().iter_mut().zip(counts).for_each(|(total, count)| *total += count);
                     let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                     if asked.is_some() && done.is_multiple_of((runs / 200).max(1)) {
-                        eprintln!("{name}: {done} of {runs}, {:.0} s", started.elapsed().as_secs_f64());
+                        let seconds = started.elapsed().as_secs();
+                        writeln!(std::io::stderr(), "{name}: {done} of {runs}, {seconds} s").unwrap();
                     }
                 }
             });
