@@ -8,8 +8,10 @@ const _: Option<&str> = option_env!("FAMILIAR_CHECKOUT");
 
 mod build;
 mod error;
+pub mod eval;
 mod files;
 mod handle;
+mod history;
 mod limits;
 mod parse;
 mod search;
@@ -25,11 +27,16 @@ pub use files::rules::OWN_FOLDER_MARKER;
 pub use files::secrets::is_secret;
 pub use files::skip::{SkipReason, Skipped};
 pub use handle::{Index, Stored};
+pub use history::{
+    Blame, BlamePart, CoChange, Commit, HISTORY_COMMITS_MAX, History, HistoryCache, HistoryLimits, Matching, blame,
+};
 pub use limits::{
     CancelFlag, FILE_BYTES_MAX, FILES_MAX, HITS_MAX, IndexDirs, Limits, PASSAGE_LINES_MAX, QUERY_BYTES_MAX,
     THREADS_MAX,
 };
 pub use parse::outline::{Mention, Outline, Symbol, language_name, outline, syntax_errors};
 pub use search::filter::Filter;
+pub use search::live::{LiveAnswer, LiveBudget, live_search};
 pub use search::overlay::{Overlay, OverlayMemory};
+pub use search::related::{Related, RelatedItem};
 pub use search::searcher::{ChunkRef, Hit, SearchKind, SearchRequest, Searcher};

@@ -34,11 +34,25 @@ pub(crate) const NOTES_MAX: usize = 20;
 
 /// Time one file may take to parse, in milliseconds; after it the file is cut into windows.
 pub(crate) const PARSE_MS_MAX: u64 = 2_000;
+/// Pieces of other languages that are parsed in one file.
+pub(crate) const INJECTIONS_MAX: usize = 64;
 /// Definitions read from one file.
 pub(crate) const SYMBOLS_MAX: usize = 20_000;
-/// How deep in a syntax tree definitions are looked for. Below it lie expressions, and the rare definition among them
-/// is found as part of the one around it; looking everywhere takes as long as half of parsing.
+/// Names taken from one file of data, such as JSON; a large one has thousands of keys that nobody looks up by name.
+#[cfg(feature = "languages-data")]
+pub(crate) const DATA_NAMES_MAX: usize = 200;
+/// How deep in a syntax tree definitions are looked for, unless a language says otherwise. Below it lie expressions,
+/// and the rare definition among them is found as part of the one around it; looking everywhere takes as long as half
+/// of parsing.
 pub(crate) const SYMBOL_DEPTH_MAX: u32 = 8;
+/// The part of a C header in which lines may tell that it is C++, in bytes.
+pub(crate) const HEADER_SNIFF_BYTES: usize = 64 << 10;
+/// The part of a first line that may name what runs a script, in bytes.
+pub(crate) const FIRST_LINE_BYTES_MAX: usize = 256;
+/// Nested declarators and names that are followed down to the name of one C declaration.
+pub(crate) const DECLARATORS_MAX: usize = 16;
+/// Wrappers of one definition that are looked through for its body.
+pub(crate) const BODY_STEPS_MAX: usize = 4;
 /// Chunks aim at this size, in bytes.
 pub(crate) const CHUNK_BYTES_TARGET: usize = 1_500;
 /// A definition up to this size stays whole, in bytes.
@@ -104,6 +118,32 @@ pub(crate) const CANDIDATES_MIN: usize = 512;
 pub(crate) const UNSAVED_KNOWN_MAX: usize = 256;
 /// Changed files one search cuts again; further ones are dropped until the index has caught up.
 pub(crate) const RECUT_FILES_MAX: usize = 16;
+
+/// Most bytes of a set file or result file.
+pub(crate) const EVAL_SET_BYTES_MAX: u64 = 64 << 20;
+/// Most questions of one evaluation.
+pub(crate) const EVAL_TASKS_MAX: usize = 20_000;
+/// Most documents that a set carries.
+pub(crate) const EVAL_DOCUMENTS_MAX: usize = 100_000;
+/// Most bytes of one tree that is laid out.
+pub(crate) const EVAL_TREE_BYTES_MAX: u64 = 4 << 30;
+/// Hits asked of each search of an evaluation.
+pub(crate) const EVAL_HITS: usize = 40;
+/// Trees that are laid out, indexed and searched at the same time, at most.
+pub(crate) const EVAL_JOBS_MAX: usize = 8;
+/// Resamples of one confidence interval.
+pub(crate) const BOOTSTRAP_ROUNDS: usize = 2_000;
+/// Where chance begins, so that two runs over the same answers print the same intervals.
+pub(crate) const EVAL_SEED: u64 = 0x0066_616d_696c_6961;
+
+/// Commits of a user's history that are looked at for questions, newest first.
+pub(crate) const OWN_COMMITS_MAX: usize = 5_000;
+/// Files of a user's repository that are read for questions.
+pub(crate) const OWN_FILES_MAX: usize = 20_000;
+/// Documented functions of a user's repository that are considered.
+pub(crate) const OWN_CANDIDATES_MAX: usize = 50_000;
+/// Bytes of a question that is made from documentation or a commit.
+pub(crate) const OWN_QUERY_BYTES_MAX: usize = 4_000;
 
 /// What a caller may choose about an index. The defaults suit a laptop.
 #[derive(Debug, Clone)]

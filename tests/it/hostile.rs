@@ -27,9 +27,13 @@ fn damaged_model_files_are_refused_and_the_daemon_lives() {
         }),
     ] {
         fs::write(models.join("starter.gguf"), bytes).expect("written");
-        let told = home.familiar(&["ask", "what is f?", "--workspace", root]).run().failure(1);
+        let asked = home.familiar(&["ask", "what is f?", "--workspace", root]).run();
+        assert!(asked.stdout.contains("def f"), "{name}: the passages are shown: {asked:?}");
+        let told = asked.failure(1);
         assert!(told.contains("model file cannot be used"), "{name}: {told}");
-        assert!(told.contains("hint: "), "{name}: {told}");
+        assert!(told.contains("hint: pull it again with `familiar models pull starter`"), "{name}: {told}");
+        let model = &json(&home.familiar(&["status", "--json"]).run().success())["model"];
+        assert_eq!(model["state"], "unusable", "{name}: {model}");
         assert!(daemon.process.is_running(), "{name}");
     }
     fs::write(models.join("starter.gguf"), whole).expect("written");

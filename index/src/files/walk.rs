@@ -150,7 +150,7 @@ fn descend(
 }
 
 /// Takes up one directory entry; gives back a folder to enter.
-fn visit(entry: &DirEntry, parent: &str, level: &Level, walk: &mut Walk) -> Option<(PathBuf, String)> {
+pub(crate) fn visit(entry: &DirEntry, parent: &str, level: &Level, walk: &mut Walk) -> Option<(PathBuf, String)> {
     let name = entry.file_name();
     if name == ".git" {
         return None;

@@ -12,7 +12,8 @@ use tree_sitter::{ParseOptions, ParseState, Parser, QueryCursor, Tree};
 
 use crate::files::lines::LineStarts;
 use crate::limits::{CHUNK_NAMES_MAX, PARSE_MS_MAX};
-use crate::parse::language::{Language, language_of};
+use crate::parse::inject::{Injected, injected};
+use crate::parse::language::{Language, language_in};
 use crate::parse::prose;
 use crate::parse::split::split;
 use crate::parse::symbols::{Definition, definitions, one_line};
@@ -76,13 +77,13 @@ impl Cutter {
     /// The chunks of one text. Never fails: what cannot be parsed in time becomes windows.
     pub(crate) fn cut(&mut self, path: &str, text: &str) -> Vec<Chunk> {
         let lines = LineStarts::of(text);
-        let chunks = language_of(path).and_then(|language| self.cut_code(language, path, text, &lines));
+        let chunks = language_in(path, text).and_then(|language| self.cut_code(language, path, text, &lines));
         chunks.unwrap_or_else(|| cut_prose(path, text, &lines))
     }
 
     /// The syntax tree of a text; `None` when parsing took too long.
     pub(crate) fn parse(&mut self, language: &Language, text: &str, deadline: Instant) -> Option<Tree> {
-        self.parse_after(language, text, None, deadline)
+        self.parse_as(language, text, None, None, deadline)
     }
 
     /// The same, from the tree of an earlier version that was told of the edits since.
@@ -90,10 +91,33 @@ impl Cutter {
         &mut self,
         language: &Language,
         text: &str,
+        before: &Tree,
+        deadline: Instant,
+    ) -> Option<Tree> {
+        self.parse_as(language, text, None, Some(before), deadline)
+    }
+
+    /// The tree of a part of the text only; offsets are those of the whole text.
+    pub(crate) fn parse_range(
+        &mut self,
+        language: &Language,
+        text: &str,
+        part: Option<tree_sitter::Range>,
+        deadline: Instant,
+    ) -> Option<Tree> {
+        self.parse_as(language, text, part, None, deadline)
+    }
+
+    fn parse_as(
+        &mut self,
+        language: &Language,
+        text: &str,
+        part: Option<tree_sitter::Range>,
         before: Option<&Tree>,
         deadline: Instant,
     ) -> Option<Tree> {
-        self.parser.set_language(&language.grammar).ok()?;
+        self.parser.set_language(&language.grammar()).ok()?;
+        self.parser.set_included_ranges(part.as_slice()).ok()?;
         let mut in_time = |_: &ParseState| {
             if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
@@ -108,15 +132,18 @@ impl Cutter {
         tree
     }
 
-    /// The definitions of a parsed text.
+    /// The definitions of a parsed text and of the pieces of other languages in it.
     pub(crate) fn definitions(
         &mut self,
         language: &'static Language,
         tree: &Tree,
+        injected: &[Injected],
         text: &str,
         deadline: Instant,
     ) -> Vec<Definition> {
-        definitions(language, tree.root_node(), text, &mut self.cursor, deadline)
+        let inner = injected.iter().map(|piece| (piece.language, piece.tree.root_node()));
+        let trees: Vec<_> = std::iter::once((language, tree.root_node())).chain(inner).collect();
+        definitions(&trees, text, &mut self.cursor, deadline)
     }
 
     fn cut_code(
@@ -126,13 +153,16 @@ impl Cutter {
         text: &str,
         lines: &LineStarts,
     ) -> Option<Vec<Chunk>> {
+        // The time of a file does not pay for queries that its language needs first.
+        language.queries();
         let deadline = parse_deadline();
         let tree = self.parse(language, text, deadline)?;
-        if mostly_broken(&tree, text.len()) {
+        let injected = injected(self, language, &tree, text, deadline);
+        let all = self.definitions(language, &tree, &injected, text, deadline);
+        if all.is_empty() && mostly_broken(&tree, text.len()) {
             return None;
         }
-        let all = self.definitions(language, &tree, text, deadline);
-        Some(code_chunks(path, text, lines, &tree, &all))
+        Some(code_chunks(path, text, lines, (&tree, &injected), &all))
     }
 }
 
@@ -141,10 +171,10 @@ pub(crate) fn code_chunks(
     path: &str,
     text: &str,
     lines: &LineStarts,
-    tree: &Tree,
+    (tree, injected): (&Tree, &[Injected]),
     all: &[Definition],
 ) -> Vec<Chunk> {
-    let spans = split(tree, text, all);
+    let spans = split(tree, injected, text, all);
     spans.into_iter().filter_map(|span| code_chunk(path, text, lines, all, span)).collect()
 }
 
@@ -177,11 +207,16 @@ fn code_chunk(
     let inside: Vec<usize> = (first..all.len()).take_while(|&index| all[index].span.start < span.end).collect();
     let around = enclosing(all, first, span.start);
     // A chunk that begins with leading comments of a definition is about that definition.
-    let opens = inside.iter().copied().find(|&index| !all[index].container);
-    let subject = match (opens, around) {
-        (Some(index), Some(outer)) if all[index].local => Some(outer),
-        (Some(index), _) => Some(index),
-        (None, outer) => outer.or_else(|| inside.first().copied()),
+    let named = || inside.iter().copied().filter(|&index| !all[index].container);
+    let opens = named().find(|&index| all[index].opens_chunk());
+    // A chunk of nothing but leading comments is about what they lead to.
+    let below = || all.get(first).filter(|item| item.outer_start < span.end).map(|_| first);
+    let subject = match (named().next(), around) {
+        (Some(index), Some(outer)) if !all[index].opens_chunk() && all[index].span.end <= all[outer].span.end => {
+            Some(outer)
+        }
+        (Some(index), _) => opens.or(Some(index)),
+        (None, outer) => inside.first().copied().or_else(below).or(outer),
     };
     let names: Vec<&Definition> = inside.iter().map(|&index| &all[index]).filter(|item| !item.container).collect();
     let mut doc = String::new();

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use tree_sitter::{InputEdit, Node, Point, Tree};
 
 use crate::files::lines::LineStarts;
-use crate::limits::{FILE_BYTES_MAX, SYMBOL_DEPTH_MAX};
+use crate::limits::FILE_BYTES_MAX;
 use crate::parse::cut::{Chunk, Cutter, code_chunks, cut_prose, mostly_broken, parse_deadline};
 use crate::parse::language::{Language, language_of};
-use crate::parse::symbols::{Captured, assemble, capture};
+use crate::parse::symbols::{Captured, Doc, assemble, capture};
 use crate::parse::terms::Terms;
 
 /// Smaller texts are parsed anew: that takes a few milliseconds and is exact also where the text does not parse.
@@ -26,6 +26,8 @@ const NEIGHBOURS: usize = 2;
 const WHOLE_BYTES_MAX: usize = 1 << 10;
 /// Texts are compared in blocks of this size, in bytes.
 const BLOCK_BYTES: usize = 1 << 10;
+/// Nodes inside each other that are entered so.
+const ENTER_DEPTH_MAX: usize = 8;
 /// Rounds in which a region may grow to whole nodes of both trees; after that everything is queried.
 const GROW_ROUNDS_MAX: usize = 16;
 
@@ -42,10 +44,15 @@ pub(crate) struct Parsed {
 }
 
 /// What the next version is made from.
-#[derive(Debug)]
 struct Syntax {
     tree: Tree,
     captured: Captured,
+}
+
+impl std::fmt::Debug for Syntax {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Syntax").finish_non_exhaustive()
+    }
 }
 
 /// The bytes that differ between two versions: `start..old_end` became `start..new_end`.
@@ -64,15 +71,22 @@ impl Parsed {
         }
         let lines = LineStarts::of(&text);
         let mut syntax = None;
-        let mut chunks = None;
-        if let Some(language) = language_of(path) {
-            syntax = Syntax::new(language, &text, before);
-            let sound = syntax.as_ref().filter(|syntax| !mostly_broken(&syntax.tree, text.len()));
-            chunks = sound.map(|Syntax { tree, captured }| {
-                code_chunks(path, &text, &lines, tree, &assemble(language, &text, captured))
-            });
-        }
-        let chunks = chunks.unwrap_or_else(|| cut_prose(path, &text, &lines));
+        let chunks = match language_of(path) {
+            // What holds other languages is cut anew.
+            Some(language) if language.queries().injections.is_some() => Cutter::default().cut(path, &text),
+            Some(language) => {
+                syntax = Syntax::new(language, &text, before);
+                syntax
+                    .as_ref()
+                    .and_then(|Syntax { tree, captured }| {
+                        let all = assemble(language.names_max, &text, captured);
+                        let sound = !all.is_empty() || !mostly_broken(tree, text.len());
+                        sound.then(|| code_chunks(path, &text, &lines, (tree, &[]), &all))
+                    })
+                    .unwrap_or_else(|| cut_prose(path, &text, &lines))
+            }
+            None => cut_prose(path, &text, &lines),
+        };
         let terms = terms(path, &text, &chunks, before);
         Self { text, chunks, terms, syntax }
     }
@@ -97,6 +111,7 @@ fn terms(path: &str, text: &str, chunks: &[Chunk], before: Option<&Parsed>) -> V
 impl Syntax {
     /// Parses a text, from an earlier version where that is sound. `None` when it took too long.
     fn new(language: &'static Language, text: &str, before: Option<&Parsed>) -> Option<Self> {
+        language.queries();
         let mut cutter = Cutter::default();
         let deadline = parse_deadline();
         if let Some(before) = before
@@ -107,19 +122,24 @@ impl Syntax {
             let change = Change::between(&before.text, text);
             let mut edited = known.tree.clone();
             edited.edit(&change.input_edit(&before.text, text));
-            let tree = cutter.parse_after(language, text, Some(&edited), deadline)?;
+            let tree = cutter.parse_after(language, text, &edited, deadline)?;
             if let Some(region) = region(&edited, &tree, change) {
                 let part = Some(region.clone());
-                let found = capture(language, tree.root_node(), text, &mut cutter.cursor, deadline, part);
+                let mut found = Captured::default();
+                capture(language, tree.root_node(), text, &mut cutter.cursor, deadline, part, &mut found);
                 if !found.cut_short {
                     return Some(Self { tree, captured: merged(&known.captured, found, &region, change) });
                 }
             }
-            let captured = capture(language, tree.root_node(), text, &mut cutter.cursor, deadline, None);
+            let mut captured = Captured::default();
+            capture(language, tree.root_node(), text, &mut cutter.cursor, deadline, None, &mut captured);
+            captured.sort();
             return Some(Self { tree, captured });
         }
         let tree = cutter.parse(language, text, deadline)?;
-        let captured = capture(language, tree.root_node(), text, &mut cutter.cursor, deadline, None);
+        let mut captured = Captured::default();
+        capture(language, tree.root_node(), text, &mut cutter.cursor, deadline, None, &mut captured);
+        captured.sort();
         Some(Self { tree, captured })
     }
 }
@@ -181,7 +201,7 @@ fn region(old: &Tree, new: &Tree, change: Change) -> Option<Range<usize>> {
         hull = hull.start.min(range.start_byte)..hull.end.max(range.end_byte);
     }
     let (mut old_node, mut new_node) = (old.root_node(), new.root_node());
-    for _ in 0..SYMBOL_DEPTH_MAX {
+    for _ in 0..ENTER_DEPTH_MAX {
         let (Some(a), Some(b)) = (holder(old_node, &hull), holder(new_node, &hull)) else { break };
         // Only through nodes that are the same before and after.
         if a.kind_id() != b.kind_id() || a.byte_range() != b.byte_range() {
@@ -244,10 +264,11 @@ fn merged(before: &Captured, found: Captured, region: &Range<usize>, change: Cha
             change.shifted(span.start)..change.shifted(span.end)
         }
     };
-    let kept = |spans: &[Range<usize>], new: Vec<Range<usize>>| {
-        let kept = spans.iter().filter(|span| outside(span, &old_region)).map(moved);
-        kept.chain(new.into_iter().filter(|span| !outside(span, region))).collect()
-    };
+    let leading = before.leading.iter().filter(|span| outside(span, &old_region)).map(moved);
+    let new_leading = found.leading.into_iter().filter(|span| !outside(span, region));
+    let docs = before.docs.iter().filter(|doc| outside(&doc.span, &old_region));
+    let docs = docs.map(|doc| Doc { span: moved(&doc.span), only_below: doc.only_below });
+    let new_docs = found.docs.into_iter().filter(|doc| !outside(&doc.span, region));
     let definitions = before.definitions.iter().filter(|one| outside(&one.span, &old_region)).map(|one| {
         if one.span.end <= old_region.start {
             return one.clone();
@@ -255,13 +276,15 @@ fn merged(before: &Captured, found: Captured, region: &Range<usize>, change: Cha
         let mut one = one.clone();
         (one.span, one.name) = (moved(&one.span), moved(&one.name));
         one.body_start = one.body_start.map(|at| change.shifted(at));
+        one.plain_start = change.shifted(one.plain_start);
+        one.owners.iter_mut().for_each(|owner| *owner = moved(owner));
         one
     });
     let new = found.definitions.into_iter().filter(|one| !outside(&one.span, region));
     let mut captured = Captured {
         definitions: definitions.chain(new).collect(),
-        leading: kept(&before.leading, found.leading),
-        docs: kept(&before.docs, found.docs),
+        leading: leading.chain(new_leading).collect(),
+        docs: docs.chain(new_docs).collect(),
         cut_short: false,
     };
     captured.sort();

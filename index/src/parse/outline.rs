@@ -8,7 +8,8 @@ use tree_sitter::{Node, Query, QueryCursor, StreamingIterator};
 
 use crate::files::lines::LineStarts;
 use crate::parse::cut::{Cutter, parse_deadline};
-use crate::parse::language::{Language, language_of};
+use crate::parse::inject::injected;
+use crate::parse::language::{Compiled, Language, language_in, language_of};
 
 /// Errors, references and imports reported of one text.
 const ITEMS_MAX: usize = 20_000;
@@ -57,12 +58,15 @@ pub struct Outline {
 /// The outline of a text, by the extension of its path; `None` for a language that is not parsed, or when parsing
 /// took too long.
 pub fn outline(path: &str, text: &str) -> Option<Outline> {
-    let language = language_of(path)?;
+    let language = language_in(path, text)?;
     let mut cutter = Cutter::default();
+    language.queries();
     let deadline = parse_deadline();
     let tree = cutter.parse(language, text, deadline)?;
     let lines = LineStarts::of(text);
-    let symbols = cutter.definitions(language, &tree, text, deadline).into_iter().filter(|item| !item.container);
+    let pieces = injected(&mut cutter, language, &tree, text, deadline);
+    let symbols =
+        cutter.definitions(language, &tree, &pieces, text, deadline).into_iter().filter(|item| !item.container);
     let symbols = symbols
         .map(|item| Symbol {
             start_line: lines.line_at(item.outer_start),
@@ -74,11 +78,15 @@ pub fn outline(path: &str, text: &str) -> Option<Outline> {
             doc: item.doc,
         })
         .collect();
-    let root = tree.root_node();
+    let inner = pieces.iter().map(|piece| (piece.language, piece.tree.root_node()));
+    let trees: Vec<_> = std::iter::once((language, tree.root_node())).chain(inner).collect();
+    let queries = |which: fn(&Compiled) -> &Query| {
+        trees.iter().map(move |(language, root)| (which(language.queries()), *root))
+    };
     Some(Outline {
         symbols,
-        references: mentions(&language.references, root, text, &lines),
-        imports: mentions(&language.imports, root, text, &lines),
+        references: mentions(queries(|all| &all.references), text, &lines),
+        imports: mentions(queries(|all| &all.imports), text, &lines),
     })
 }
 
@@ -90,7 +98,7 @@ pub fn language_name(path: &str) -> Option<&'static str> {
 /// The byte ranges where a text does not parse; `None` for a language that is not parsed. An edit that adds none is
 /// sound as far as syntax goes.
 pub fn syntax_errors(path: &str, text: &str) -> Option<Vec<Range<usize>>> {
-    let language: &Language = language_of(path)?;
+    let language: &Language = language_in(path, text)?;
     let tree = Cutter::default().parse(language, text, parse_deadline())?;
     let mut errors = Vec::new();
     let mut cursor = tree.walk();
@@ -111,9 +119,34 @@ pub fn syntax_errors(path: &str, text: &str) -> Option<Vec<Range<usize>>> {
     }
 }
 
-fn mentions(query: &'static Query, root: Node<'_>, text: &str, lines: &LineStarts) -> Vec<Mention> {
-    let names = query.capture_names();
+/// What the queries find in the trees of one text, in order.
+fn mentions<'t>(
+    trees: impl Iterator<Item = (&'static Query, Node<'t>)>,
+    text: &str,
+    lines: &LineStarts,
+) -> Vec<Mention> {
     let mut found = Vec::new();
+    for (query, root) in trees {
+        mentions_of_tree(query, root, text, &mut found);
+    }
+    // One use of a name is of one kind: the first by alphabet is also the most telling.
+    found.sort_by_key(|(name, kind)| (name.start, name.end, *kind));
+    found.dedup_by(|later, first| later.0 == first.0);
+    let mention = |(name, kind): (Range<usize>, &'static str)| Mention {
+        line: lines.line_at(name.start),
+        name: text[name].to_owned(),
+        kind,
+    };
+    found.into_iter().map(mention).collect()
+}
+
+fn mentions_of_tree(
+    query: &'static Query,
+    root: Node<'_>,
+    text: &str,
+    found: &mut Vec<(Range<usize>, &'static str)>,
+) {
+    let names = query.capture_names();
     let mut cursor = QueryCursor::new();
     let mut matches = cursor.matches(query, root, text.as_bytes());
     while let Some(one) = matches.next() {
@@ -123,7 +156,7 @@ fn mentions(query: &'static Query, root: Node<'_>, text: &str, lines: &LineStart
             match names[capture.index as usize] {
                 "name" | "path" => name = Some(capture.node.byte_range()),
                 "import" => kind = Some("import"),
-                other => kind = other.strip_prefix("reference."),
+                other => kind = other.strip_prefix("reference.").or(kind),
             }
         }
         if let (Some(kind), Some(name)) = (kind, name) {
@@ -133,12 +166,4 @@ fn mentions(query: &'static Query, root: Node<'_>, text: &str, lines: &LineStart
             break;
         }
     }
-    found.sort_by_key(|(name, _)| (name.start, name.end));
-    found.dedup();
-    let mention = |(name, kind): (Range<usize>, &'static str)| Mention {
-        line: lines.line_at(name.start),
-        name: text[name].to_owned(),
-        kind,
-    };
-    found.into_iter().map(mention).collect()
 }

@@ -26,7 +26,10 @@ pub(crate) struct Piece {
 pub(crate) fn pieces(path: &str, text: &str) -> Vec<Piece> {
     let sections = match extension(path).to_lowercase().as_str() {
         "md" | "markdown" | "mdx" => markdown_sections(text),
-        "rst" | "txt" | "adoc" => underlined_sections(text),
+        "rst" | "txt" => underlined_sections(text),
+        "adoc" | "asciidoc" => marked_sections(text, b'=', &["----", "....", "```", "////"]),
+        "org" => marked_sections(text, b'*', &[]),
+        "tex" => tex_sections(text),
         _ => vec![whole(text)],
     };
     let mut pieces: Vec<Piece> = Vec::new();
@@ -104,14 +107,18 @@ fn whole(text: &str) -> Piece {
     Piece { span: 0..text.len(), headings: Vec::new(), opens: false }
 }
 
-/// Sections that begin at `#` headings outside of fences.
+/// Sections of Markdown: `#` headings and underlined ones, outside of fences and of the settings at the top.
 fn markdown_sections(text: &str) -> Vec<Piece> {
     let mut cutter = Sections::new(text);
     let mut fence: Option<&str> = None;
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
+    // A line of plain text that an underline would make a heading.
+    let mut title: Option<(usize, &str)> = None;
+    let mut in_paragraph = false;
+    let mut at = front_matter(text);
+    for line in text[at..].split_inclusive('\n') {
         let trimmed = line.trim_start();
         let mark = ["```", "~~~"].into_iter().find(|mark| trimmed.starts_with(mark));
+        let mut plain = None;
         match (fence, mark) {
             (None, Some(mark)) => fence = Some(mark),
             (Some(open), Some(mark)) if open == mark => fence = None,
@@ -119,9 +126,72 @@ fn markdown_sections(text: &str) -> Vec<Piece> {
                 let level = line.bytes().take_while(|&byte| byte == b'#').count();
                 if (1..=HEADING_DEPTH_MAX).contains(&level) && line[level..].starts_with([' ', '\t']) {
                     cutter.heading(at, level, line[level..].trim().trim_end_matches('#').trim());
+                } else if let (Some(mark @ ('=' | '-')), Some((title_at, title))) = (underline(line), title) {
+                    cutter.heading(title_at, if mark == '=' { 1 } else { 2 }, title.trim());
+                } else if !trimmed.is_empty() && !trimmed.starts_with(['|', '-', '>', '*', '<', '#', '+']) {
+                    plain = Some((at, line));
                 }
             }
             _ => {}
+        }
+        // Of a paragraph of several lines, an underline makes no heading worth having.
+        title = plain.filter(|_| !in_paragraph);
+        in_paragraph = plain.is_some();
+        at += line.len();
+    }
+    cutter.finish()
+}
+
+/// Where a text begins after settings between two lines of dashes.
+fn front_matter(text: &str) -> usize {
+    const MARK: &str = "---";
+    let mut lines = text.split_inclusive('\n');
+    let Some(first) = lines.next().filter(|line| line.trim_end() == MARK) else { return 0 };
+    let mut at = first.len();
+    for line in lines {
+        at += line.len();
+        if line.trim_end() == MARK {
+            return at;
+        }
+    }
+    0
+}
+
+/// Sections that begin at a row of marks as long as the heading is deep, outside of blocks between equal delimiters.
+fn marked_sections(text: &str, mark: u8, delimiters: &[&str]) -> Vec<Piece> {
+    let mut cutter = Sections::new(text);
+    let mut block: Option<&str> = None;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let delimiter = delimiters.iter().copied().find(|delimiter| line.starts_with(delimiter));
+        match (block, delimiter) {
+            (None, Some(delimiter)) => block = Some(delimiter),
+            (Some(open), Some(delimiter)) if open == delimiter => block = None,
+            (None, None) => {
+                let level = line.bytes().take_while(|&byte| byte == mark).count();
+                let title = line[level..].trim();
+                if (1..=HEADING_DEPTH_MAX).contains(&level) && line[level..].starts_with(' ') && !title.is_empty()
+                {
+                    cutter.heading(at, level, title);
+                }
+            }
+            _ => {}
+        }
+        at += line.len();
+    }
+    cutter.finish()
+}
+
+/// Sections of LaTeX.
+fn tex_sections(text: &str) -> Vec<Piece> {
+    const COMMANDS: [&str; 5] = ["part", "chapter", "section", "subsection", "subsubsection"];
+    let mut cutter = Sections::new(text);
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some((command, rest)) = line.trim_start().strip_prefix('\\').and_then(|line| line.split_once('{'))
+            && let Some(level) = COMMANDS.iter().position(|known| command.trim_end_matches('*') == *known)
+        {
+            cutter.heading(at, level + 1, rest.split('}').next().unwrap_or(rest).trim());
         }
         at += line.len();
     }
@@ -216,6 +286,22 @@ mod tests {
             &["A | 81", "A > B | 84", "C | 81"],
         );
         check("a.rst", &format!("Title\n=====\n\n{body}Part\n----\n{body}"), &["Title | 83", "Title > Part | 82"]);
+        check(
+            "a.md",
+            &format!("---\ntitle: x\n---\nTop\n===\n{body}\nPart\n----\n{body}\na\nb\nc\n---\n{body}"),
+            &[" | 3", "Top | 83", "Top > Part | 167"],
+        );
+        check(
+            "a.adoc",
+            &format!("= Top\n{body}----\n== no heading\n----\n== Part\n{body}=== Deep\n{body}"),
+            &["Top | 84", "Top > Part | 81", "Top > Part > Deep | 81"],
+        );
+        check("a.org", &format!("* Top\n{body}** Part\n{body}*bold*\n"), &["Top | 81", "Top > Part | 82"]);
+        check(
+            "a.tex",
+            &format!("\\section{{Top}} \\label{{a}}\n{body}\\subsection*{{Part}}\n{body}"),
+            &["Top | 81", "Top > Part | 81"],
+        );
         check("a.cfg", "x = 1\n", &[" | 1"]);
         check("empty.md", "", &[]);
     }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use tree_sitter::{Node, Tree};
 
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNK_BYTES_TARGET};
+use crate::parse::inject::Injected;
 use crate::parse::prose::windows;
 use crate::parse::symbols::Definition;
 
@@ -15,15 +16,21 @@ use crate::parse::symbols::Definition;
 const REMNANT_BYTES_MAX: usize = 120;
 
 /// The spans of the chunks of a parsed text, in order, without gaps.
-pub(crate) fn split(tree: &Tree, text: &str, definitions: &[Definition]) -> Vec<Range<usize>> {
+pub(crate) fn split(
+    tree: &Tree,
+    injected: &[Injected],
+    text: &str,
+    definitions: &[Definition],
+) -> Vec<Range<usize>> {
     let mut opening: Vec<usize> = definitions.iter().filter(|d| d.opens_chunk()).map(|d| d.outer_start).collect();
     opening.sort_unstable();
     let starts: Vec<usize> = definitions.iter().filter(|d| d.opens_chunk()).map(|d| d.span.start).collect();
-    merge(text, &atoms(tree, text, &starts), &opening)
+    merge(text, &atoms(tree, injected, text, &starts), &opening)
 }
 
-/// The smallest nodes worth keeping whole, in order. `starts` are the starts of definitions that open chunks.
-fn atoms(tree: &Tree, text: &str, starts: &[usize]) -> Vec<Range<usize>> {
+/// The smallest nodes worth keeping whole, in order. `starts` are the starts of definitions that open chunks; pieces
+/// of other languages are cut by their own trees.
+fn atoms(tree: &Tree, injected: &[Injected], text: &str, starts: &[usize]) -> Vec<Range<usize>> {
     let mut atoms = Vec::new();
     let mut cursor = tree.walk();
     loop {
@@ -31,7 +38,10 @@ fn atoms(tree: &Tree, text: &str, starts: &[usize]) -> Vec<Range<usize>> {
         let keep = stays_whole(node, starts);
         if keep || !cursor.goto_first_child() {
             let span = node.byte_range();
-            if span.len() > CHUNK_BYTES_MAX {
+            let piece = injected.iter().find(|piece| piece.span == span).filter(|_| !keep);
+            if let Some(piece) = piece {
+                atoms.extend(self::atoms(&piece.tree, &[], text, starts));
+            } else if span.len() > CHUNK_BYTES_MAX {
                 atoms.extend(windows(text, span));
             } else if !span.is_empty() {
                 atoms.push(span);
@@ -69,6 +79,7 @@ fn merge(text: &str, atoms: &[Range<usize>], opening: &[usize]) -> Vec<Range<usi
         let opens = opening.binary_search(&atom.start).is_ok();
         let small = chunk.len() < CHUNK_BYTES_MIN;
         let join = if opens { small && joined <= CHUNK_BYTES_TARGET } else { joined <= CHUNK_BYTES_TARGET };
+        let join = join || (joined <= CHUNK_BYTES_MAX && closes(&text[atom.clone()]));
         // A signature or a short lead-in stays with the statement or definition that follows.
         if join || (small && joined <= CHUNK_BYTES_MAX) {
             chunk.end = chunk.end.max(atom.end);
@@ -86,6 +97,11 @@ fn merge(text: &str, atoms: &[Range<usize>], opening: &[usize]) -> Vec<Range<usi
     }
     snap(text, &mut chunks);
     chunks
+}
+
+/// Whether a node only closes what stands before it.
+fn closes(node: &str) -> bool {
+    node == "end" || (node.len() <= 3 && node.bytes().all(|byte| b")]};,>".contains(&byte)))
 }
 
 /// Moves each start back to the start of its line when only blanks stand before it, and closes gaps, so that

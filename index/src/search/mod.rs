@@ -1,10 +1,13 @@
 //! A question against one snapshot. Refuses: to change what is stored.
 
 pub(crate) mod filter;
+pub(crate) mod imports;
+pub(crate) mod live;
 pub(crate) mod live_files;
 pub(crate) mod overlay;
 pub(crate) mod query;
 pub(crate) mod rank;
+pub(crate) mod related;
 pub(crate) mod score;
 pub(crate) mod searcher;
 pub(crate) mod snapshot;

@@ -14,6 +14,7 @@ use crate::files::admit::Gate;
 use crate::handle::{canonical, folder_of};
 use crate::limits::{HITS_MAX, IndexDirs};
 use crate::search::filter::Filter;
+use crate::search::live::{LiveBudget, live_search};
 use crate::search::live_files::{Differing, LiveFiles};
 use crate::search::overlay::Overlay;
 use crate::search::query::Plan;
@@ -153,8 +154,12 @@ impl Searcher {
     /// # Errors
     /// [`IndexError::Storage`] when the index cannot be read. Stale or vanished files are no error.
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<Hit>, IndexError> {
-        if request.kind == SearchKind::Symbol {
-            return self.symbols(request);
+        match request.kind {
+            SearchKind::Text | SearchKind::Regex => {
+                return Ok(live_search(&self.root, request, &LiveBudget::default())?.hits);
+            }
+            SearchKind::Symbol => return self.symbols(request),
+            SearchKind::Auto => {}
         }
         let limit = request.limit.min(HITS_MAX);
         let mut plan = Plan::of(&request.query);

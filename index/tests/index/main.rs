@@ -3,10 +3,14 @@
 //! Refuses: to look inside; everything here would survive another store or another ranking.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod eval;
 mod files;
 mod freshness;
 mod fuzz;
+mod history;
+mod live;
 mod queries;
 mod recovery;
+mod related;
 mod searching;
 mod space;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engine::{Citation, CitationFilter, Manifest, Passage, Question, Turn};
 use futures::{Stream, StreamExt};
@@ -23,6 +23,8 @@ const ATTACHMENT_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) const CANDIDATES_MAX: usize = 16;
 /// Passages shown when no model can be asked.
 const PASSAGES_WITHOUT_MODEL_MAX: usize = 5;
+/// How often a model that is being loaded is asked how far it is.
+const LOAD_LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// An open document with unsaved text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +98,18 @@ pub struct Answer {
     pub usage: Option<Usage>,
     /// What the user should know about this answer.
     pub notice: Option<String>,
+    /// Why the model could not write it, so that it is the passages alone.
+    #[serde(default)]
+    pub problem: Option<Problem>,
+}
+
+/// Why a model that is there gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What happened, one sentence.
+    pub message: String,
+    /// The next step.
+    pub hint: Option<String>,
 }
 
 /// What happens while an answer is made.
@@ -172,9 +186,16 @@ impl App {
         let config = self.config();
         let model = match self.inner.models.current(&config) {
             Ok(model) => model,
-            Err(error) => return events.send(without_model(error, found)).await,
+            Err(error) => return events.send(without_model(&error, found)).await,
         };
-        let info = self.wait_for_load(&model, &events).await?;
+        let info = match self.wait_for_load(&model, &events).await {
+            Ok(info) => info,
+            // The passages help also when the model does not; the answer says that it failed.
+            Err(error) if error.kind == ErrorKind::Unavailable => {
+                return events.send(instead_of_model(error, found)).await;
+            }
+            Err(error) => return Err(error),
+        };
         let budget = engine::budget(&info, config.answer_tokens_max, config.prompt_seconds_max);
         let question = Question { text: ask.question.clone(), turns: ask.turns.clone() };
         let counts = model.count_tokens(engine::ask_texts(&question, &found.passages)).await?;
@@ -205,13 +226,14 @@ impl App {
             manifest: plan.manifest,
             usage: Some(written.usage),
             notice,
+            problem: None,
         };
         events.send(AnswerEvent::Finished { answer: Box::new(answer) }).await
     }
 }
 
 impl App {
-    /// Loads the model when it is not loaded, and says so meanwhile.
+    /// Loads the model when it is not loaded, and says how far that is meanwhile.
     async fn wait_for_load(
         &self,
         model: &Arc<dyn RunningModel>,
@@ -220,7 +242,23 @@ impl App {
         if !model.info().loaded {
             events.send(AnswerEvent::Loading { fraction: 0.0 }).await?;
         }
-        self.inner.models.load(&**model).await
+        let load = self.inner.models.load(&**model);
+        tokio::pin!(load);
+        let mut look = tokio::time::interval(LOAD_LOOK_EVERY);
+        let mut told = 0.0;
+        loop {
+            tokio::select! {
+                biased;
+                loaded = &mut load => return loaded,
+                _ = look.tick() => {
+                    let advanced = model.info().loading.filter(|fraction| *fraction > told);
+                    if let Some(fraction) = advanced {
+                        told = fraction;
+                        events.send(AnswerEvent::Loading { fraction }).await?;
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -291,11 +329,25 @@ fn check_question(ask: &Ask) -> Result<()> {
 }
 
 /// What is answered when there is no model: the passages themselves, and how to get one.
-fn without_model(error: AppError, found: sources::Found) -> AnswerEvent {
+fn without_model(error: &AppError, found: sources::Found) -> AnswerEvent {
     let hint = error.hint.as_deref().unwrap_or_default();
     let mut notice = format!("No model is loaded ({}): {hint}.", error.message);
     notice.extend(found.notice.iter().flat_map(|more| [" ", more.as_str()]));
-    let shown: Vec<Passage> = found.passages.into_iter().take(PASSAGES_WITHOUT_MODEL_MAX).collect();
+    let answer = passages_alone(found.passages, "nothing was sent: no model is loaded");
+    AnswerEvent::Finished { answer: Box::new(Answer { notice: Some(notice), ..answer }) }
+}
+
+/// What is answered when the model that is there cannot be loaded: the passages, and why.
+fn instead_of_model(error: AppError, found: sources::Found) -> AnswerEvent {
+    tracing::warn!(%error, "the model could not be loaded; the passages are shown");
+    let answer = passages_alone(found.passages, "nothing was sent: the model could not be loaded");
+    let problem = Some(Problem { message: error.message, hint: error.hint });
+    AnswerEvent::Finished { answer: Box::new(Answer { notice: found.notice, problem, ..answer }) }
+}
+
+/// An answer that is its best passages.
+fn passages_alone(passages: Vec<Passage>, why: &str) -> Answer {
+    let shown: Vec<Passage> = passages.into_iter().take(PASSAGES_WITHOUT_MODEL_MAX).collect();
     let mut text = String::new();
     for (at, passage) in shown.iter().enumerate() {
         let block = engine::fenced("", &passage.text);
@@ -305,9 +357,8 @@ fn without_model(error: AppError, found: sources::Found) -> AnswerEvent {
         text.push_str("Nothing in the workspace matches the question.\n");
     }
     let citations = looked_at(&shown);
-    let manifest = Manifest { notes: vec!["nothing was sent: no model is loaded".into()], ..Manifest::default() };
-    let answer = Answer { text, citations, model: None, manifest, usage: None, notice: Some(notice) };
-    AnswerEvent::Finished { answer: Box::new(answer) }
+    let manifest = Manifest { notes: vec![why.into()], ..Manifest::default() };
+    Answer { text, citations, manifest, ..Answer::default() }
 }
 
 /// The passages before an answer used any.

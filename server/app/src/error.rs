@@ -92,7 +92,7 @@ impl From<ModelError> for AppError {
         };
         let hint = match &error {
             ModelError::Unavailable(_) => Some("`familiar doctor` shows what is missing"),
-            ModelError::BadFile(_) => Some("pull the model again with `familiar models pull NAME`"),
+            ModelError::BadFile(_) => Some("pull it again; `familiar models list` shows which model is in use"),
             ModelError::Busy => Some("try again in a moment"),
             ModelError::TooLong { .. } => Some("ask a shorter question or select fewer lines"),
             ModelError::Crashed(_) => Some("ask again: the next question starts a new model process"),

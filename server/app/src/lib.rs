@@ -28,7 +28,7 @@ mod tests;
 
 pub use access::{ApiToken, NewToken, Session, SignedIn};
 pub use activity::ActivityGuard;
-pub use answer::{Answer, AnswerEvent, AnswerStream, Ask, Buffer, Focus, Usage};
+pub use answer::{Answer, AnswerEvent, AnswerStream, Ask, Buffer, Focus, Problem, Usage};
 pub use app::{App, Parts};
 pub use chats::{ChatPage, ChatSummary, ChatView, MessageState, MessageView, Role, RunView};
 pub use config::{CONFIG_BYTES_MAX, Config, ConfigOrigin, Setting};

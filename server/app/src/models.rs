@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use futures::future::BoxFuture;
-use model::{ChatModel, ModelInfo, gguf};
+use model::{ChatModel, ModelError, ModelInfo, gguf};
 use serde::{Deserialize, Serialize};
 
 use crate::{AppError, Config, ErrorKind, Result};
@@ -15,8 +16,8 @@ use crate::{AppError, Config, ErrorKind, Result};
 const MODEL_FILES_MAX: usize = 1024;
 /// The end of a model file's name.
 const MODEL_EXTENSION: &str = "gguf";
-/// How to get a model, said wherever one is missing.
-pub(crate) const PULL_HINT: &str = "get the starter model with `familiar models pull starter`";
+/// The model that needs no choice.
+const STARTER: &str = "starter";
 
 /// A model that was opened: what it answers with and what is known of its process.
 pub trait RunningModel: ChatModel {
@@ -32,6 +33,12 @@ pub trait RunningModel: ChatModel {
 pub trait Backend: Send + Sync {
     /// A model for `file`. Nothing is loaded before the first request.
     fn open(&self, file: &Path, config: &Config) -> Arc<dyn RunningModel>;
+
+    /// Whether `file` can be loaded, as far as its head tells. Reads a few megabytes, so not for async threads.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn check(&self, file: &Path) -> std::result::Result<(), ModelError>;
 }
 
 /// A model file in the model folder.
@@ -55,15 +62,19 @@ pub struct ModelStatus {
     pub name: Option<String>,
     /// Its file.
     pub path: Option<PathBuf>,
-    /// `none`, `unloaded`, `loading` or `ready`.
+    /// `none`, `unusable`, `unloaded`, `loading` or `ready`.
     pub state: String,
+    /// Share loaded, 0..=1, while it is being loaded.
+    pub loading: Option<f32>,
+    /// Why the file is unusable.
+    pub problem: Option<String>,
     /// Tokens that prompt and answer may fill together.
     pub context_tokens: Option<u32>,
     /// Measured speed of reading, tokens per second.
     pub prompt_tokens_per_s: Option<f64>,
     /// Measured speed of writing, tokens per second.
     pub answer_tokens_per_s: Option<f64>,
-    /// What to do when there is none.
+    /// What to do when there is none or it is unusable.
     pub hint: Option<String>,
     /// Requests that wait or run.
     pub queue: u32,
@@ -78,11 +89,26 @@ pub(crate) struct Models {
     running: Mutex<Option<(PathBuf, Arc<dyn RunningModel>)>>,
     /// Requests that wait for the model to be loaded.
     waiting_for_load: AtomicU32,
+    checked: Mutex<Option<Checked>>,
+}
+
+/// What the check of a file said, which holds until the file is another one.
+struct Checked {
+    path: PathBuf,
+    size_bytes: u64,
+    modified: Option<SystemTime>,
+    problem: Option<String>,
 }
 
 impl Models {
     pub(crate) fn new(folder: PathBuf, backend: Option<Arc<dyn Backend>>) -> Self {
-        Self { folder, backend, running: Mutex::default(), waiting_for_load: AtomicU32::new(0) }
+        Self {
+            folder,
+            backend,
+            running: Mutex::default(),
+            waiting_for_load: AtomicU32::new(0),
+            checked: Mutex::default(),
+        }
     }
 
     /// Model files by name.
@@ -95,12 +121,14 @@ impl Models {
     /// # Errors
     /// `Unavailable` when there is no such file or this program brings no backend.
     pub(crate) fn current(&self, config: &Config) -> Result<Arc<dyn RunningModel>> {
+        let name = &config.model;
+        let unavailable = |message| AppError::new(ErrorKind::Unavailable, message).hint(how_to_get(name));
         let backend = self.backend.as_ref().ok_or_else(|| unavailable("this program runs no models".into()))?;
         let entry = self.list(config).into_iter().find(|entry| entry.current);
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = entry else {
             *running = None;
-            return Err(unavailable(format!("there is no model named `{}`", config.model)));
+            return Err(unavailable(format!("there is no model named `{name}`")));
         };
         if let Some((path, model)) = &*running
             && *path == entry.path
@@ -122,7 +150,11 @@ impl Models {
         }
         self.waiting_for_load.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting_for_load);
-        Ok(model.load().await?)
+        model.load().await.map_err(|error| {
+            let is_bad = matches!(error, ModelError::BadFile(_));
+            let error = AppError::from(error);
+            if is_bad { error.hint(pull_again(&model.info().name)) } else { error }
+        })
     }
 
     /// Gives the memory of the running model back.
@@ -133,12 +165,14 @@ impl Models {
         }
     }
 
+    /// What is known now. Looks at the disk, so not for async threads.
     pub(crate) fn status(&self, config: &Config) -> ModelStatus {
         let Some(entry) = self.list(config).into_iter().find(|entry| entry.current) else {
-            return ModelStatus { state: "none".into(), hint: Some(PULL_HINT.into()), ..ModelStatus::default() };
+            let hint = Some(how_to_get(&config.model));
+            return ModelStatus { state: "none".into(), hint, ..ModelStatus::default() };
         };
         let mut status = ModelStatus {
-            name: Some(entry.name),
+            name: Some(entry.name.clone()),
             path: Some(entry.path.clone()),
             state: "unloaded".into(),
             ..ModelStatus::default()
@@ -157,13 +191,39 @@ impl Models {
                 "unloaded"
             };
             status.state = state.into();
+            status.loading = info.loading.or((state == "loading").then_some(0.0)).filter(|_| state == "loading");
             status.context_tokens = info.context_tokens;
             status.prompt_tokens_per_s = info.prompt_tokens_per_s;
             status.answer_tokens_per_s = info.answer_tokens_per_s;
             status.queue = model.queue_len();
             status.pid = model.process_id();
         }
+        drop(running);
+        if status.state == "unloaded"
+            && let Some(problem) = self.problem_of(&entry)
+        {
+            status.state = "unusable".into();
+            status.problem = Some(problem);
+            status.hint = Some(pull_again(&entry.name));
+        }
         status
+    }
+
+    /// What is wrong with a model file; its head is read once, and again when the file changes.
+    fn problem_of(&self, entry: &ModelEntry) -> Option<String> {
+        let backend = self.backend.as_ref()?;
+        let modified = std::fs::metadata(&entry.path).and_then(|about| about.modified()).ok();
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |checked: &&Checked| {
+            checked.path == entry.path && checked.size_bytes == entry.size_bytes && checked.modified == modified
+        };
+        if let Some(checked) = checked.as_ref().filter(is_same) {
+            return checked.problem.clone();
+        }
+        let problem = backend.check(&entry.path).err().map(|error| error.to_string());
+        let (path, size_bytes) = (entry.path.clone(), entry.size_bytes);
+        *checked = Some(Checked { path, size_bytes, modified, problem: problem.clone() });
+        problem
     }
 }
 
@@ -192,11 +252,33 @@ pub fn list_models(folder: &Path, current: &str) -> Vec<ModelEntry> {
 pub fn verify_model(path: &Path) -> Result<gguf::Summary> {
     gguf::validate(path).map_err(|error| {
         AppError::new(ErrorKind::Unavailable, format!("{} cannot be used: {error}", path.display()))
-            .hint("pull the model again with `familiar models pull NAME`")
+            .hint(pull_again(&model_name(path)))
             .caused_by(error)
     })
 }
 
-fn unavailable(message: String) -> AppError {
-    AppError::new(ErrorKind::Unavailable, message).hint(PULL_HINT)
+/// The name a file has as a model, also while it is being brought.
+fn model_name(path: &Path) -> String {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let file = file.strip_suffix(".part").unwrap_or(&file);
+    file.strip_suffix(".gguf").unwrap_or(file).to_owned()
+}
+
+/// How to get the model that the configuration names.
+fn how_to_get(name: &str) -> String {
+    if name == STARTER {
+        return "get the starter model with `familiar models pull starter`".into();
+    }
+    format!(
+        "bring it with `familiar models pull SOURCE --name {name}`, or take the starter: `familiar models pull \
+         starter`, and `model = \"starter\"` in config.toml"
+    )
+}
+
+/// How to replace a model file that is no good.
+fn pull_again(name: &str) -> String {
+    if name == STARTER {
+        return "pull it again with `familiar models pull starter`".into();
+    }
+    format!("pull it again with `familiar models pull SOURCE --name {name}`, from where it came")
 }

@@ -1,28 +1,30 @@
 //! Runs: answers in the making, owned by the server. Refuses: depending on whoever watches; closing a page or an
 //! editor changes nothing, Stop is its own request.
 
+mod journal;
+mod work;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use engine::{Citation, Manifest};
-use futures::{Stream, StreamExt};
+use futures::Stream;
 use serde::{Deserialize, Serialize};
-use store::{After, EVENTS_BATCH_MAX, MESSAGES_PAGE_MAX, MessageRole, NewRun, RunEnd, RunOutcome, RunUsage};
+use store::{After, EVENTS_BATCH_MAX, MESSAGES_PAGE_MAX, MessageRole, NewRun};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::chats::{self, MessageState};
 use crate::streaming::streaming;
-use crate::{Answer, AnswerEvent, App, AppError, Ask, ErrorKind, Result, Usage};
+use crate::{AnswerEvent, App, AppError, Ask, ErrorKind, Result};
+
+pub(crate) use journal::Record;
 
 /// Answers made or waiting at the same time.
 const RUNS_MAX: usize = 64;
-/// How often the text so far is made durable.
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 /// How long ending waits for runs to keep their text.
 const INTERRUPT_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -63,15 +65,6 @@ pub enum RunEventKind {
 
 /// Events of a run: those of the past, then those to come. It ends after `Ended`.
 pub type RunStream = Pin<Box<dyn Stream<Item = Result<RunEvent>> + Send>>;
-
-/// What is kept of an answer besides its text and citations.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Record {
-    pub(crate) manifest: Option<Manifest>,
-    pub(crate) usage: Option<Usage>,
-    pub(crate) notice: Option<String>,
-}
 
 /// The runs that are not over.
 #[derive(Default)]
@@ -127,7 +120,7 @@ impl Runs {
             stop: CancellationToken::new(),
         });
         self.live.lock().unwrap_or_else(PoisonError::into_inner).insert(run_id.to_owned(), Arc::clone(&live));
-        self.tasks.spawn(run(app.clone(), run_id.to_owned(), ask, live));
+        self.tasks.spawn(work::run(app.clone(), run_id.to_owned(), ask, live));
     }
 
     pub(crate) fn is_running(&self, chat_id: &str) -> bool {
@@ -317,181 +310,4 @@ impl App {
             tracing::warn!("a run did not end in time; the next start marks it as interrupted");
         }
     }
-}
-
-/// What became of a run.
-struct Outcome {
-    outcome: RunOutcome,
-    error: Option<String>,
-    answer: Option<Box<Answer>>,
-}
-
-/// Makes the answer of one run, keeping what it writes.
-async fn run(app: App, run_id: String, ask: Ask, live: Arc<LiveRun>) {
-    let mut journal = Journal {
-        app: app.clone(),
-        run_id: run_id.clone(),
-        text: String::new(),
-        sources: Vec::new(),
-        kept: 0,
-        stored: 0,
-    };
-    let outcome = match journal.start().await {
-        Ok(()) => follow(&app, ask, &live, &mut journal).await,
-        Err(error) => failed(error),
-    };
-    let end = journal.finish(outcome).await;
-    journal.keep_events(&live).await;
-    // Whoever hears of the end may ask again at once, so the run is off the list by then. The end itself is told from
-    // the stored state of the run.
-    app.inner.runs.live.lock().unwrap_or_else(PoisonError::into_inner).remove(&run_id);
-    live.push(end);
-    app.inner.activity.tell();
-}
-
-async fn follow(app: &App, ask: Ask, live: &LiveRun, journal: &mut Journal) -> Outcome {
-    let mut answer = app.ask_accepted(ask);
-    let mut checkpoint = tokio::time::interval(CHECKPOINT_EVERY);
-    let ended = |outcome| Outcome { outcome, error: None, answer: None };
-    loop {
-        tokio::select! {
-            biased;
-            () = live.stop.cancelled() => return ended(RunOutcome::Stopped),
-            () = app.inner.shutdown.cancelled() => return ended(RunOutcome::Interrupted),
-            event = answer.next() => match event {
-                Some(Ok(event)) => {
-                    let mut finished = None;
-                    match &event {
-                        AnswerEvent::Text { text } => journal.text.push_str(text),
-                        AnswerEvent::Sources { passages } => journal.sources.clone_from(passages),
-                        AnswerEvent::Finished { answer } => finished = Some(answer.clone()),
-                        _ => {}
-                    }
-                    live.push(RunEventKind::Answer(event));
-                    if finished.is_some() {
-                        return Outcome { outcome: RunOutcome::Done, error: None, answer: finished };
-                    }
-                }
-                Some(Err(error)) => return failed(error),
-                None => return failed(AppError::new(ErrorKind::Bug, "the answer ended without saying why")),
-            },
-            _ = checkpoint.tick() => {
-                journal.checkpoint().await;
-                journal.keep_events(live).await;
-            }
-        }
-    }
-}
-
-fn failed(error: AppError) -> Outcome {
-    tracing::warn!(kind = ?error.kind, %error, "an answer failed");
-    let hint = error.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    Outcome { outcome: RunOutcome::Failed, error: Some(format!("{}{hint}", error.message)), answer: None }
-}
-
-/// Keeps the state of one run in the store.
-struct Journal {
-    app: App,
-    run_id: String,
-    text: String,
-    /// The passages that were sent: what an answer that broke off cites.
-    sources: Vec<Citation>,
-    /// Bytes of the text that are stored.
-    kept: usize,
-    /// Events that are stored.
-    stored: u64,
-}
-
-impl Journal {
-    async fn start(&self) -> Result<()> {
-        let id = self.run_id.clone();
-        self.app.stored(move |store| store.start_run(&id)).await
-    }
-
-    async fn checkpoint(&mut self) {
-        if self.kept == self.text.len() {
-            return;
-        }
-        let (id, text) = (self.run_id.clone(), self.text.clone());
-        match self.app.stored(move |store| store.checkpoint_run(&id, &text)).await {
-            Ok(()) => self.kept = self.text.len(),
-            // The answer goes on in memory; the end tries again and says so when it cannot be kept.
-            Err(error) => tracing::warn!(%error, "the answer so far could not be kept"),
-        }
-    }
-
-    async fn keep_events(&mut self, live: &LiveRun) {
-        let events = live.after(self.stored);
-        let Some(last) = events.last().map(|event| event.seq) else { return };
-        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
-        let rows: Vec<store::RunEvent> = events
-            .iter()
-            .filter_map(|event| {
-                let data = serde_json::to_string(&event.kind).ok()?;
-                Some(store::RunEvent { seq: event.seq as i64, kind: "answer".into(), data, at_ms })
-            })
-            .collect();
-        let id = self.run_id.clone();
-        let kept = self
-            .app
-            .stored(move |store| {
-                rows.chunks(EVENTS_BATCH_MAX).try_for_each(|rows| store.append_run_events(&id, rows))
-            })
-            .await;
-        match kept {
-            Ok(()) => self.stored = last,
-            // Replay is a convenience: the text itself is kept with the message.
-            Err(error) => tracing::warn!(%error, "events of a run could not be kept"),
-        }
-    }
-
-    /// Stores the end and tells what to show.
-    async fn finish(&mut self, outcome: Outcome) -> RunEventKind {
-        let Outcome { outcome: how, error, answer } = outcome;
-        let id = self.run_id.clone();
-        // Without a model the passages are the text, and no piece of it was streamed.
-        let text = answer.as_ref().map_or_else(|| self.text.clone(), |answer| answer.text.clone());
-        let message = error.clone();
-        let sources = std::mem::take(&mut self.sources);
-        let stored = self.app.stored(move |store| {
-            let citations = answer.as_ref().map_or(&sources, |answer| &answer.citations);
-            let citations = serde_json::to_string(citations).ok();
-            let record = answer.as_ref().and_then(|answer| {
-                let manifest = Some(answer.manifest.clone());
-                let record = Record { manifest, usage: answer.usage, notice: answer.notice.clone() };
-                serde_json::to_string(&record).ok()
-            });
-            store.finish_run(
-                &id,
-                &RunEnd {
-                    outcome: how,
-                    text: Some(&text),
-                    error: message.as_deref(),
-                    citations: citations.as_deref(),
-                    manifest: record.as_deref(),
-                    usage: answer.as_deref().and_then(ledger),
-                },
-            )
-        });
-        match stored.await {
-            Ok(()) => RunEventKind::Ended { state: chats::state(how.message_state()), error },
-            Err(lost) => {
-                tracing::error!(error = %lost, "the end of an answer could not be stored");
-                let error = Some(format!("the answer could not be stored: {lost}"));
-                RunEventKind::Ended { state: MessageState::Failed, error }
-            }
-        }
-    }
-}
-
-fn ledger(answer: &Answer) -> Option<RunUsage<'_>> {
-    let usage = answer.usage?;
-    Some(RunUsage {
-        model: answer.model.as_deref()?,
-        prompt_tokens: usage.prompt_tokens,
-        cached_tokens: usage.cached_tokens,
-        answer_tokens: usage.answer_tokens,
-        prompt_ms: usage.prompt_ms as u32,
-        answer_ms: usage.answer_ms as u32,
-    })
 }

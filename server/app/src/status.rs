@@ -1,4 +1,4 @@
-//! What is going on, on one page. Refuses: waiting for anything.
+//! What is going on, on one page. Refuses: waiting for work that goes on.
 
 use std::path::PathBuf;
 
@@ -39,7 +39,8 @@ pub struct Status {
 }
 
 impl App {
-    /// The state now.
+    /// The state now. Looks at the disk and may wait for a workspace that is just being opened, so it is asked for off
+    /// the async threads.
     pub fn status(&self) -> Status {
         let inner = &self.inner;
         let config = self.config();

@@ -16,6 +16,10 @@ impl Backend for Given {
     fn open(&self, _file: &Path, _config: &Config) -> Arc<dyn RunningModel> {
         Arc::new(GivenModel(Arc::clone(&self.0)))
     }
+
+    fn check(&self, _file: &Path) -> Result<(), ModelError> {
+        Ok(())
+    }
 }
 
 impl ChatModel for GivenModel {
@@ -58,8 +62,9 @@ impl App {
     pub fn for_tests(folder: &Path, model: Option<Arc<dyn ChatModel>>) -> Self {
         let home = Home::under(folder);
         std::fs::create_dir_all(&home.models).expect("the test's folder can be written");
-        let config = Config::default().with_argument("model", "scripted");
+        let mut config = Config::default();
         if model.is_some() {
+            config = config.with_argument("model", "scripted");
             std::fs::write(home.models.join("scripted.gguf"), b"").expect("the test's folder can be written");
         }
         let backend = model.map(|model| Arc::new(Given(model)) as Arc<dyn Backend>);

@@ -24,7 +24,7 @@ pub struct Citation {
     pub end_line: u32,
     /// Whether the answer names it or shares its identifiers; the others were only looked at.
     pub used: bool,
-    /// Enclosing symbol, where known.
+    /// What these lines define or belong to, where known.
     pub symbol: Option<String>,
     /// Why it was chosen.
     pub reason: String,

@@ -9,6 +9,7 @@ mod budget;
 mod citation;
 mod code;
 mod edit;
+mod label;
 mod pack;
 mod passage;
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::label::symbol_of_part;
 use crate::{Origin, Passage};
 
 /// Fewer lines than this of a cut passage explain nothing.
@@ -147,7 +148,9 @@ fn cut(words: &BTreeSet<String>, passage: &Passage, tokens: u32, room: u32) -> O
     let end_line = passage.start_line + u32::try_from(window.end).ok()? - 1;
     let part_tokens = (u64::from(tokens) * text.len() as u64).div_ceil(bytes as u64) as u32;
     let reason = format!("{}, the lines that match most", passage.reason);
-    Some((Passage { start_line, end_line, text, reason, ..passage.clone() }, part_tokens.min(room)))
+    let mut part = Passage { start_line, end_line, text, reason, ..passage.clone() };
+    part.symbol = symbol_of_part(passage, &part);
+    Some((part, part_tokens.min(room)))
 }
 
 /// How much a line says about the question; the line that names the passage's own symbol says most.

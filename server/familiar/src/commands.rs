@@ -3,6 +3,7 @@
 mod ask;
 mod config;
 mod doctor;
+mod eval;
 mod folder;
 mod index;
 mod lsp;
@@ -28,6 +29,7 @@ Exit codes:
   2   the command line means nothing
   3   another process holds this home
   75  `lsp --standalone` found a daemon, so `lsp` alone works
+  130 it was interrupted; what was done is kept
 
 Environment:
   FAMILIAR_HOME    one folder for everything Familiar writes
@@ -52,6 +54,7 @@ enum Command {
     Ask(ask::Ask),
     Search(search::Search),
     Index(index::Index),
+    Eval(eval::Eval),
     Models(models::Models),
     Tokens(tokens::Tokens),
     Open(open::Open),
@@ -74,6 +77,7 @@ impl Cli {
             Command::Ask(command) => on_one_core(command.run()),
             Command::Search(command) => on_all_cores(command.run()),
             Command::Index(command) => on_all_cores(command.run()),
+            Command::Eval(command) => on_one_core(command.run()),
             Command::Models(command) => on_one_core(command.run()),
             Command::Tokens(command) => on_one_core(command.run()),
             Command::Open(command) => on_one_core(command.run()),

@@ -14,6 +14,8 @@ pub(crate) const FAILED: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// Another process holds this home.
 pub(crate) const HELD: u8 = 3;
+/// The user broke it off; what was done is kept. What a shell shows of a process that Ctrl+C ended.
+pub(crate) const INTERRUPTED: u8 = 130;
 /// A daemon holds the home that `lsp --standalone` wanted for itself; trying without `--standalone` works.
 pub(crate) const TRY_THE_DAEMON: u8 = 75;
 

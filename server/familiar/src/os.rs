@@ -202,6 +202,12 @@ pub(crate) fn input_is_piped() -> bool {
     kind.is_ok_and(|kind| kind.is_fifo() || kind.is_file() || kind.is_socket())
 }
 
+/// Bytes that this user may still write to the disk of a folder, where the system says so.
+pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 /// Shows `address` in the user's browser; `false` when there is none to ask, or it says at once that it cannot.
 pub(crate) async fn open_browser(address: &str) -> bool {
     let has_screen = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());

@@ -130,7 +130,15 @@ pub(crate) fn one_line(text: &str) -> String {
 
 /// `value` as JSON that is safe to look at: what a terminal might obey is written as `\u....`, which means the same.
 pub(crate) fn json(value: &impl serde::Serialize) -> String {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    harmless(&serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+/// The same on one line.
+pub(crate) fn json_line(value: &impl serde::Serialize) -> String {
+    harmless(&serde_json::to_string(value).unwrap_or_default())
+}
+
+fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         if c != '\n' && is_obeyed(c) {

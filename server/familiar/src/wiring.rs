@@ -99,6 +99,15 @@ impl Backend for Workers {
             Err(error) => Arc::new(NoThread { name, why: error.to_string() }),
         }
     }
+
+    fn check(&self, file: &Path) -> Result<(), ModelError> {
+        // The file of a scripted model only stands for one.
+        #[cfg(feature = "scripted")]
+        if self.script.is_some() {
+            return Ok(());
+        }
+        model::gguf::validate(file).map(drop).map_err(ModelError::from)
+    }
 }
 
 /// A model in a worker, with a count of what it is asked.

@@ -1,7 +1,12 @@
 //! Everything that is unsafe about llama.cpp, behind types that cannot be misused from this crate.
 //!
-//! Native code may abort the process on broken models or lack of memory; nothing here can prevent that. Refuses:
-//! null pointers, numbers that do not fit, and results of calls that failed.
+//! Native code may abort the process on broken models or lack of memory; nothing here can prevent that. Nor is a C++
+//! exception caught here: Rust cannot hold one, so one that leaves a call ends the child (SIGABRT), which its keeper
+//! tells as a crash with the last words of standard error. Read in the pinned version: loading a model, making a context
+//! and reading logits catch their own and return null. `llama_decode` may throw when no memory is left for its buffers,
+//! `llama_tokenize` and `llama_token_to_piece` on a vocabulary that contradicts itself. Grammars and chat templates,
+//! which throw most easily, are never called: `prompt` renders templates in Rust. Refuses: null pointers, numbers that
+//! do not fit, and results of calls that failed.
 
 #![expect(unsafe_code, reason = "llama.cpp has a C interface")]
 

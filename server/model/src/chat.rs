@@ -174,6 +174,8 @@ pub struct ModelInfo {
     pub answer_tokens_per_s: Option<f64>,
     /// Whether it stands ready in memory.
     pub loaded: bool,
+    /// Share loaded, 0..=1, while it is being loaded.
+    pub loading: Option<f32>,
 }
 
 /// A model that can chat.

@@ -58,10 +58,10 @@ pub enum GgufError {
     #[error("it is not a GGUF file of version 2 or 3")]
     NotGguf,
     /// It ends too early.
-    #[error("it is incomplete; download it again")]
+    #[error("it is incomplete")]
     Truncated,
     /// Its head contradicts itself.
-    #[error("it is damaged: {0}; download it again")]
+    #[error("it is damaged: {0}")]
     Damaged(&'static str),
     /// It is good, but of a kind we do not load.
     #[error("{0}")]

@@ -53,6 +53,7 @@ pub struct ScriptedModel {
     replies: Arc<Mutex<VecDeque<Reply>>>,
     requests: Arc<Mutex<Vec<ChatRequest>>>,
     context_tokens: u32,
+    load_error: Option<ModelError>,
 }
 
 const CONTEXT_TOKENS_DEFAULT: u32 = 2048;
@@ -62,12 +63,23 @@ impl ScriptedModel {
     pub fn new(script: Script) -> Self {
         let context_tokens =
             if script.context_tokens == 0 { CONTEXT_TOKENS_DEFAULT } else { script.context_tokens };
-        Self { replies: Arc::new(Mutex::new(script.replies.into())), requests: Arc::default(), context_tokens }
+        Self {
+            replies: Arc::new(Mutex::new(script.replies.into())),
+            requests: Arc::default(),
+            context_tokens,
+            load_error: None,
+        }
     }
 
     /// A model that gives these answers.
     pub fn with_replies(replies: impl IntoIterator<Item = Reply>) -> Self {
         Self::new(Script { replies: replies.into_iter().collect(), context_tokens: 0 })
+    }
+
+    /// The same, but loading it ends with `error`.
+    #[must_use]
+    pub fn failing_to_load(self, error: ModelError) -> Self {
+        Self { load_error: Some(error), ..self }
     }
 
     /// The requests seen so far, oldest first.
@@ -94,13 +106,17 @@ impl ChatModel for ScriptedModel {
             context_tokens: Some(self.context_tokens),
             prompt_tokens_per_s: Some(1000.0),
             answer_tokens_per_s: Some(100.0),
-            loaded: true,
+            loaded: self.load_error.is_none(),
+            loading: None,
         }
     }
 
     fn load(&self) -> BoxFuture<'_, Result<ModelInfo, ModelError>> {
-        let info = self.info();
-        async move { Ok(info) }.boxed()
+        let loaded = match &self.load_error {
+            Some(error) => Err(error.clone()),
+            None => Ok(self.info()),
+        };
+        async move { loaded }.boxed()
     }
 
     fn chat(&self, request: ChatRequest) -> ChatStream {

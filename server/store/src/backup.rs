@@ -8,22 +8,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::database::{damage, sibling};
-use crate::{Store, StoreError, files};
-
-impl Store {
-    /// Writes a copy of `user.db` to the new file `to` and checks it. Others may read and write meanwhile; the copy
-    /// is of one moment. Blobs are files under [`Store::blobs_folder`] and are not part of it.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when `to` exists, [`StoreError::Full`] and [`StoreError::Io`] for the disk; then
-    /// `to` does not exist.
-    pub fn backup_to(&self, to: &Path) -> Result<(), StoreError> {
-        if files::length(to)?.is_some() {
-            return Err(StoreError::Conflict(format!("{} exists already; name a new file", to.display())));
-        }
-        self.user.read(|connection| Ok(copy(connection, self.user.path(), to)?))
-    }
-}
+use crate::{StoreError, files};
 
 /// Copies the database of `connection`, which stands at `from`, to `to`, replacing it.
 pub(crate) fn copy(connection: &Connection, from: &Path, to: &Path) -> Result<(), StoreError> {

@@ -109,11 +109,6 @@ impl Database {
         Ok((database, opened))
     }
 
-    /// The file.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Runs `work` as the only writer, in one transaction that is kept only when `work` succeeds.
     pub(crate) fn write<T>(
         &self,

@@ -40,7 +40,7 @@ pub use runs::{After, BegunRun, NewRun, Run, RunEnd};
 pub use secret::Secret;
 pub use sign_in::{LINK_MS, LoginLink, NewSession, SESSION_AGE_MS_MAX, SESSION_IDLE_MS_MAX, Session};
 pub use tokens::{ApiToken, NewApiToken, TOKEN_PREFIX, TOKENS_MAX};
-pub use usage::{RunUsage, UsageEntry, UsageTotal};
+pub use usage::{RunUsage, UsageEntry};
 pub use words::{DocumentKind, MessageRole, MessageState, RunOutcome, RunState};
 
 // Makes a different checkout a different input to cargo; see `.cargo/config.toml`.

@@ -141,14 +141,6 @@ impl Store {
         })
     }
 
-    /// Ends every session at once and tells how many there were.
-    ///
-    /// # Errors
-    /// The disk's errors.
-    pub fn revoke_all_sessions(&self) -> Result<usize, StoreError> {
-        self.user.write(|transaction| Ok(transaction.execute("DELETE FROM sessions", [])?))
-    }
-
     /// Every session that is not over, the newest first.
     ///
     /// # Errors

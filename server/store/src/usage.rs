@@ -43,21 +43,6 @@ pub struct UsageEntry {
     pub at_ms: i64,
 }
 
-/// What one model cost over a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageTotal {
-    /// The model.
-    pub model: String,
-    /// Runs that ended.
-    pub runs: i64,
-    /// Tokens of the prompts.
-    pub prompt_tokens: i64,
-    /// Of those, tokens that were not computed again.
-    pub cached_tokens: i64,
-    /// Tokens of the answers.
-    pub answer_tokens: i64,
-}
-
 impl Store {
     /// What the run `run_id` cost, `None` while it is open or when no model was asked.
     ///
@@ -84,29 +69,6 @@ impl Store {
                 })
                 .optional()?;
             Ok(entry)
-        })
-    }
-
-    /// What each model cost since `since_ms` (UTC milliseconds), by name.
-    ///
-    /// # Errors
-    /// The disk's errors.
-    pub fn usage_totals(&self, since_ms: i64) -> Result<Vec<UsageTotal>, StoreError> {
-        self.user.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT model, COUNT(*), SUM(prompt_tokens), SUM(cached_tokens), SUM(answer_tokens)
-                 FROM usage WHERE at_ms >= ?1 GROUP BY model ORDER BY model",
-            )?;
-            let rows = statement.query_map([since_ms], |row| {
-                Ok(UsageTotal {
-                    model: row.get(0)?,
-                    runs: row.get(1)?,
-                    prompt_tokens: row.get(2)?,
-                    cached_tokens: row.get(3)?,
-                    answer_tokens: row.get(4)?,
-                })
-            })?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
     }
 }

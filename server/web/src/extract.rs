@@ -1,11 +1,12 @@
-//! Extractors whose refusals look like every other error of ours, in our own words. Refuses: relative workspace paths; a
-//! daemon has no current folder that would mean anything to its caller.
+//! Extractors whose refusals look like every other error of ours. Refuses: relative workspace paths; a daemon has no
+//! current folder that would mean anything to its caller.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use app::{AppError, ErrorKind};
-use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
-use axum::extract::{Form, FromRequest, FromRequestParts, Json, Query, Request};
+use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Form, FromRequest, FromRequestParts, Json, Path as UrlPath, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -16,9 +17,8 @@ use crate::state::Shared;
 
 /// The longest path a request may name.
 const PATH_BYTES_MAX: usize = 4096;
-
-/// A longer name of a field is not repeated in an answer.
-const FIELD_BYTES_MAX: usize = 64;
+/// Characters of what a parser found wrong that are passed on.
+const DETAIL_CHARS_MAX: usize = 200;
 
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -26,6 +26,8 @@ pub(crate) struct Body<T>(pub(crate) T);
 pub(crate) struct Fields<T>(pub(crate) T);
 /// The query of the URL.
 pub(crate) struct Params<T>(pub(crate) T);
+/// The named segments of the URL's path.
+pub(crate) struct Segments<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     type Rejection = Response;
@@ -33,8 +35,17 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     async fn from_request(request: Request, web: &Shared) -> Result<Self, Response> {
         let path = request.uri().path().to_owned();
         let read: Result<Json<T>, JsonRejection> = Json::from_request(request, web).await;
-        read.map(|Json(value)| Self(value))
-            .map_err(|problem| wrong(&path, problem.status(), "body", &problem.body_text()))
+        read.map(|Json(value)| Self(value)).map_err(|problem| {
+            let (message, hint) = match &problem {
+                JsonRejection::JsonDataError(_) => ("the body does not hold what this address reads", None),
+                JsonRejection::JsonSyntaxError(_) => ("the body is no JSON", None),
+                JsonRejection::MissingJsonContentType(_) => {
+                    ("the body is not marked as JSON", Some("send it with `Content-Type: application/json`"))
+                }
+                _ => unread(problem.status()),
+            };
+            wrong(&path, problem.status(), message, hint.map_or_else(|| detail(&problem), str::to_owned))
+        })
     }
 }
 
@@ -44,8 +55,19 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Fields<T> {
     async fn from_request(request: Request, web: &Shared) -> Result<Self, Response> {
         let path = request.uri().path().to_owned();
         let read: Result<Form<T>, FormRejection> = Form::from_request(request, web).await;
-        read.map(|Form(value)| Self(value))
-            .map_err(|problem| wrong(&path, problem.status(), "form", &problem.body_text()))
+        read.map(|Form(value)| Self(value)).map_err(|problem| {
+            let (message, hint) = match &problem {
+                FormRejection::FailedToDeserializeForm(_) | FormRejection::FailedToDeserializeFormBody(_) => {
+                    ("the form does not hold what this address reads", None)
+                }
+                FormRejection::InvalidFormContentType(_) => (
+                    "the body is not marked as a form",
+                    Some("send it with `Content-Type: application/x-www-form-urlencoded`"),
+                ),
+                _ => unread(problem.status()),
+            };
+            wrong(&path, problem.status(), message, hint.map_or_else(|| detail(&problem), str::to_owned))
+        })
     }
 }
 
@@ -54,8 +76,26 @@ impl<T: DeserializeOwned> FromRequestParts<Shared> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, web: &Shared) -> Result<Self, Response> {
         let read: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, web).await;
-        read.map(|Query(value)| Self(value))
-            .map_err(|problem| wrong(parts.uri.path(), problem.status(), "query", &problem.body_text()))
+        read.map(|Query(value)| Self(value)).map_err(|problem| {
+            let message = "what follows the `?` does not hold what this address reads";
+            wrong(parts.uri.path(), problem.status(), message, detail(&problem))
+        })
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Segments<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Shared) -> Result<Self, Response> {
+        let read: Result<UrlPath<T>, PathRejection> = UrlPath::from_request_parts(parts, web).await;
+        read.map(|UrlPath(value)| Self(value)).map_err(|problem| {
+            wrong(
+                parts.uri.path(),
+                problem.status(),
+                "the address is no text",
+                "an id has letters and digits".into(),
+            )
+        })
     }
 }
 
@@ -69,59 +109,23 @@ pub(crate) fn workspace(path: &str) -> Result<PathBuf, AppError> {
     Ok(PathBuf::from(trimmed))
 }
 
-fn wrong(path: &str, status: StatusCode, part: &str, said: &str) -> Response {
-    respond_with(path, status, &refusal(status, part, said))
-}
-
-/// Our words for what the libraries say; of theirs only the name of a field is taken over.
-fn refusal(status: StatusCode, part: &str, said: &str) -> AppError {
-    let field = |begin: &str| {
-        let (_, rest) = said.split_once(begin)?;
-        rest.split_once('`').map(|(name, _)| name).filter(|name| name.len() <= FIELD_BYTES_MAX)
-    };
-    let (message, hint) = match status {
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
-            format!("the {part} has a type that is not read here"),
-            "send JSON with Content-Type: application/json",
-        ),
-        StatusCode::PAYLOAD_TOO_LARGE => (format!("the {part} is too long"), "send less at once"),
-        _ => match (field("missing field `"), field("unknown field `"), field("duplicate field `")) {
-            (Some(name), _, _) => (format!("the {part} lacks `{name}`"), "add it"),
-            (_, Some(name), _) => (format!("the {part} has no field `{name}`"), "leave it out, or check its name"),
-            (_, _, Some(name)) => (format!("the {part} has `{name}` twice"), "send it once"),
-            _ if status == StatusCode::UNPROCESSABLE_ENTITY || part != "body" => {
-                (format!("the {part} has a value that cannot be read"), "check the type of each field")
-            }
-            _ => (format!("the {part} cannot be read"), "send one valid JSON object"),
-        },
-    };
-    AppError::new(ErrorKind::User, message).hint(hint)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refusals_are_in_our_words() {
-        for (status, part, said, message) in [
-            (
-                422,
-                "body",
-                "Failed to deserialize the JSON body: missing field `question` at line 1",
-                "the body lacks `question`",
-            ),
-            (422, "body", "unknown field `x`, expected one of `y`", "the body has no field `x`"),
-            (422, "body", "invalid type: map, expected a string", "the body has a value that cannot be read"),
-            (400, "body", "expected value at line 1 column 1", "the body cannot be read"),
-            (400, "query", "invalid digit found in string", "the query has a value that cannot be read"),
-            (415, "body", "Expected request with `Content-Type`", "the body has a type that is not read here"),
-            (413, "form", "length limit exceeded", "the form is too long"),
-        ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            let error = refusal(status, part, said);
-            assert_eq!(error.message, message);
-            assert!(error.hint.is_some());
-        }
+/// Why a body was not read at all, and what to do.
+fn unread(status: StatusCode) -> (&'static str, Option<&'static str>) {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return ("the body is larger than this address takes", Some("send less at once"));
     }
+    ("the body did not arrive whole", Some("send it again"))
+}
+
+/// What the parser found wrong, such as the name of a missing field; the outermost error only says that it failed.
+fn detail(problem: &dyn Error) -> String {
+    let mut innermost = problem;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string().chars().take(DETAIL_CHARS_MAX).collect()
+}
+
+fn wrong(path: &str, status: StatusCode, message: &str, hint: String) -> Response {
+    respond_with(path, status, &AppError::new(ErrorKind::User, message).hint(hint))
 }

@@ -250,6 +250,7 @@ impl Keeper {
             Ok(link) => {
                 self.shared.pid.store(link.pid(), Ordering::Release);
                 self.link = Some(link);
+                self.lock_info().loading = Some(0.0);
                 self.tell_loading(0.0);
             }
             Err(error) => {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::stored::by_reason;
 use super::workspaces::Workspace;
-use super::{IndexProgress, existing_folder, from_index};
+use super::{IndexProgress, Progress, existing_folder, from_index};
 use crate::streaming::{Events, streaming};
 use crate::{App, AppError, Result};
 
@@ -89,7 +89,9 @@ impl App {
             let opened = app.clone();
             let workspace = tokio::task::spawn_blocking(move || opened.inner.workspaces.open(&root, true));
             let workspace = workspace.await.map_err(AppError::task_died)??;
-            let report = reported(&events, stop, move |tell, cancel| workspace.refresh(tell, cancel)).await?;
+            // Also of what others began: their work comes first and is part of ours.
+            let seen = workspace.progress.subscribe();
+            let report = reported(&events, stop, seen, move |cancel| workspace.refresh(cancel)).await?;
             events.send(IndexEvent::Finished(index_report(report))).await
         })
     }
@@ -103,11 +105,15 @@ impl App {
             let root = existing_folder(&root)?;
             let dirs = IndexDirs { cache: app.home().cache.join(REBUILD_FOLDER) };
             let (folder, built) = (root.clone(), dirs.clone());
-            let report = reported(&events, stop, move |tell, cancel| {
+            let (progress, seen) = watch::channel(Progress::Building(IndexProgress::default()));
+            let report = reported(&events, stop, seen, move |cancel| {
                 // What a broken-off attempt left behind.
                 Index::forget(&folder, &built)?;
                 let index = Index::open(&folder, &built, Limits::default())?;
-                let result = index.refresh(&mut |now| tell(now.into()), cancel);
+                let mut tell = |now: index::Progress| {
+                    progress.send_replace(Progress::Building(now.into()));
+                };
+                let result = index.refresh(&mut tell, cancel);
                 drop(index);
                 if result.is_err() {
                     let _ = Index::forget(&folder, &built);
@@ -154,46 +160,36 @@ impl App {
     }
 }
 
-/// Runs `work` on a thread of its own and sends what it tells. It is cancelled with `stop`, and when nobody reads any more.
+/// Runs `work` on a thread of its own and sends the progress that is seen. It is cancelled with `stop`, and when nobody
+/// reads any more.
 async fn reported(
     events: &Events<IndexEvent>,
     stop: CancellationToken,
-    work: impl FnOnce(
-        &mut dyn FnMut(IndexProgress),
-        &CancelFlag,
-    ) -> std::result::Result<index::Report, index::IndexError>
-    + Send
-    + 'static,
+    mut seen: watch::Receiver<Progress>,
+    work: impl FnOnce(&CancelFlag) -> std::result::Result<index::Report, index::IndexError> + Send + 'static,
 ) -> Result<index::Report> {
     let cancel = CancelFlag::new();
     let _cancelled_with_us = CancelOnDrop(cancel.clone());
-    let (progress, mut seen) = watch::channel(IndexProgress::default());
     let flag = cancel.clone();
-    let work = tokio::task::spawn_blocking(move || {
-        work(
-            &mut |now| {
-                progress.send_replace(now);
-            },
-            &flag,
-        )
-    });
+    let mut work = tokio::task::spawn_blocking(move || work(&flag));
     let mut is_stopped = false;
+    let mut is_told = true;
     loop {
         tokio::select! {
+            done = &mut work => return done.map_err(AppError::task_died)?.map_err(from_index),
             () = stop.cancelled(), if !is_stopped => {
                 is_stopped = true;
                 cancel.cancel();
             }
-            changed = seen.changed() => {
-                if changed.is_err() {
-                    break;
+            changed = seen.changed(), if is_told => {
+                is_told = changed.is_ok();
+                let now = seen.borrow_and_update().clone();
+                if let Progress::Building(now) = now {
+                    events.send(IndexEvent::Progress(now)).await?;
                 }
-                let now = *seen.borrow_and_update();
-                events.send(IndexEvent::Progress(now)).await?;
             }
         }
     }
-    work.await.map_err(AppError::task_died)?.map_err(from_index)
 }
 
 /// The state of an index once its generation is another one than `known`; `None` when it is not for a while.

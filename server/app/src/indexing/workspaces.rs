@@ -199,20 +199,21 @@ fn patiently<T>(root: &Path, mut work: impl FnMut() -> std::result::Result<T, In
 
 impl Workspace {
     /// Brings the index into step with the folder and tells everybody who asks how far it is.
-    pub(super) fn refresh(
-        &self,
-        tell: &mut dyn FnMut(IndexProgress),
-        cancel: &CancelFlag,
-    ) -> std::result::Result<index::Report, IndexError> {
+    pub(super) fn refresh(&self, cancel: &CancelFlag) -> std::result::Result<index::Report, IndexError> {
         let mut last = IndexProgress::default();
         let mut report = |now: index::Progress| {
             last = now.into();
             self.progress.send_replace(Progress::Building(last));
-            tell(last);
         };
         let result = self.index.refresh(&mut report, cancel);
         self.progress.send_replace(match &result {
             Ok(_) => Progress::Ready,
+            // Whoever asked went away; what was complete before still is.
+            Err(IndexError::Cancelled | IndexError::Closed)
+                if self.index.status().state == index::State::Ready =>
+            {
+                Progress::Ready
+            }
             Err(IndexError::Cancelled | IndexError::Closed) => Progress::Paused(last),
             Err(error) => Progress::Failed(error.to_string()),
         });
@@ -230,7 +231,7 @@ fn bring_up_to_date(workspace: &Arc<Workspace>) {
         if let Err(error) = workspace.index.watch() {
             tracing::warn!(root = %workspace.root.display(), %error, "the folder cannot be watched");
         }
-        match workspace.refresh(&mut |_| {}, &workspace.cancel) {
+        match workspace.refresh(&workspace.cancel) {
             Ok(report) => {
                 let (root, files) = (workspace.root.display(), report.files);
                 tracing::info!(%root, files, chunks = report.chunks, seconds = report.seconds, "indexed");

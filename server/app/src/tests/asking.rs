@@ -1,8 +1,10 @@
 //! Questions: sources before words, citations that are true, and what happens without a model.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use model::ModelError;
-use model::scripted::Reply;
+use model::scripted::{Reply, ScriptedModel};
 
 use super::World;
 use crate::{Answer, AnswerEvent, App, Ask, Buffer, ErrorKind, Focus, Result};
@@ -95,6 +97,20 @@ async fn without_a_model_the_passages_are_the_answer() {
     assert!(answer.model.is_none());
     assert!(answer.notice.expect("it says so").contains("familiar models pull starter"));
     assert!(answer.text.contains("def get_session_auth_hash"), "{}", answer.text);
+    assert_eq!(answer.citations[0].path, "shop/sessions.py");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_model_cannot_be_loaded_the_passages_are_shown_with_the_reason() {
+    let broken = ScriptedModel::with_replies([]).failing_to_load(ModelError::BadFile("it is incomplete".into()));
+    let home = tempfile::tempdir().expect("a folder");
+    let app = App::for_tests(home.path(), Some(Arc::new(broken)));
+    let world = World::new([]);
+    let (answer, _) = finish(&app, ask(&world, "get_session_auth_hash")).await.expect("answers all the same");
+    let problem = answer.problem.expect("it says why");
+    assert_eq!(problem.message, "the model file cannot be used: it is incomplete");
+    assert!(problem.hint.expect("it says what to do").contains("models pull SOURCE --name scripted"));
+    assert!(answer.model.is_none() && answer.text.contains("def get_session_auth_hash"), "{}", answer.text);
     assert_eq!(answer.citations[0].path, "shop/sessions.py");
 }
 

@@ -7,7 +7,7 @@ mod shown;
 
 use std::path::PathBuf;
 
-use app::{Answer, AnswerEvent};
+use app::{Answer, AnswerEvent, Problem};
 use clap::Args;
 use futures::StreamExt;
 use serde_json::json;
@@ -23,6 +23,8 @@ use question::{Asked, FileLines};
 /// Ask about a workspace; the answer names its sources.
 ///
 /// What is piped in is what the question is about. Without a model the best passages are shown.
+///
+/// When the model cannot be loaded they are shown too, and the exit code is 1.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  familiar ask \"How does the router match a path?\"\n  familiar ask \"What is wrong here?\" --file src/main.rs:10-40\n  cargo test 2>&1 | familiar ask \"Why does this fail?\"\n  familiar ask - --json < question.txt"
@@ -74,7 +76,11 @@ impl Ask {
             match event? {
                 AnswerEvent::Finished { answer } => {
                     progress.clear();
-                    return self.print(&answer, streamed).map(|()| 0);
+                    self.print(&answer, streamed)?;
+                    return match answer.problem {
+                        Some(problem) => Err(unanswered(problem).into()),
+                        None => Ok(0),
+                    };
                 }
                 AnswerEvent::Text { text } => {
                     progress.clear();
@@ -106,5 +112,14 @@ impl Ask {
         }
         text.push_str(&shown::after(answer, self.show_context, Style::of_output()));
         Ok(render::output(&text)?)
+    }
+}
+
+/// The failure after the passages were printed: whoever only looks at the exit code must not take them for an answer.
+fn unanswered(problem: Problem) -> Failure {
+    let failure = Failure::new(format!("{}; the passages alone are shown", problem.message));
+    match problem.hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }

@@ -3,6 +3,8 @@
 //! Refuses: ending at the first failure, and changing anything but its own temporary folder and missing folders of the
 //! home.
 
+mod kept;
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::Instant;
@@ -71,7 +73,8 @@ async fn links(report: &mut Report, build: BuildId, home: Home) -> std::io::Resu
         report.tell("token", token(&context, &file).await, fix)?;
     }
     let fix = format!("free some space and make {} writable", context.home.cache.display());
-    report.tell("index", indexing(&context).await, &fix)
+    report.tell("index", indexing(&context).await, &fix)?;
+    kept::rows(report, &context).await
 }
 
 /// What is told, link by link.

@@ -1,37 +1,64 @@
-//! `familiar index`: a folder made searchable, or forgotten. Refuses: returning before it is done.
+//! `familiar index`: a folder made searchable, made anew, followed, described or forgotten. Refuses: returning before it
+//! is done, and losing what was done when it is interrupted.
 
+mod following;
+pub(super) mod state;
+
+use std::future::Future;
 use std::path::{Path, PathBuf};
 
-use app::{App, IndexEvent, IndexReport};
+use app::{App, AppError, ErrorKind, IndexEvent, IndexProgress, IndexReport};
 use clap::Args;
 use futures::StreamExt;
+use serde::Deserialize;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::folder;
-use super::reach::{Reach, reach};
+use super::reach::{Reach, reach, reach_in_background};
 use crate::context::Context;
 use crate::daemon::client::{Client, Events, query};
-use crate::failure::Failure;
+use crate::failure::{Failure, INTERRUPTED};
+use crate::os;
 use crate::render::{self, ProgressLine};
 
 /// Index a folder and return when all of it is searchable.
 ///
-/// Only what changed since the last time is read. The index lies in Familiar's own folder, never in yours.
+/// Only what changed since the last time is read. The index lies in Familiar's own folder, never in yours. Ctrl+C keeps
+/// what is done.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  familiar index\n  familiar index ~/code/project\n  familiar index ~/code/project --forget"
+    after_help = "Examples:\n  familiar index\n  familiar index ~/code/project\n  familiar index --status\n  familiar index ~/code/project --forget"
 )]
 pub(crate) struct Index {
     /// The folder [default: the nearest git repository, else the working directory]
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Say what is indexed, what is left out and why; index nothing.
+    #[arg(long, group = "mode")]
+    status: bool,
+    /// Index from nothing; the old index answers until the new one is complete.
+    #[arg(long, group = "mode")]
+    rebuild: bool,
+    /// Stay, take up changes, and print a line for each, until Ctrl+C.
+    #[arg(long, group = "mode")]
+    watch: bool,
     /// Remove everything that is kept about the folder.
-    #[arg(long)]
+    #[arg(long, group = "mode")]
     forget: bool,
+    /// With `--status`: print one JSON object.
+    #[arg(long, requires = "status")]
+    json: bool,
+}
+
+/// The daemon's answer to forgetting.
+#[derive(Deserialize)]
+struct Forgotten {
+    known: bool,
 }
 
 impl Index {
-    /// Indexes or forgets.
+    /// Does what was asked.
     pub(crate) async fn run(self) -> anyhow::Result<u8> {
         // A folder that is gone can still be forgotten.
         let root = match &self.folder {
@@ -40,20 +67,63 @@ impl Index {
         };
         let context = Context::open()?;
         context.tell_notes();
+        if self.status {
+            return state::show(&context, &root, self.json).await;
+        }
+        if self.watch {
+            return following::follow(reach_in_background(&context).await?, &root).await;
+        }
         let reach = reach(&context).await?;
         if self.forget {
-            forget(&reach, &root).await?;
+            let known = forget(&reach, &root).await;
             close(reach).await;
-            render::output(&format!("forgot {}\n", render::escape(&root.display().to_string())))?;
+            let shown = render::escape(&root.display().to_string());
+            let said =
+                if known? { format!("forgot {shown}\n") } else { format!("nothing was kept about {shown}\n") };
+            render::output(&said)?;
             return Ok(0);
         }
-        let report = match &reach {
-            Reach::Daemon(daemon) => by_daemon(&daemon.client, &root).await,
-            Reach::Here(here) => by_ourselves(&here.app, &root).await,
-        };
+        let report = self.build(&reach, &root).await;
         close(reach).await;
         render::output(&summary(&report?))?;
         Ok(0)
+    }
+
+    async fn build(&self, reach: &Reach, root: &Path) -> anyhow::Result<IndexReport> {
+        let stop = CancellationToken::new();
+        let (events, is_ours) = match reach {
+            Reach::Daemon(daemon) => (events_of(&daemon.client, root, self.rebuild).await?, false),
+            Reach::Here(here) if self.rebuild => (here.app.rebuild_index(root, stop.clone()), true),
+            Reach::Here(here) => (here.app.index_until(root, stop.clone()), true),
+        };
+        let interrupted = os::asked_to_end();
+        let mut last = IndexProgress::default();
+        let mut work = std::pin::pin!(follow_with(events, &mut last));
+        let result = tokio::select! {
+            result = &mut work => Some(result),
+            _ = interrupted => None,
+        };
+        if let Some(result) = result {
+            return result;
+        }
+        stop.cancel();
+        if is_ours {
+            // What was done becomes searchable first.
+            match work.await {
+                Err(error) if is_cancelled(&error) => {}
+                done => return done,
+            }
+        }
+        Err(self.interrupted(last).into())
+    }
+
+    fn interrupted(&self, last: IndexProgress) -> Failure {
+        if self.rebuild {
+            return Failure::new("interrupted; the index is as it was before").code(INTERRUPTED);
+        }
+        Failure::new(format!("interrupted: {} of {} files are done and kept", last.done, last.total))
+            .hint("run it again to go on from there")
+            .code(INTERRUPTED)
     }
 }
 
@@ -61,9 +131,13 @@ impl Index {
 ///
 /// # Errors
 /// What the daemon says.
-pub(super) async fn by_daemon(client: &Client, root: &Path) -> anyhow::Result<IndexReport> {
-    let body = json!({ "workspace": folder::text(root)? });
-    follow(client.events("/api/v1/index", &body).await?).await
+pub(super) async fn by_daemon(client: &Client, root: &Path, rebuild: bool) -> anyhow::Result<IndexReport> {
+    follow(events_of(client, root, rebuild).await?).await
+}
+
+async fn events_of(client: &Client, root: &Path, rebuild: bool) -> anyhow::Result<Events<IndexEvent>> {
+    let body = json!({ "workspace": folder::text(root)?, "rebuild": rebuild });
+    Ok(client.events("/api/v1/index", &body).await?)
 }
 
 /// Indexes `root` in this process.
@@ -74,11 +148,20 @@ pub(super) async fn by_ourselves(app: &App, root: &Path) -> anyhow::Result<Index
     follow(app.index(root)).await
 }
 
-async fn follow(mut events: Events<IndexEvent>) -> anyhow::Result<IndexReport> {
+/// Shows how far it is until it is done.
+///
+/// # Errors
+/// What the use case says.
+pub(super) fn follow(events: Events<IndexEvent>) -> impl Future<Output = anyhow::Result<IndexReport>> {
+    async move { follow_with(events, &mut IndexProgress::default()).await }
+}
+
+async fn follow_with(mut events: Events<IndexEvent>, last: &mut IndexProgress) -> anyhow::Result<IndexReport> {
     let mut line = ProgressLine::new();
     while let Some(event) = events.next().await {
         match event? {
             IndexEvent::Progress(progress) => {
+                *last = progress;
                 line.show(&format!("indexing, {} of {} files", progress.done, progress.total));
             }
             IndexEvent::Finished(report) => return Ok(report),
@@ -87,15 +170,20 @@ async fn follow(mut events: Events<IndexEvent>) -> anyhow::Result<IndexReport> {
     Err(Failure::new("indexing broke off").hint("run it again; what was done is kept").into())
 }
 
-async fn forget(reach: &Reach, root: &Path) -> anyhow::Result<()> {
+/// Whether it ended because it was asked to.
+pub(super) fn is_cancelled(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<AppError>().is_some_and(|error| error.kind == ErrorKind::Cancelled)
+}
+
+async fn forget(reach: &Reach, root: &Path) -> anyhow::Result<bool> {
     match reach {
         Reach::Daemon(daemon) => {
             let path = query("/api/v1/index", &[("workspace", folder::text(root)?)]);
-            daemon.client.delete(&path).await?;
+            let Forgotten { known } = daemon.client.delete_and_read(&path).await?;
+            Ok(known)
         }
-        Reach::Here(here) => here.app.forget_index(root).await?,
+        Reach::Here(here) => Ok(here.app.forget_index(root).await?),
     }
-    Ok(())
 }
 
 async fn close(reach: Reach) {
@@ -105,12 +193,19 @@ async fn close(reach: Reach) {
 }
 
 fn summary(report: &IndexReport) -> String {
-    let IndexReport { files, chunks, seconds, unchanged, skipped, notes } = report;
-    let same = if *unchanged > 0 { format!(" ({unchanged} unchanged)") } else { String::new() };
-    let mut text = format!("{files} files{same}, {chunks} chunks, {seconds:.1} s\n");
+    let IndexReport { files, chunks, seconds, added, changed, unchanged, removed, skipped, notes } = report;
+    let mut parts = Vec::new();
+    for (count, what) in [(added, "new"), (changed, "changed"), (unchanged, "unchanged"), (removed, "gone")] {
+        if *count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    // That a first index is all new needs no word.
+    let parts = if added == files { String::new() } else { format!(" ({})", parts.join(", ")) };
+    let mut text = format!("{files} files{parts}, {chunks} chunks, {seconds:.1} s\n");
     let total: u64 = skipped.values().sum();
     if total > 0 {
-        text.push_str(&format!("skipped {total}:\n"));
+        text.push_str(&format!("skipped {total}, not counted above; `familiar index --status` names them:\n"));
     }
     for (reason, count) in skipped {
         text.push_str(&format!("  {count:>6}  {}\n", render::one_line(reason)));
@@ -126,17 +221,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_names_what_was_skipped() {
+    fn the_summary_adds_up_and_names_what_was_skipped() {
         let skipped = [("binary".to_owned(), 3), ("too large".to_owned(), 1)].into();
         let report = IndexReport {
             files: 12,
             chunks: 40,
             seconds: 1.25,
+            added: 1,
+            changed: 9,
             unchanged: 2,
+            removed: 5,
             skipped,
             notes: vec!["odd\nfile".into()],
         };
-        let expected = "12 files (2 unchanged), 40 chunks, 1.2 s\nskipped 4:\n       3  binary\n       1  too large\nnote: odd file\n";
+        let expected = "12 files (1 new, 9 changed, 2 unchanged, 5 gone), 40 chunks, 1.2 s\nskipped 4, not counted above; `familiar index --status` names them:\n       3  binary\n       1  too large\nnote: odd file\n";
         assert_eq!(summary(&report), expected);
+        let first = IndexReport { files: 2, added: 2, chunks: 3, ..IndexReport::default() };
+        assert_eq!(summary(&first), "2 files, 3 chunks, 0.0 s\n");
+        assert_eq!(summary(&IndexReport::default()), "0 files, 0 chunks, 0.0 s\n");
     }
 }

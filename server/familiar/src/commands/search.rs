@@ -1,105 +1,240 @@
-//! `familiar search`: passages of a workspace, best first. Refuses: an answer from half an index; what is missing is
-//! indexed first.
+//! `familiar search`: passages of a workspace, best first. Refuses: keeping anybody waiting for a whole index; what is
+//! there answers, and the answer says what it may lack.
+
+mod batch;
+mod shown;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use app::{Hit, SearchResult};
-use clap::Args;
-use serde_json::json;
+use app::{BatchAnswer, BatchQuery, SEARCH_HITS_MAX, SearchKind, SearchOptions, SearchResult, search_read_only};
+use clap::{Args, ValueEnum};
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use super::reach::{Reach, reach};
+use super::reach::{Reach, reach, reach_to_read};
 use super::{folder, index};
 use crate::context::Context;
-use crate::daemon::attach::Daemon;
-use crate::daemon::client::query;
-use crate::failure::{Failure, USAGE};
+use crate::daemon::client::Client;
+use crate::failure::{FAILED, Failure, USAGE};
 use crate::render::{self, Style};
 
 const HITS_DEFAULT: usize = 10;
-const HITS_MAX: usize = 100;
-/// Lines of a passage that are shown as text.
-const LINES_SHOWN_MAX: usize = 6;
+/// How long one question waits for files that are not indexed yet, before what is there answers.
+const FRESH_WAIT_MAX: Duration = Duration::from_millis(800);
 
 /// Find passages in a workspace: names, paths, words.
+///
+/// It answers within about a second, from what is indexed by then, and says when that is not everything.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  familiar search \"parse the header\"\n  familiar search QuerySet.filter --limit 3 --json"
+    after_help = "Examples:\n  familiar search \"parse the header\"\n  familiar search QuerySet.filter --limit 3 --json\n  familiar search 'fn \\w+_hash' --kind regex --language rust --path src\n  familiar search --batch queries.jsonl --limit 40\n\nA batch has one {\"id\": ..., \"query\": ...} a line; its answers are {\"id\": ..., \"hits\": [...]}, one a line, in that order."
 )]
 pub(crate) struct Search {
     /// What to look for.
-    query: String,
+    #[arg(required_unless_present = "batch")]
+    query: Option<String>,
     /// The folder to search [default: the nearest git repository, else the working directory]
     #[arg(long, value_name = "DIR")]
     workspace: Option<PathBuf>,
     /// Print one JSON object with all hits.
     #[arg(long)]
     json: bool,
-    /// Hits at most, 1 to 100.
+    /// Hits at most, 1 to 200.
     #[arg(long, value_name = "N", default_value_t = HITS_DEFAULT, value_parser = hits_in_range)]
     limit: usize,
+    /// What the query is taken for.
+    #[arg(long, value_enum, default_value_t)]
+    kind: Kind,
+    /// Only files of this language, by name or extension; may be given several times.
+    #[arg(long = "language", value_name = "NAME")]
+    languages: Vec<String>,
+    /// Only this folder, file or glob of the workspace; may be given several times.
+    #[arg(long = "path", value_name = "PATH")]
+    paths: Vec<String>,
+    /// Answer the queries in FILE, once the index is complete; `-` reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "query")]
+    batch: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Kind {
+    /// Told from its form
+    #[default]
+    Auto,
+    /// A definition's name, or a part of it
+    Symbol,
+    /// Text as it stands in the files
+    Text,
+    /// A regular expression over lines
+    Regex,
 }
 
 impl Search {
     /// Searches and prints.
     pub(crate) async fn run(self) -> anyhow::Result<u8> {
-        if self.query.trim().is_empty() {
+        let root = folder::named_or_here(self.workspace.as_deref())?;
+        if let Some(file) = &self.batch {
+            let queries = batch::read(file)?;
+            return self.answer_batch(&root, queries).await;
+        }
+        let query = self.query.as_deref().unwrap_or_default();
+        if query.trim().is_empty() {
             return Err(Failure::new("there is nothing to look for").hint("name some words").code(USAGE).into());
         }
-        let root = folder::named_or_here(self.workspace.as_deref())?;
         let context = Context::open()?;
-        let result = match reach(&context).await? {
-            Reach::Daemon(daemon) => self.by_daemon(&daemon, &root).await?,
-            Reach::Here(here) => {
-                let indexed = index::by_ourselves(&here.app, &root).await;
-                let result = match indexed {
-                    Ok(_) => here.app.search(&root, &self.query, self.limit).await.map_err(Into::into),
+        let options = self.options();
+        let result = match reach_to_read(&context).await? {
+            Some(Reach::Daemon(daemon)) => by_daemon(&daemon.client, &root, query, &options).await?,
+            Some(Reach::Here(here)) => {
+                let settled = settle(&here.app, &root).await;
+                let result = match settled {
+                    Ok(()) => here.app.search_in(&root, query, &options, &[]).await.map_err(Into::into),
                     Err(error) => Err(error),
                 };
                 here.close().await;
                 result?
             }
+            None => read_only(&context, &root, query, &options).await?,
         };
-        let text = if self.json {
-            render::json(&json!({ "hits": result.hits }))
-        } else {
-            let style = Style::of_output();
-            result.hits.iter().map(|hit| shown(hit, style)).collect::<Vec<_>>().join("\n")
-        };
-        render::output(&text)?;
-        if !self.json && result.hits.is_empty() {
-            render::output("nothing found\n")?;
-        }
+        self.print(query, &result)?;
         Ok(0)
     }
 
-    async fn by_daemon(&self, daemon: &Daemon, root: &Path) -> anyhow::Result<SearchResult> {
-        let limit = self.limit.to_string();
-        let parameters = [("workspace", folder::text(root)?), ("q", &self.query), ("limit", &limit)];
-        let path = query("/api/v1/search", &parameters);
-        let result: SearchResult = daemon.client.get(&path).await?;
-        if result.notice.is_none() {
-            return Ok(result);
+    fn options(&self) -> SearchOptions {
+        SearchOptions {
+            limit: self.limit,
+            kind: match self.kind {
+                Kind::Auto => SearchKind::Auto,
+                Kind::Symbol => SearchKind::Symbol,
+                Kind::Text => SearchKind::Text,
+                Kind::Regex => SearchKind::Regex,
+            },
+            languages: self.languages.clone(),
+            paths: self.paths.clone(),
         }
-        index::by_daemon(&daemon.client, root).await?;
-        Ok(daemon.client.get(&path).await?)
     }
+
+    fn print(&self, query: &str, result: &SearchResult) -> std::io::Result<()> {
+        if self.json {
+            let mut object = json!({ "hits": result.hits });
+            if let Some(notice) = &result.notice {
+                object["notice"] = notice.as_str().into();
+            }
+            return render::output(&render::json(&object));
+        }
+        render::output(&shown::page(result, query, Style::of_output()))
+    }
+
+    async fn answer_batch(&self, root: &Path, queries: Vec<BatchQuery>) -> anyhow::Result<u8> {
+        let context = Context::open()?;
+        let mut unread = 0;
+        match reach(&context).await? {
+            Reach::Daemon(daemon) => {
+                index::by_daemon(&daemon.client, root, false).await?;
+                for group in batch::groups(queries) {
+                    unread += batch::print(ask(&daemon.client, root, &group, &self.options()).await?).await?;
+                }
+            }
+            Reach::Here(here) => {
+                let result = match index::by_ourselves(&here.app, root).await {
+                    Ok(_) => batch::print(here.app.search_batch(root, queries, self.options())).await,
+                    Err(error) => Err(error),
+                };
+                here.close().await;
+                unread += result?;
+            }
+        }
+        if unread > 0 {
+            render::complain(&format!("familiar: {unread} queries could not be read; their lines say why"));
+            return Ok(FAILED);
+        }
+        Ok(0)
+    }
+}
+
+/// Asks the daemon, and once more when files that it lacked were indexed at once.
+async fn by_daemon(
+    client: &Client,
+    root: &Path,
+    query: &str,
+    options: &SearchOptions,
+) -> anyhow::Result<SearchResult> {
+    let began = Instant::now();
+    let queries = [BatchQuery { id: Value::Null, query: query.to_owned() }];
+    let first = one(client, root, &queries, options).await?;
+    if first.notice.is_none() {
+        return Ok(first);
+    }
+    let left = FRESH_WAIT_MAX.saturating_sub(began.elapsed());
+    match tokio::time::timeout(left, index::by_daemon(client, root, false)).await {
+        Ok(done) => drop(done?),
+        // It goes on in the daemon.
+        Err(_) => {}
+    }
+    one(client, root, &queries, options).await
+}
+
+async fn one(
+    client: &Client,
+    root: &Path,
+    queries: &[BatchQuery],
+    options: &SearchOptions,
+) -> anyhow::Result<SearchResult> {
+    let mut answers = ask(client, root, queries, options).await?;
+    let answer = answers.next().await;
+    let answer = answer.unwrap_or_else(|| Err(app::AppError::new(app::ErrorKind::Bug, "the search broke off")))?;
+    match answer.error {
+        Some(error) => Err(Failure::new(error).hint("write it otherwise, or choose another `--kind`").into()),
+        None => Ok(SearchResult { hits: answer.hits, notice: answer.notice }),
+    }
+}
+
+async fn ask(
+    client: &Client,
+    root: &Path,
+    queries: &[BatchQuery],
+    options: &SearchOptions,
+) -> anyhow::Result<crate::daemon::client::Events<BatchAnswer>> {
+    let body = json!({ "workspace": folder::text(root)?, "queries": queries, "options": options });
+    Ok(client.events("/api/v1/search", &body).await?)
+}
+
+/// Indexes what changed, as far as that goes in a moment; what was done by then can be found.
+async fn settle(app: &app::App, root: &Path) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let mut work = std::pin::pin!(index::follow(app.index_until(root, stop.clone())));
+    match tokio::time::timeout(FRESH_WAIT_MAX, &mut work).await {
+        Ok(done) => done.map(drop),
+        Err(_) => {
+            stop.cancel();
+            match work.await {
+                Err(error) if index::is_cancelled(&error) => Ok(()),
+                done => done.map(drop),
+            }
+        }
+    }
+}
+
+/// Searches beside another command that has the home.
+async fn read_only(
+    context: &Context,
+    root: &Path,
+    query: &str,
+    options: &SearchOptions,
+) -> anyhow::Result<SearchResult> {
+    let (home, root) = (context.home.clone(), root.to_owned());
+    let (query, options) = (query.to_owned(), options.clone());
+    let search = tokio::task::spawn_blocking(move || search_read_only(&home, &root, &query, &options));
+    Ok(search.await??)
 }
 
 fn hits_in_range(text: &str) -> Result<usize, clap::Error> {
-    let number = text.parse().ok().filter(|number| (1..=HITS_MAX).contains(number));
+    let number = text.parse().ok().filter(|number| (1..=SEARCH_HITS_MAX).contains(number));
     number.ok_or_else(|| {
-        clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("a number from 1 to {HITS_MAX}"))
+        clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("a number from 1 to {SEARCH_HITS_MAX}"))
     })
-}
-
-fn shown(hit: &Hit, style: Style) -> String {
-    let place = render::one_line(&format!("{}:{}-{}", hit.path, hit.start_line, hit.end_line));
-    let symbol = hit.symbol.as_deref().map(|symbol| format!("  {}", render::one_line(symbol))).unwrap_or_default();
-    let mut text = format!("{}{symbol}  {}\n", style.bold(&place), style.dim(&render::one_line(&hit.why)));
-    for line in render::escape(&hit.text).lines().take(LINES_SHOWN_MAX) {
-        text.push_str(&format!("    {line}\n"));
-    }
-    text
 }
 
 #[cfg(test)]
@@ -107,25 +242,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hit_is_shown_with_its_place() {
-        let hit = Hit {
-            path: "a/b.py".into(),
-            start_line: 3,
-            end_line: 20,
-            symbol: Some("f".into()),
-            kind: "function".into(),
-            score: 1.0,
-            why: "defines `f`".into(),
-            text: (1..=9).map(|n| format!("line {n}\x07\n")).collect(),
-        };
-        let text = shown(&hit, Style::plain());
-        assert!(text.starts_with("a/b.py:3-20  f  defines `f`\n    line 1\\x07\n"), "{text}");
-        assert_eq!(text.lines().count(), 1 + LINES_SHOWN_MAX);
-    }
-
-    #[test]
     fn limits_are_numbers_in_range() {
-        for (text, number) in [("1", Some(1)), ("100", Some(100)), ("0", None), ("101", None), ("x", None)] {
+        for (text, number) in [("1", Some(1)), ("200", Some(200)), ("0", None), ("201", None), ("x", None)] {
             assert_eq!(hits_in_range(text).ok(), number, "{text}");
         }
     }

@@ -1,6 +1,6 @@
 //! `familiar status`: what runs, on one screen. Refuses: starting anything.
 
-use app::Status as DaemonStatus;
+use app::{Status as DaemonStatus, WorkspaceStatus};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -72,9 +72,12 @@ fn running(status: &DaemonStatus, style: Style) -> String {
         let progress = match workspace.state.as_str() {
             "building" if workspace.total == 0 => "looking for changed files".to_owned(),
             "building" => format!("indexing, {} of {} files", workspace.done, workspace.total),
-            state => format!("{state}, {} files, {} chunks", workspace.files, workspace.chunks),
+            state => {
+                format!("{state}, {} files, {} chunks{}", workspace.files, workspace.chunks, besides(workspace))
+            }
         };
         lines.push(("index", format!("{root}: {progress}")));
+        lines.extend(workspace.notes.iter().map(|note| ("note", note.clone())));
     }
     lines.extend(status.notes.iter().map(|note| ("note", note.clone())));
     lines.push(("home", status.home.display().to_string()));
@@ -83,6 +86,14 @@ fn running(status: &DaemonStatus, style: Style) -> String {
         format!("{} {}\n", style.dim(&format!("{name:<7}")), render::one_line(text))
     };
     lines.iter().map(line).collect()
+}
+
+/// What is left out of an index, and when changes reach it late.
+fn besides(workspace: &WorkspaceStatus) -> String {
+    let skipped: u64 = workspace.skipped.values().sum();
+    let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
+    let late = if workspace.watching == "polling" { ", changes are found every half minute" } else { "" };
+    format!("{skipped}{late}")
 }
 
 /// What is known of a daemon whose status this build does not understand; `None` when it is of this build.
@@ -112,7 +123,8 @@ fn model(status: &DaemonStatus) -> String {
     format!("{name}, {}{}", model.state, extra.concat())
 }
 
-fn duration(seconds: u64) -> String {
+/// A time span in words.
+pub(super) fn duration(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min", seconds / 60),

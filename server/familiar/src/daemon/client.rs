@@ -83,6 +83,14 @@ impl Client {
         read(self.send(request).await?).await
     }
 
+    /// Deletes `path` and reads what is said about it.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) async fn delete_and_read<T: DeserializeOwned>(&self, path: &str) -> app::Result<T> {
+        read(self.send(request(Method::DELETE, path, None)).await?).await
+    }
+
     /// Deletes `path`.
     ///
     /// # Errors

@@ -182,9 +182,16 @@ pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut tell
     };
     let title = format!("Explain {name}:{}-{}", lines.0, lines.1);
     match app.write_answer_document(&title, workspace.as_deref(), &answer).await {
-        Ok(path) => JobEvent::Explained { path, notice: answer.notice },
+        Ok(path) => JobEvent::Explained { path, notice: said(&answer) },
         Err(error) => failed(error),
     }
+}
+
+/// What the user is told beside the document: why the model gave no answer, else what is to be known about it.
+fn said(answer: &Answer) -> Option<String> {
+    let Some(problem) = &answer.problem else { return answer.notice.clone() };
+    let hint = problem.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    Some(format!("{}{hint}", problem.message))
 }
 
 /// Makes an edit of a document. `open` are the open documents.

@@ -1,9 +1,7 @@
 //! Runs from the question to the end, and after an end nobody planned.
 
 use super::{Home, ask, count, end};
-use crate::{
-    After, MessageRole, MessageState, NewRun, RunEnd, RunOutcome, RunState, StoreError, UsageEntry, UsageTotal,
-};
+use crate::{After, MessageRole, MessageState, NewRun, RunEnd, RunOutcome, RunState, StoreError, UsageEntry};
 
 #[test]
 fn a_question_its_answer_and_its_run_are_stored_together() {
@@ -99,15 +97,6 @@ fn usage_is_noted_once_per_run_and_adds_up() {
         at_ms: super::START_MS + 100,
     };
     assert_eq!(store.usage_of_run(&last).unwrap(), Some(expected));
-    let total = |runs| UsageTotal {
-        model: "starter".to_owned(),
-        runs,
-        prompt_tokens: 100 * runs,
-        cached_tokens: 40 * runs,
-        answer_tokens: 7 * runs,
-    };
-    assert_eq!(store.usage_totals(0).unwrap(), [total(2)]);
-    assert_eq!(store.usage_totals(super::START_MS + 1).unwrap(), [total(1)]);
 }
 
 #[test]

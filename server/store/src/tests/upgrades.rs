@@ -1,7 +1,6 @@
 //! Schema steps on a database that holds data.
 
 use std::fs;
-use std::path::Path;
 
 use rusqlite::Connection;
 
@@ -89,7 +88,7 @@ fn a_creation_that_was_cut_short_begins_again() {
     }
     let (database, opened) = Database::open(&kind(&[FIRST]), home.dir(), 10).unwrap();
     assert!(opened.created);
-    assert_eq!(database.path(), Path::new(&home.dir().join("notes.db")));
+    assert!(home.dir().join("notes.db").is_file());
     assert_eq!(notes(&database.writer()), Vec::<String>::new());
 }
 

@@ -2,14 +2,14 @@
 
 use app::{ApiToken, AppError, ErrorKind, NewToken};
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::access::caller::Caller;
 use crate::error::{ApiError, respond_with};
-use crate::extract::Body;
+use crate::extract::{Body, Segments};
 use crate::state::Shared;
 
 const TOKENS_PATH: &str = "/api/v1/tokens";
@@ -52,7 +52,7 @@ pub(crate) async fn create_token(
 pub(crate) async fn revoke_token(
     State(web): State<Shared>,
     caller: Extension<Caller>,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
 ) -> Result<Response, ApiError> {
     if let Some(refusal) = refuse_program(&caller) {
         return Ok(refusal);

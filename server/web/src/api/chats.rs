@@ -1,7 +1,7 @@
 //! Chats, their messages and runs. Closing a connection changes nothing here; Stop is its own request.
 
 use app::{AnswerEvent, ChatPage, ChatSummary, ChatView, MessageState, RunEventKind, Sent};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::{Extension, Json};
@@ -11,7 +11,7 @@ use crate::access::caller::Caller;
 use crate::access::folders;
 use crate::api::{data, stream_events};
 use crate::error::ApiError;
-use crate::extract::{Body, Params};
+use crate::extract::{Body, Params, Segments};
 use crate::state::Shared;
 
 /// Chats of one page when the caller names no number.
@@ -64,7 +64,7 @@ pub(crate) async fn create(
 /// A chat with its last messages, or those before one.
 pub(crate) async fn show(
     State(web): State<Shared>,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<ChatView>, ApiError> {
     let limit = query.limit.unwrap_or(MESSAGES_DEFAULT).clamp(1, PAGE_MAX);
@@ -81,7 +81,7 @@ pub(crate) struct Change {
 /// Renames a chat.
 pub(crate) async fn change(
     State(web): State<Shared>,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
     Body(body): Body<Change>,
 ) -> Result<StatusCode, ApiError> {
     web.app.rename_chat(&id, &body.title).await?;
@@ -89,13 +89,19 @@ pub(crate) async fn change(
 }
 
 /// Moves a chat to the trash.
-pub(crate) async fn trash(State(web): State<Shared>, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+pub(crate) async fn trash(
+    State(web): State<Shared>,
+    Segments(id): Segments<String>,
+) -> Result<StatusCode, ApiError> {
     web.app.trash_chat(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Takes a chat out of the trash.
-pub(crate) async fn restore(State(web): State<Shared>, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+pub(crate) async fn restore(
+    State(web): State<Shared>,
+    Segments(id): Segments<String>,
+) -> Result<StatusCode, ApiError> {
     web.app.restore_chat(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -110,7 +116,7 @@ pub(crate) struct NewMessage {
 /// Takes a question; the answer is a run.
 pub(crate) async fn send(
     State(web): State<Shared>,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
     Body(body): Body<NewMessage>,
 ) -> Result<(StatusCode, Json<Sent>), ApiError> {
     Ok((StatusCode::ACCEPTED, Json(web.app.send(&id, &body.text).await?)))
@@ -119,13 +125,16 @@ pub(crate) async fn send(
 /// Asks the question of an answer once more.
 pub(crate) async fn retry(
     State(web): State<Shared>,
-    Path((id, message)): Path<(String, String)>,
+    Segments((id, message)): Segments<(String, String)>,
 ) -> Result<(StatusCode, Json<Sent>), ApiError> {
     Ok((StatusCode::ACCEPTED, Json(web.app.regenerate(&id, &message).await?)))
 }
 
 /// Stops a run; its text so far is kept.
-pub(crate) async fn stop(State(web): State<Shared>, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+pub(crate) async fn stop(
+    State(web): State<Shared>,
+    Segments(id): Segments<String>,
+) -> Result<StatusCode, ApiError> {
     web.app.stop_run(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -145,7 +154,7 @@ enum RunLine<'a> {
 /// The events of a run, each with its number: those after `Last-Event-ID`, then those to come.
 pub(crate) async fn events(
     State(web): State<Shared>,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let after = last_event_id(&headers);

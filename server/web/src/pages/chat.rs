@@ -2,14 +2,14 @@
 
 use app::{AppError, ChatView, Sent};
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::access::caller::Visitor;
 use crate::error::{self, PageError};
-use crate::extract::{Fields, Params};
+use crate::extract::{Fields, Params, Segments};
 use crate::pages::frame::{Frame, Section, chat_url, title};
 use crate::pages::home::sentence;
 use crate::pages::message::{Article, Ending, Place};
@@ -68,7 +68,7 @@ pub(crate) struct Range {
 pub(crate) async fn show(
     State(web): State<Shared>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
     headers: HeaderMap,
     Params(range): Params<Range>,
 ) -> Result<Response, PageError> {
@@ -92,7 +92,7 @@ pub(crate) struct Question {
 pub(crate) async fn send(
     State(web): State<Shared>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
     headers: HeaderMap,
     Fields(form): Fields<Question>,
 ) -> Result<Response, PageError> {
@@ -117,7 +117,7 @@ pub(crate) async fn send(
 pub(crate) async fn retry(
     State(web): State<Shared>,
     _: Visitor,
-    Path((id, message)): Path<(String, String)>,
+    Segments((id, message)): Segments<(String, String)>,
 ) -> Result<Response, PageError> {
     web.app.regenerate(&id, &message).await?;
     Ok(latest(&id))
@@ -127,7 +127,7 @@ pub(crate) async fn retry(
 pub(crate) async fn stop(
     State(web): State<Shared>,
     _: Visitor,
-    Path((id, run)): Path<(String, String)>,
+    Segments((id, run)): Segments<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     web.app.stop_run(&run).await?;
@@ -149,7 +149,7 @@ pub(crate) struct Rename {
 pub(crate) async fn rename(
     State(web): State<Shared>,
     _: Visitor,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
     Fields(form): Fields<Rename>,
 ) -> Result<Response, PageError> {
     web.app.rename_chat(&id, &form.title).await?;
@@ -160,7 +160,7 @@ pub(crate) async fn rename(
 pub(crate) async fn trash(
     State(web): State<Shared>,
     _: Visitor,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
 ) -> Result<Response, PageError> {
     web.app.trash_chat(&id).await?;
     Ok(see_other(&format!("/chats?trashed={}", words::segment(&id))))
@@ -170,7 +170,7 @@ pub(crate) async fn trash(
 pub(crate) async fn restore(
     State(web): State<Shared>,
     _: Visitor,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
 ) -> Result<Response, PageError> {
     web.app.restore_chat(&id).await?;
     Ok(see_other(&chat_url(&id)))

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use app::{AppError, ChatSummary, ErrorKind, WorkspaceStatus};
+use app::{AppError, ChatSummary, ErrorKind, ModelStatus, WorkspaceStatus};
 use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -145,8 +145,6 @@ async fn load(
     let is_first_page = query.cursor.is_none();
     let found = web.app.chats(query.cursor, CHATS_PAGE_LEN).await?;
     let status = web.status().await?;
-    let model = status.model;
-    let no_model = if model.state == "none" { model.hint.unwrap_or_default() } else { String::new() };
     Ok(Home {
         frame,
         folders: folders(&status.workspaces, &found.chats, form),
@@ -156,9 +154,21 @@ async fn load(
         draft: form.question.clone(),
         other_folder: form.other_folder.clone(),
         problem: Vec::new(),
-        no_model: words::pieces(&words::sentence(&no_model)),
+        no_model: words::pieces(&no_model(&status.model)),
         undo_url: query.trashed.map(|id| format!("{}/restore", chat_url(&id))),
     })
+}
+
+/// Why no model answers, and what to do; empty when one does.
+fn no_model(model: &ModelStatus) -> String {
+    let why = match (model.state.as_str(), &model.problem) {
+        ("none", _) => "No model is here yet, so answers are the passages themselves.".to_owned(),
+        ("unusable", Some(problem)) => {
+            format!("{} For now answers are the passages themselves.", words::sentence(problem))
+        }
+        _ => return String::new(),
+    };
+    format!("{why} {}", words::sentence(model.hint.as_deref().unwrap_or_default()))
 }
 
 fn row(chat: &ChatSummary) -> Row {

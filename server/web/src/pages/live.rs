@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use app::{ActivityGuard, AnswerEvent, AppError, ErrorKind, RunEvent, RunEventKind, RunStream};
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::access::caller::Visitor;
 use crate::api::event_stream;
 use crate::error::{self, PageError};
+use crate::extract::Segments;
 use crate::markdown::{self, Html, Sources};
 use crate::pages::frame::chat_url;
 use crate::pages::message::{Article, Ending, Place, Source};
@@ -56,7 +57,7 @@ struct Piece {
 pub(crate) async fn stream(
     State(web): State<Shared>,
     visitor: Visitor,
-    Path((chat_id, run_id)): Path<(String, String)>,
+    Segments((chat_id, run_id)): Segments<(String, String)>,
 ) -> Result<Response, PageError> {
     let view = web.app.chat(&chat_id, None, LAST_MESSAGES).await?;
     let message = view.messages.iter().find(|message| message.run_id.as_deref() == Some(&run_id));

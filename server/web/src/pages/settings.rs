@@ -2,7 +2,7 @@
 
 use app::{ApiToken, ModelEntry, NewToken, Status, WorkspaceStatus};
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use crate::access::cookies;
 use crate::api;
 use crate::clock::{Moment, moment};
 use crate::error::{self, PageError};
-use crate::extract::Fields;
+use crate::extract::{Fields, Segments};
 use crate::pages::frame::{Frame, Section};
 use crate::pages::home::sentence;
 use crate::pages::words::{self, Piece};
@@ -123,7 +123,7 @@ pub(crate) async fn create_token(
 pub(crate) async fn revoke_token(
     State(web): State<Shared>,
     _: Visitor,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
 ) -> Result<Response, PageError> {
     web.app.revoke_token(&id).await?;
     Ok(see_other(SETTINGS))
@@ -159,8 +159,13 @@ fn model(status: &Status) -> Model {
     let model = &status.model;
     let mut text = match (&model.name, model.state.as_str()) {
         (Some(name), "ready") => format!("{name} is loaded."),
-        (Some(name), "loading") => format!("{name} is being loaded."),
-        (Some(name), "failed") => format!("{name} could not be loaded."),
+        (Some(name), "loading") => {
+            let share = model.loading.map(|share| format!(": {:.0} %", share * 100.0)).unwrap_or_default();
+            format!("{name} is being loaded{share}.")
+        }
+        (Some(name), "unusable") => {
+            format!("{name}: {}", words::sentence(model.problem.as_deref().unwrap_or("its file cannot be used")))
+        }
         (Some(name), _) => format!("{name} is loaded with the next question."),
         (None, _) => "No model is here yet.".into(),
     };

@@ -3,13 +3,14 @@
 
 use app::{AppError, ErrorKind};
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::access::caller::Visitor;
 use crate::access::{SIGN_IN, cookies};
 use crate::error::PageError;
+use crate::extract::Segments;
 use crate::pages::{frame, not_done, page, see_other, wants_piece};
 use crate::state::Shared;
 
@@ -39,7 +40,7 @@ pub(crate) async fn show(headers: HeaderMap) -> Response {
 /// Uses a link up. Asking with HEAD does not.
 pub(crate) async fn redeem(
     State(web): State<Shared>,
-    Path(secret): Path<String>,
+    Segments(secret): Segments<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {

@@ -26,11 +26,14 @@ pub(super) fn pieces(sentence: &str) -> Vec<Piece> {
         .collect()
 }
 
-/// An error or a hint, which begin small, as a sentence of a page.
+/// An error or a hint, which begin small, as a sentence of a page. Names of files, folders and code stay as they are.
 pub(super) fn sentence(text: &str) -> String {
-    let mut chars = text.trim().chars();
+    let text = text.trim();
+    let first_word = text.split_whitespace().next().unwrap_or_default();
+    let is_plain = first_word.trim_end_matches([',', ';', ':']).chars().all(char::is_alphabetic);
+    let mut chars = text.chars();
     let Some(first) = chars.next() else { return String::new() };
-    let mut out: String = first.to_uppercase().collect();
+    let mut out = if is_plain { first.to_uppercase().to_string() } else { first.to_string() };
     out.push_str(chars.as_str());
     if !out.ends_with(['.', '!', '?', '…']) {
         out.push('.');
@@ -157,6 +160,20 @@ mod tests {
             pieces("run `familiar open`, then `x`").into_iter().map(|p| (p.text, p.is_code)).collect();
         let expected = [("run ", false), ("familiar open", true), (", then ", false), ("x", true)];
         assert_eq!(found, expected.map(|(text, is_code)| (text.to_owned(), is_code)));
+    }
+
+    #[test]
+    fn sentences_begin_large_and_names_stay() {
+        for (text, expected) in [
+            ("the folder is gone", "The folder is gone."),
+            ("no, it is not!", "No, it is not!"),
+            ("main.py has 3 lines, not 9", "main.py has 3 lines, not 9."),
+            ("src/queue is a folder", "src/queue is a folder."),
+            ("`familiar open` mints one", "`familiar open` mints one."),
+            ("", ""),
+        ] {
+            assert_eq!(sentence(text), expected);
+        }
     }
 
     #[test]

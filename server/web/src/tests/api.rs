@@ -216,6 +216,7 @@ async fn wrong_requests_get_one_kind_of_answer() {
         (Method::GET, "/api/v1/search", None, 400),
         (Method::GET, "/api/v1/search?workspace=/no/such/folder&q=x", None, 400),
         (Method::GET, "/api/v1/chats/none", None, 404),
+        (Method::GET, "/api/v1/chats/%ff", None, 400),
         (Method::GET, "/api/v1/chats?cursor=wrong", None, 400),
         (Method::GET, "/api/v1/runs/none/events", None, 404),
         (post.clone(), "/api/v1/runs/none/stop", None, 404),
@@ -226,6 +227,7 @@ async fn wrong_requests_get_one_kind_of_answer() {
         assert_eq!(seen.status.as_u16(), status, "{method} {path}: {}", seen.body);
         let error: Value = serde_json::from_str(&seen.body).unwrap();
         assert!(error["error"]["message"].is_string() && error["error"]["kind"].is_string(), "{path}: {error}");
+        assert!(!seen.body.contains("deserialize") && !seen.body.contains("Expected request"), "{path}: {error}");
     }
 }
 

@@ -1,9 +1,12 @@
 //! Every page as it is sent, in each of its states.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::Method;
 use expect_test::{ExpectFile, expect_file};
-use model::scripted::Reply;
+use model::ModelError;
+use model::scripted::{Reply, ScriptedModel};
 
 use super::stage::{Stage, request, scripted};
 
@@ -53,11 +56,21 @@ async fn a_chat_without_a_model() {
 
 #[tokio::test]
 async fn a_chat_that_failed() {
-    let error = Some(model::ModelError::Crashed("signal 6".into()));
+    let error = Some(ModelError::Crashed("signal 6".into()));
     let stage = Stage::new(scripted([Reply { text: vec!["half".into()], error, ..Reply::default() }])).await;
     let chat = stage.begin("How does push_back work?").await;
     stage.finished(&chat).await;
     check(&stage, &format!("/chats/{chat}"), expect_file!["snapshots/chat_failed.html"]).await;
+}
+
+#[tokio::test]
+async fn a_chat_whose_model_cannot_be_loaded() {
+    let broken = ModelError::BadFile("it is incomplete".into());
+    let model = ScriptedModel::with_replies([]).failing_to_load(broken);
+    let stage = Stage::new(Some(Arc::new(model))).await;
+    let chat = stage.begin("How does push_back work?").await;
+    stage.finished(&chat).await;
+    check(&stage, &format!("/chats/{chat}"), expect_file!["snapshots/chat_unusable.html"]).await;
 }
 
 #[tokio::test]

@@ -81,6 +81,8 @@ impl Keeper {
 
     fn forget_child(&self) {
         self.shared.pid.store(0, Ordering::Release);
-        self.lock_info().loaded = false;
+        let mut info = self.lock_info();
+        info.loaded = false;
+        info.loading = None;
     }
 }

@@ -22,6 +22,7 @@ impl Keeper {
                     link.progress_at = now;
                     link.fraction = fraction;
                 }
+                self.lock_info().loading = Some(fraction);
                 self.tell_loading(fraction);
             }
             ChildMessage::Loaded { info, slots } => self.hear_loaded(info, slots),
@@ -84,6 +85,7 @@ impl Keeper {
             info.prompt_tokens_per_s = info.prompt_tokens_per_s.or(loaded.prompt_tokens_per_s);
             info.answer_tokens_per_s = info.answer_tokens_per_s.or(loaded.answer_tokens_per_s);
             info.loaded = true;
+            info.loading = None;
             info.clone()
         };
         for reply in self.loads.drain(..) {

@@ -19,6 +19,7 @@ const LOOK_BUSY: Duration = Duration::from_millis(500);
 const LOOK_IDLE: Duration = Duration::from_secs(3);
 /// Without a terminal a line is written no more often than this many looks.
 const LOOKS_PER_LINE: u32 = 10;
+const UNUSABLE: &str = "its file cannot be used";
 
 /// The address that signs a browser in, once.
 ///
@@ -87,9 +88,12 @@ pub(super) async fn tell_progress(app: App) {
     let mut line = ProgressLine::new();
     let mut told = Told::default();
     loop {
-        let workspaces = app.workspaces();
-        let busy = workspaces.iter().any(|workspace| workspace.state == "building");
-        told.tell(&workspaces, &app.status().model, &mut line);
+        let asked = app.clone();
+        // Looking touches the disk, which is nothing for an async thread.
+        let Ok(now) = tokio::task::spawn_blocking(move || asked.status()).await else { return };
+        let busy =
+            now.model.state == "loading" || now.workspaces.iter().any(|workspace| workspace.state == "building");
+        told.tell(&now.workspaces, &now.model, &mut line);
         tokio::time::sleep(if busy { LOOK_BUSY } else { LOOK_IDLE }).await;
     }
 }
@@ -113,11 +117,13 @@ impl Told {
             }
             self.states.insert(workspace.root.clone(), workspace.state.clone());
         }
-        if self.model != model.state {
+        if model.state == "loading" && line.is_seen() {
+            line.show(&format!("  {}", model_line(model)));
+        } else if self.model != model.state {
             line.clear();
             say(&model_line(model));
-            self.model.clone_from(&model.state);
         }
+        self.model.clone_from(&model.state);
     }
 
     fn tell_building(&mut self, workspace: &WorkspaceStatus, line: &mut ProgressLine) {
@@ -158,7 +164,14 @@ fn model_line(model: &ModelStatus) -> String {
             let speed = model.prompt_tokens_per_s.map(|speed| format!(", reads {speed:.0} tokens/s"));
             format!("Model     {name} is ready{}{}", context.unwrap_or_default(), speed.unwrap_or_default())
         }
-        "loading" => format!("Model     {name} is being loaded"),
+        "loading" => {
+            let share = model.loading.map(|share| format!(", {:.0} %", share * 100.0)).unwrap_or_default();
+            format!("Model     {name} is being loaded{share}")
+        }
+        "unusable" => {
+            let (problem, hint) = (model.problem.as_deref(), model.hint.as_deref());
+            format!("Model     {name}: {}; {}", problem.unwrap_or(UNUSABLE), hint.unwrap_or_default())
+        }
         state => format!("Model     {name}: {state}"),
     }
 }
@@ -175,13 +188,16 @@ mod tests {
             hint: Some("pull one".into()),
             context_tokens: Some(2048),
             prompt_tokens_per_s: Some(211.4),
+            loading: Some(0.4),
+            problem: Some("the model file cannot be used: it is incomplete".into()),
             ..ModelStatus::default()
         };
         for (state, line) in [
             ("none", "Model     none; pull one"),
             ("unloaded", "Model     starter, loaded with the first question"),
             ("ready", "Model     starter is ready, 2048 tokens of context, reads 211 tokens/s"),
-            ("failed", "Model     starter: failed"),
+            ("loading", "Model     starter is being loaded, 40 %"),
+            ("unusable", "Model     starter: the model file cannot be used: it is incomplete; pull one"),
         ] {
             assert_eq!(model_line(&model(state)), line);
         }

@@ -1,0 +1,410 @@
+//! What belongs to a passage beyond its text: the outline of its file, callers and callees by name, imports, tests, the
+//! last commits. A list of its own, because names alone often mislead.
+//!
+//! Refuses: to change what a search finds or its order, and to name a place without looking at the live file.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{DocSet, TERMINATED, Term};
+
+use crate::error::{Doing, IndexError};
+use crate::files::live::{inside, read_text};
+use crate::files::role::{TEST, role_of};
+use crate::history::{Commit, History};
+use crate::parse::outline::{Mention, Outline, Symbol, outline};
+use crate::parse::terms::BODY;
+use crate::parse::tokenize::tokens;
+use crate::search::imports::{Resolver, family};
+use crate::search::searcher::Searcher;
+
+/// Time after which no further file is parsed, in milliseconds.
+const RELATED_MS: u64 = 400;
+/// Files parsed for one answer, and for each of callers and tests.
+const PARSED_FILES_MAX: usize = 80;
+const CALLER_FILES_MAX: usize = 24;
+/// Files read for one answer.
+const READ_FILES_MAX: usize = 400;
+/// Files of the index considered for the callers of one name, and for the definitions of one.
+const CALLERS_CONSIDERED_MAX: usize = 300;
+const DEFINERS_CONSIDERED_MAX: usize = 16;
+/// A name that more files define says nothing about which of them is meant.
+const DEFINERS_MAX: usize = 5;
+/// Names called by one symbol that are looked up.
+const CALLED_NAMES_MAX: usize = 40;
+/// Symbols of an outline.
+const OUTLINE_MAX: usize = 200;
+/// Items of every other list.
+const ITEMS_MAX: usize = 20;
+/// Commits of the file.
+const COMMITS_MAX: usize = 5;
+
+/// A place that belongs to a passage. It stood there when it was looked up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct RelatedItem {
+    /// Relative to the workspace.
+    pub path: String,
+    /// 1-based line.
+    pub line: u32,
+    /// The symbol at or around that line; for an import what the passage's file writes.
+    pub name: String,
+    /// Kind of the symbol (`function`, ...), of the use (`call`, `type`, ...), or `import`.
+    pub kind: String,
+}
+
+/// What belongs to a passage. Every list is bounded, the closest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Related {
+    /// The symbol that the passage is about, with those around it; none in prose.
+    pub symbol: Option<String>,
+    /// The symbols of its file, in order.
+    pub outline: Vec<RelatedItem>,
+    /// Places outside tests that use the symbol's name.
+    pub callers: Vec<RelatedItem>,
+    /// Definitions of the names that the symbol calls.
+    pub callees: Vec<RelatedItem>,
+    /// First lines of the workspace's files that the file imports.
+    pub imports: Vec<RelatedItem>,
+    /// Places in tests that use the symbol's name.
+    pub tests: Vec<RelatedItem>,
+    /// The last commits that changed the file.
+    pub commits: Vec<Commit>,
+    /// Time or a limit ended the look: there may be more.
+    pub cut: bool,
+}
+
+impl Searcher {
+    /// What belongs to some lines (1-based, inclusive) of a file: found by name through the index, and checked in the
+    /// live files. The commits come from `history`, where there is one.
+    ///
+    /// # Errors
+    /// [`IndexError::Refused`] for a file that may not be shown, [`IndexError::Storage`] when the index cannot be read.
+    pub fn related(
+        &self,
+        path: &str,
+        lines: RangeInclusive<u32>,
+        history: Option<&History>,
+    ) -> Result<Related, IndexError> {
+        let (path, text) = read_text(&self.root, path)?;
+        let commits = history.map(|history| history.commits_of(&path).take(COMMITS_MAX).cloned().collect());
+        let mut related = Related { commits: commits.unwrap_or_default(), ..Related::default() };
+        let Some(mine) = outline(&path, &text) else { return Ok(related) };
+        related.outline = mine.symbols.iter().take(OUTLINE_MAX).map(|symbol| item(&path, symbol)).collect();
+        let mut files = Files::new(&self.root);
+        let mut resolver = Resolver::new(&self.root);
+        let imported = imported(&mut resolver, &path, &mine);
+        related.imports = imported.iter().take(ITEMS_MAX).cloned().collect();
+        if let Some(symbol) = subject(&mine.symbols, &lines) {
+            related.symbol = Some(symbol.qualified.clone());
+            let place = Place { path: &path, outline: &mine, symbol };
+            for kind in [Kind::Code, Kind::Test] {
+                self.add_callers(&place, kind, &mut files, &mut resolver, &mut related)?;
+            }
+            self.add_callees(&place, &imported, &mut files, &mut related)?;
+        }
+        related.cut = files.cut;
+        Ok(related)
+    }
+
+    fn add_callees(
+        &self,
+        place: &Place<'_>,
+        imported: &[RelatedItem],
+        files: &mut Files<'_>,
+        related: &mut Related,
+    ) -> Result<(), IndexError> {
+        let symbol = place.symbol;
+        let calls = place.outline.references.iter().filter(|one| is_call(one) && holds(symbol, one.line));
+        let mut names: Vec<&str> = Vec::new();
+        for call in calls {
+            if call.name != symbol.name && !names.contains(&call.name.as_str()) && names.len() < CALLED_NAMES_MAX {
+                names.push(&call.name);
+            }
+        }
+        for name in names {
+            let here = place.outline.symbols.iter().filter(|one| one.name == name);
+            let mut found: Vec<RelatedItem> = here.map(|one| item(place.path, one)).collect();
+            if found.is_empty() {
+                found = self.definitions_of(name, place.path, files)?;
+                keep_meant(&mut found, name, imported);
+            }
+            for one in found {
+                if related.callees.len() >= ITEMS_MAX {
+                    related.cut = true;
+                    return Ok(());
+                }
+                if !related.callees.contains(&one) {
+                    related.callees.push(one);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The definitions of a name in files of the language of `path`, tests left out.
+    fn definitions_of(
+        &self,
+        name: &str,
+        path: &str,
+        files: &mut Files<'_>,
+    ) -> Result<Vec<RelatedItem>, IndexError> {
+        let mut found = Vec::new();
+        for other in self.files_with(self.snapshot.fields.exact, name, Kind::Code, DEFINERS_CONSIDERED_MAX)? {
+            if family(&other) != family(path) {
+                continue;
+            }
+            if let Some(outline) = files.outline(&other, name) {
+                found.extend(outline.symbols.iter().filter(|one| one.name == name).map(|one| item(&other, one)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The places of one kind that use the symbol's name.
+    fn add_callers(
+        &self,
+        place: &Place<'_>,
+        kind: Kind,
+        files: &mut Files<'_>,
+        resolver: &mut Resolver<'_>,
+        related: &mut Related,
+    ) -> Result<(), IndexError> {
+        let name = called_as(place.symbol);
+        let Some(token) = tokens(name).into_iter().next() else { return Ok(()) };
+        let definers = self.files_with(self.snapshot.fields.exact, name, Kind::Code, DEFINERS_CONSIDERED_MAX)?;
+        // A name that many define, or methods of the language's own types have, is taken for this one only where this
+        // file is imported.
+        let is_method = place.symbol.name != place.symbol.qualified;
+        let common = definers.len() > DEFINERS_MAX || is_method && !is_telling(name);
+        let mut others =
+            self.files_with(self.snapshot.fields.words[BODY], &token, kind, CALLERS_CONSIDERED_MAX)?;
+        others.retain(|other| family(other) == family(place.path) && other != place.path);
+        if kind.holds(place.path) {
+            others.insert(0, place.path.to_owned());
+        }
+        let list = if kind == Kind::Test { &mut related.tests } else { &mut related.callers };
+        let mut parsed = 0;
+        for other in others {
+            if parsed >= CALLER_FILES_MAX || list.len() >= ITEMS_MAX {
+                related.cut = true;
+                break;
+            }
+            let own = other == place.path;
+            // An import names its module, so most files need no parsing to know that they have none.
+            if common && !own && !files.mentions(&other, module_name(place.path)) {
+                continue;
+            }
+            let Some(outline) = files.outline(&other, name) else { continue };
+            parsed += 1;
+            if common && !own && !imported(resolver, &other, outline).iter().any(|one| one.path == place.path) {
+                continue;
+            }
+            for one in outline.references.iter().filter(|one| one.name == name) {
+                let inside = own && holds(place.symbol, one.line);
+                let around = subject(&outline.symbols, &(one.line..=one.line));
+                let around = around.map_or("top level", |symbol| symbol.qualified.as_str());
+                if inside || list.iter().any(|known| known.path == other && known.name == around) {
+                    continue;
+                }
+                list.push(RelatedItem {
+                    path: other.clone(),
+                    line: one.line,
+                    name: around.to_owned(),
+                    kind: one.kind.to_owned(),
+                });
+            }
+        }
+        if list.len() > ITEMS_MAX {
+            list.truncate(ITEMS_MAX);
+            related.cut = true;
+        }
+        Ok(())
+    }
+
+    /// The files of one kind whose chunks hold a term in a field, those with the most such chunks first.
+    fn files_with(&self, field: Field, term: &str, kind: Kind, most: usize) -> Result<Vec<String>, IndexError> {
+        let doing = "looking up a name";
+        let tables = self.snapshot.tables()?;
+        let term = Term::from_field_text(field, term);
+        let mut chunks: HashMap<u32, u32> = HashMap::new();
+        for (reader, table) in self.snapshot.text.segment_readers().iter().zip(tables.segments()) {
+            let words = reader.inverted_index(field).doing(doing)?;
+            let found = words.read_postings(&term, IndexRecordOption::Basic).doing(doing)?;
+            let Some(mut postings) = found else { continue };
+            let mut document = postings.doc();
+            while document != TERMINATED {
+                if table.is_alive(document) {
+                    *chunks.entry(table.file(document)).or_default() += 1;
+                }
+                document = postings.advance();
+            }
+        }
+        let files = (0..).zip(tables.files()).filter(|(_, (_, role))| kind.has(*role));
+        let mut files: Vec<(u32, &str)> =
+            files.filter_map(|(file, (path, _))| Some((*chunks.get(&file)?, path))).collect();
+        files.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+        Ok(files.into_iter().take(most).map(|(_, path)| path.to_owned()).collect())
+    }
+}
+
+/// Code or tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Code,
+    Test,
+}
+
+impl Kind {
+    fn has(self, role: u64) -> bool {
+        (role & TEST != 0) == (self == Self::Test)
+    }
+
+    fn holds(self, path: &str) -> bool {
+        self.has(role_of(path))
+    }
+}
+
+/// Leaves those definitions of a called name that are meant in all likelihood: in imported files, else the only one of
+/// a telling name.
+fn keep_meant(found: &mut Vec<RelatedItem>, name: &str, imported: &[RelatedItem]) {
+    let is_imported = |one: &RelatedItem| {
+        let outermost = one.name == name;
+        (outermost || is_telling(name)) && imported.iter().any(|file| file.path == one.path)
+    };
+    if found.iter().any(is_imported) {
+        found.retain(is_imported);
+    } else if found.len() > 1 || !is_telling(name) {
+        found.clear();
+    }
+}
+
+/// Whether a name is of several words, or one of a type: hardly one that the language's own types have.
+fn is_telling(name: &str) -> bool {
+    tokens(name).len() > 1 || name.starts_with(char::is_uppercase)
+}
+
+/// The symbol that an answer is about.
+struct Place<'a> {
+    path: &'a str,
+    outline: &'a Outline,
+    symbol: &'a Symbol,
+}
+
+/// Live files, each parsed once and only when the name that is looked for stands in it.
+struct Files<'a> {
+    root: &'a Path,
+    texts: HashMap<String, Option<String>>,
+    outlines: HashMap<String, Option<Outline>>,
+    until: Instant,
+    cut: bool,
+}
+
+impl<'a> Files<'a> {
+    fn new(root: &'a Path) -> Self {
+        let until = Instant::now() + Duration::from_millis(RELATED_MS);
+        Self { root, texts: HashMap::new(), outlines: HashMap::new(), until, cut: false }
+    }
+
+    /// Whether a word stands in the live text of a file.
+    fn mentions(&mut self, path: &str, word: &str) -> bool {
+        let root = self.root;
+        if !self.texts.contains_key(path) && self.texts.len() >= READ_FILES_MAX {
+            self.cut = true;
+            return false;
+        }
+        let text = self.texts.entry(path.to_owned()).or_insert_with(|| live_text(root, path));
+        text.as_deref().is_some_and(|text| text.contains(word))
+    }
+
+    /// The outline of a file that holds `name`; `None` when it does not, or when time or the limit is spent.
+    fn outline(&mut self, path: &str, name: &str) -> Option<&Outline> {
+        if !self.outlines.contains_key(path) {
+            if Instant::now() >= self.until || self.outlines.len() >= PARSED_FILES_MAX {
+                self.cut = true;
+                return None;
+            }
+            if !self.mentions(path, name) {
+                return None;
+            }
+            let parsed = self.texts.get(path)?.as_deref().and_then(|text| outline(path, text));
+            self.outlines.insert(path.to_owned(), parsed);
+        }
+        self.outlines.get(path)?.as_ref()
+    }
+}
+
+/// What an import of a file has to name: the file, or its folder where the file stands for that.
+fn module_name(path: &str) -> &str {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let stem = name.split('.').next().unwrap_or(name);
+    let stands_for_folder = matches!(stem, "__init__" | "mod" | "lib" | "main" | "index") || name.ends_with(".go");
+    if stands_for_folder { folder.rsplit('/').next().unwrap_or(folder) } else { stem }
+}
+
+/// The text of a file that still stands under the name by which it was indexed.
+fn live_text(root: &Path, path: &str) -> Option<String> {
+    let (real, _) = inside(root, path).ok()?;
+    (real == path).then(|| read_text(root, path).ok())?.map(|(_, text)| text)
+}
+
+/// The files that a file imports, each once, with the import as it is written.
+fn imported(resolver: &mut Resolver<'_>, path: &str, outline: &Outline) -> Vec<RelatedItem> {
+    let mut found: Vec<RelatedItem> = Vec::new();
+    for import in &outline.imports {
+        if let Some(target) = resolver.resolve(path, &import.name)
+            && target != path
+            && !found.iter().any(|known| known.path == target)
+        {
+            found.push(RelatedItem {
+                path: target,
+                line: 1,
+                name: import.name.clone(),
+                kind: "import".to_owned(),
+            });
+        }
+    }
+    found
+}
+
+/// The innermost symbol that holds all the lines, else the first that begins among them, else what holds the first.
+fn subject<'a>(symbols: &'a [Symbol], lines: &RangeInclusive<u32>) -> Option<&'a Symbol> {
+    let (first, last) = (*lines.start(), *lines.end());
+    let innermost = |last: u32| {
+        let around = symbols.iter().filter(move |one| one.start_line <= first && last <= one.end_line);
+        around.min_by_key(|one| one.end_line - one.start_line)
+    };
+    let begins = || symbols.iter().find(|one| first <= one.start_line && one.start_line <= last);
+    innermost(last).or_else(begins).or_else(|| innermost(first))
+}
+
+/// The name by which a symbol is called: a constructor by that of its class.
+fn called_as(symbol: &Symbol) -> &str {
+    if !matches!(symbol.name.as_str(), "__init__" | "__new__" | "constructor") {
+        return &symbol.name;
+    }
+    let outer = symbol.qualified.strip_suffix(symbol.name.as_str()).unwrap_or_default();
+    let outer = outer.trim_end_matches(['.', ':']);
+    let outer = outer.rsplit(['.', ':']).next().unwrap_or_default();
+    if outer.is_empty() { &symbol.name } else { outer }
+}
+
+fn is_call(mention: &Mention) -> bool {
+    matches!(mention.kind, "call" | "macro")
+}
+
+fn holds(symbol: &Symbol, line: u32) -> bool {
+    symbol.start_line <= line && line <= symbol.end_line
+}
+
+fn item(path: &str, symbol: &Symbol) -> RelatedItem {
+    RelatedItem {
+        path: path.to_owned(),
+        line: symbol.start_line,
+        name: symbol.qualified.clone(),
+        kind: symbol.kind.to_owned(),
+    }
+}

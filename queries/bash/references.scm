@@ -1,0 +1,3 @@
+; Uses of names.
+
+(command name: (command_name (word) @name)) @reference.call

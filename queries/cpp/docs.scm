@@ -1,0 +1,3 @@
+; Comments stand before what they belong to.
+
+(comment) @leading.doc

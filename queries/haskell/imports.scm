@@ -1,0 +1,3 @@
+; Imports.
+
+(import module: (module) @path) @import

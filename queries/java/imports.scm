@@ -1,0 +1,3 @@
+; Imports: the class or package.
+
+(import_declaration [(identifier) (scoped_identifier)] @path) @import

@@ -1,0 +1,4 @@
+; Comments and decorators stand before what they belong to.
+
+(comment) @leading.doc
+(decorator) @leading

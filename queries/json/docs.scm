@@ -1,0 +1,3 @@
+; Comments, where a reader of this file allows them.
+
+(comment) @leading.doc

@@ -1,0 +1,4 @@
+; What a schema refers to.
+
+((pair key: (string (string_content) @_key) value: (string (string_content) @name)) @reference.type
+  (#eq? @_key "$ref"))

@@ -1,0 +1,4 @@
+; Imports.
+
+(import (qualified_identifier) @path) @import
+(import . (identifier) @path) @import

@@ -1,0 +1,4 @@
+; Comments stand before what they belong to; attributes are part of it.
+
+(comment) @leading.doc
+(multiline_comment) @leading.doc

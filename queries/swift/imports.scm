@@ -1,0 +1,3 @@
+; Imports.
+
+(import_declaration (identifier) @path) @import

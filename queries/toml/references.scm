@@ -1,0 +1,1 @@
+; Nothing in a TOML file uses a name of another place.

@@ -1,0 +1,115 @@
+//! The rows of `familiar doctor` about what is kept of the workspace here: can it be read, is it complete, what is left
+//! out, how are changes found, is there room on the disk. Refuses: indexing it.
+
+use app::IndexStatus;
+
+use super::{Finding, Report};
+use crate::commands::folder;
+use crate::commands::index::state;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::{os, render};
+
+/// With less room than this the next large index may not fit, in bytes.
+const FREE_BYTES_MIN: u64 = 200_000_000;
+
+/// Tells them.
+pub(super) async fn rows(report: &mut Report, context: &Context) -> std::io::Result<()> {
+    let free = format!(
+        "free some space, or set FAMILIAR_HOME to a folder on another disk than {}",
+        context.home.cache.display()
+    );
+    report.tell("disk", disk(context), &free)?;
+    let fix = "`familiar index --rebuild` makes it anew, `familiar index --forget` removes it";
+    let status = match folder::named_or_here(None) {
+        Ok(root) => state::look(context, &root).await,
+        Err(failure) => Err(failure.into()),
+    };
+    let status = match status {
+        Ok(status) => status,
+        Err(error) => {
+            let failure = Failure::from_error(&error).unwrap_or_else(|| Failure::new("it cannot be read"));
+            return report.tell("store", Err(failure), fix);
+        }
+    };
+    report.tell("store", Ok(store(&status)), fix)?;
+    if status.state == "none" {
+        return Ok(());
+    }
+    report.tell("fresh", fresh(&status), "`familiar index` brings it up to date")?;
+    report.tell(
+        "watch",
+        watch(&status),
+        "raise fs.inotify.max_user_watches, or leave folders out in `.familiarignore`",
+    )?;
+    report.tell("skipped", Ok(skipped(&status)), "`familiar index --status`")
+}
+
+fn disk(context: &Context) -> Finding {
+    let folder = &context.home.cache;
+    match os::free_bytes(folder) {
+        Some(free) if free < FREE_BYTES_MIN => {
+            Err(Failure::new(format!("only {} are free where indexes are kept", render::bytes(free))))
+        }
+        Some(free) => Ok(format!("{} are free where indexes are kept", render::bytes(free))),
+        None => Ok("the system does not say how much is free".into()),
+    }
+}
+
+fn store(status: &IndexStatus) -> String {
+    let root = status.root.display();
+    if status.state == "none" {
+        return format!("{root} is not indexed; `familiar index` does it");
+    }
+    let IndexStatus { files, chunks, bytes, .. } = status;
+    format!("{root}: {files} files, {chunks} chunks, {} on disk, readable", render::bytes(*bytes))
+}
+
+fn fresh(status: &IndexStatus) -> Finding {
+    match status.state.as_str() {
+        "failed" | "partial" => Err(Failure::new(format!("{} {}", state::state(status), status.notes.join("; ")))),
+        _ => Ok(format!("{}; looked at {}", status.state, state::looked(status))),
+    }
+}
+
+fn watch(status: &IndexStatus) -> Finding {
+    match status.watching.as_str() {
+        "events" => Ok("the system tells of each change".into()),
+        "polling" => {
+            let why = status.notes.iter().find(|note| note.contains("walking")).map_or("", String::as_str);
+            Err(Failure::new(format!("changes are found by walking every half minute: {why}")))
+        }
+        _ => Ok("nothing watches it now; a daemon does while it runs".into()),
+    }
+}
+
+fn skipped(status: &IndexStatus) -> String {
+    let total: u64 = status.left_out.iter().map(|one| one.count).sum();
+    if total == 0 {
+        return "nothing is left out".to_owned();
+    }
+    let parts: Vec<String> = status.left_out.iter().map(|one| format!("{} {}", one.count, one.reason)).collect();
+    format!("{total} files and folders: {}; `familiar index --status` names them", parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(state: &str, watching: &str) -> IndexStatus {
+        IndexStatus { state: state.into(), watching: watching.into(), ..IndexStatus::default() }
+    }
+
+    #[test]
+    fn an_index_that_needs_help_is_a_failure() {
+        for (name, is_well) in
+            [("ready", true), ("building", true), ("empty", true), ("partial", false), ("failed", false)]
+        {
+            assert_eq!(fresh(&status(name, "events")).is_ok(), is_well, "{name}");
+        }
+        for (name, is_well) in [("events", true), ("nothing", true), ("polling", false)] {
+            assert_eq!(watch(&status("ready", name)).is_ok(), is_well, "{name}");
+        }
+        assert!(store(&status("none", "nothing")).contains("`familiar index` does it"));
+    }
+}

@@ -1,0 +1,151 @@
+//! `familiar eval`: how often search finds what it should, on sets of questions or on one's own repository.
+//!
+//! Refuses: the user's own index, any write in a repository, and figures without intervals.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgGroup, Args};
+use index::CancelFlag;
+use index::eval::{Options, Outcome, Sets, compare, own, report, run};
+
+use super::folder;
+use crate::failure::{Failure, USAGE};
+use crate::render::{self, ProgressLine};
+
+/// Questions of each kind that are made from a repository.
+const OWN_QUESTIONS: usize = 100;
+
+/// Measure how often search finds what it should.
+///
+/// Sets are lines of JSON with questions and known answers. With --own the questions come from your repository:
+/// documentation asks for its function, commits ask for the files they changed. Nothing is written there.
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("what").required(true).args(["sets", "own", "compare"]),
+    after_help = "Examples:\n  familiar eval --own\n  familiar eval --sets sets/ --repos ~/repos --work /tmp/eval --json new.json\n  \
+                  familiar eval --compare old.json new.json"
+)]
+pub(crate) struct Eval {
+    /// Files of questions, or folders of them.
+    #[arg(long, value_name = "FILE_OR_DIR", num_args = 1..)]
+    sets: Vec<PathBuf>,
+    /// Make questions from a git repository [default: the one around the working directory]
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    own: Option<Option<PathBuf>>,
+    /// Compare two files written by --json, question by question.
+    #[arg(long, value_name = "FILE", num_args = 2)]
+    compare: Vec<PathBuf>,
+    /// Where the repositories of the sets lie: DIR/OWNER+NAME, a git directory, a checkout, or either inside it.
+    #[arg(long, value_name = "DIR", requires = "sets")]
+    repos: Option<PathBuf>,
+    /// Keep laid out trees and their indexes here for the next run [default: a temporary folder]
+    #[arg(long, value_name = "DIR", conflicts_with = "compare")]
+    work: Option<PathBuf>,
+    /// Only these sets.
+    #[arg(long, value_name = "SET", value_delimiter = ',', requires = "sets")]
+    only: Vec<String>,
+    /// Questions at most, of each set [default: all; 100 of each kind with --own]
+    #[arg(long, value_name = "N", conflicts_with = "compare")]
+    limit_tasks: Option<usize>,
+    /// Trees handled at the same time [default: one for each core; 1 gives the truest search times]
+    #[arg(long, value_name = "N", conflicts_with = "compare")]
+    jobs: Option<usize>,
+    /// Also write every question with its scores to a file.
+    #[arg(long, value_name = "FILE", conflicts_with = "compare")]
+    json: Option<PathBuf>,
+    /// Also print the questions that were not answered in full, or that differ.
+    #[arg(long)]
+    details: bool,
+}
+
+impl Eval {
+    /// Measures and prints.
+    pub(crate) async fn run(self) -> anyhow::Result<u8> {
+        if let [first, second] = &self.compare[..] {
+            let (first, second) = (compare::read_outcome(first)?, compare::read_outcome(second)?);
+            if self.details {
+                render::output(&render::escape(&compare::changed(&first, &second)))?;
+            }
+            render::output(&render::escape(&compare::table(&first, &second)))?;
+            return Ok(0);
+        }
+        let cancel = CancelFlag::new();
+        let json = self.json.clone();
+        let details = self.details;
+        let flag = cancel.clone();
+        let mut measuring = tokio::task::spawn_blocking(move || self.measure(&flag));
+        let outcome = tokio::select! {
+            outcome = &mut measuring => outcome,
+            pressed = tokio::signal::ctrl_c() => {
+                if pressed.is_ok() {
+                    cancel.cancel();
+                }
+                measuring.await
+            }
+        };
+        let outcome = outcome??;
+        if let Some(path) = json {
+            let written = serde_json::to_vec(&outcome)?;
+            std::fs::write(&path, written)
+                .map_err(|error| Failure::new(format!("{} cannot be written: {error}", path.display())))?;
+        }
+        if details {
+            render::output(&render::escape(&report::details(&outcome)))?;
+        }
+        render::output(&render::escape(&report::table(&outcome)))?;
+        Ok(0)
+    }
+
+    /// Lays out, indexes, asks and scores. A temporary folder is gone afterwards, whatever happened.
+    fn measure(&self, cancel: &CancelFlag) -> anyhow::Result<Outcome> {
+        let temporary;
+        let work = match &self.work {
+            Some(work) => {
+                std::fs::create_dir_all(work)
+                    .map_err(|error| Failure::new(format!("{} cannot be made: {error}", work.display())))?;
+                std::fs::canonicalize(work)?
+            }
+            None => {
+                temporary = tempfile::Builder::new().prefix("familiar-eval-").tempdir()?;
+                temporary.path().canonicalize()?
+            }
+        };
+        let sets = match &self.own {
+            Some(own) => self.own_sets(own.as_deref(), &work, cancel)?,
+            None => Sets::read(&self.sets, &self.only, self.limit_tasks)?,
+        };
+        if sets.tasks.is_empty() {
+            let hint = "documentation and commits that say something are needed";
+            return Err(Failure::new("there are no questions to ask").hint(hint).into());
+        }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let options = Options { repos: self.repos.clone(), work, jobs: self.jobs.unwrap_or(cores) };
+        let line = std::sync::Mutex::new(ProgressLine::new());
+        let progress = |text: &str| {
+            if let Ok(mut line) = line.lock() {
+                line.show(text);
+            }
+        };
+        let outcome = run(&sets, &options, &progress, cancel)?;
+        if outcome.tasks.is_empty() {
+            let reason = outcome.missing.first().cloned().unwrap_or_default();
+            return Err(Failure::new(format!("no question could be asked: {reason}")).hint("name --repos").into());
+        }
+        Ok(outcome)
+    }
+
+    fn own_sets(&self, named: Option<&Path>, work: &Path, cancel: &CancelFlag) -> anyhow::Result<Sets> {
+        let root = folder::named_or_here(named)?;
+        if work.starts_with(&root) {
+            return Err(Failure::new("the work folder lies in the repository")
+                .hint("name a folder outside of it with --work")
+                .code(USAGE)
+                .into());
+        }
+        if std::io::stderr().is_terminal() {
+            render::complain("reading the repository");
+        }
+        Ok(own::sets(&root, work, self.limit_tasks.unwrap_or(OWN_QUESTIONS), cancel)?)
+    }
+}
