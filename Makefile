@@ -1,6 +1,6 @@
 # The commands a person types: `make run` and `make test` each do all their own set-up. How each step is done stands in
 # .make/; what a build needs to know stands in .cargo/config.toml, so that `cargo` alone builds the very same things.
-.PHONY: help run test bench setup assets test-editors clean
+.PHONY: help run test soak bench setup assets test-editors clean
 
 # The folder to index and to ask about.
 WORKSPACE ?= $(CURDIR)
@@ -16,6 +16,7 @@ TEST_HOME := FAMILIAR_HOME=$(CURDIR)/target/test-home FAMILIAR_MODELS=$(CURDIR)/
 help:
 	@echo 'make run [WORKSPACE=DIR]  set up, build, bring the starter model, serve DIR (this folder if none)'
 	@echo 'make test                 set up and run every check and test'
+	@echo 'make soak                 fuzz the index at full size, for about two hours, into tests/bench/results/soak.md'
 	@echo 'make bench                measure, side by side, into tests/bench/results'
 	@echo 'make setup                install what a build needs, and nothing else'
 	@echo 'make assets               build the style sheet and scripts of the web pages'
@@ -31,7 +32,7 @@ run:
 
 test: assets test-editors
 	@.make/npm-build editors/vscode out/extension.js package.json tsconfig.json src
-	@.make/django
+	@.make/sources django
 	@.make/optional fmt cargo fmt --all --check
 	@.make/optional clippy cargo clippy --workspace --all-targets $(TEST_BUILD) -- --deny warnings
 	cargo build --workspace --bins --tests --examples $(TEST_BUILD)
@@ -40,11 +41,19 @@ test: assets test-editors
 	FAMILIAR_TEST_DJANGO=$(CURDIR)/target/django FAMILIAR_TEST_EDITORS=$(CURDIR)/target/editors/bin \
 	cargo test --workspace $(TEST_BUILD)
 
+# 1,000 desks of 100 edits each, and 10,000 sequences of events; the tests run a sample of the same.
+soak: setup
+	@rm -f tests/bench/results/soak.md
+	FAMILIAR_SOAK_DESKS=1000 FAMILIAR_SOAK_SEQUENCES=10000 \
+	FAMILIAR_SOAK_RESULTS=$(CURDIR)/tests/bench/results/soak.md \
+	cargo test --workspace $(TEST_BUILD) --test index -- fuzz --nocapture
+
 bench: assets
-	@.make/django
+	@.make/sources django
+	@.make/sources flask
 	cargo build --workspace --bins $(TEST_BUILD)
 	$(TEST_HOME) $(TEST_BIN) models pull starter
-	@for part in index decode daemon; do \
+	@for part in index fresh decode daemon; do \
 		FAMILIAR_BIN=$(TEST_BIN) $(TEST_DIR)/release/bench $$part target/django target/models/starter.gguf \
 			tests/bench/results || exit 1; \
 	done

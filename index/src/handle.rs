@@ -100,15 +100,23 @@ impl Index {
     }
 
     /// Starts to watch the workspace, and looks once for what changed before. Returns a ticket for that look; changes
-    /// from now on are taken up by themselves. Where the system cannot watch every folder, a note in the status says so
+    /// from now on are taken up by themselves. Where the system cannot watch every folder, or none, a note in the status says so
     /// and the workspace is walked every half minute.
     ///
     /// # Errors
-    /// [`IndexError::Root`] and [`IndexError::Storage`] when nothing can be watched at all.
+    /// [`IndexError::Root`] when the workspace is gone, [`IndexError::Cancelled`] when the index closes meanwhile.
     pub fn watch(&self) -> Result<Ticket, IndexError> {
         let found = walk(&self.shared.root, &self.shared.limits, &self.shared.closing)?;
-        self.shared.set_watch(Watch::start(&self.shared)?);
-        self.shared.watch_folders(&found.folders);
+        match Watch::start(&self.shared) {
+            Ok(watch) => {
+                self.shared.set_watch(watch);
+                self.shared.watch_folders(&found.folders);
+            }
+            // A user may have only so many watchers, and other programs have them all.
+            Err(error) => {
+                self.shared.poll(format!("changes are found by walking every half minute, because of {error}"));
+            }
+        }
         Ok(self.shared.want_walk())
     }
 

@@ -37,6 +37,6 @@ pub use limits::{
 pub use parse::outline::{Mention, Outline, Symbol, language_name, outline, syntax_errors};
 pub use search::filter::Filter;
 pub use search::live::{LiveAnswer, LiveBudget, live_search};
-pub use search::overlay::Overlay;
+pub use search::overlay::{Overlay, OverlayMemory};
 pub use search::related::{Related, RelatedItem};
 pub use search::searcher::{ChunkRef, Hit, SearchKind, SearchRequest, Searcher};

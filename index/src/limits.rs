@@ -89,6 +89,8 @@ pub(crate) const RACY_NANOS: i64 = 2_000_000_000;
 pub(crate) const SWEEP_SECONDS: u64 = 600;
 /// The same when the system cannot watch every folder, in seconds.
 pub(crate) const SWEEP_BLIND_SECONDS: u64 = 30;
+/// The same while a watched workspace is gone, in seconds.
+pub(crate) const SWEEP_ROOT_GONE_SECONDS: u64 = 2;
 /// Index files up to this size are checksummed when opened, in bytes.
 pub(crate) const CHECKSUM_BYTES_MAX: u64 = 256 << 20;
 /// Bytes written to see whether a disk is full, in bytes.
@@ -114,6 +116,8 @@ pub(crate) const SYMBOL_WORDS_SEEN_MAX: usize = 2_000_000;
 pub(crate) const CANDIDATES_PER_HIT: usize = 8;
 /// Fewest chunks weighed so.
 pub(crate) const CANDIDATES_MIN: usize = 512;
+/// Unsaved texts remembered to cut their next version from; with more, only those of the last question are.
+pub(crate) const UNSAVED_KNOWN_MAX: usize = 256;
 /// Changed files one search cuts again; further ones are dropped until the index has caught up.
 pub(crate) const RECUT_FILES_MAX: usize = 16;
 

@@ -11,7 +11,8 @@ use crate::table::{Row, median, percentile, write};
 
 const PAIRS: usize = 5;
 const SEARCH_ROUNDS: usize = 20;
-const QUERIES: [&str; 12] = [
+/// What is asked of every index.
+pub const QUERIES: [&str; 12] = [
     "Where is the session auth hash computed?",
     "get_session_auth_hash",
     "how does the ORM build a WHERE clause",
@@ -110,7 +111,11 @@ fn search_times(index: &Index) -> Result<Vec<f64>, Box<dyn Error>> {
     Ok(milliseconds)
 }
 
-fn resident_mib() -> Result<u64, Box<dyn Error>> {
+/// Memory of this process, in MiB.
+///
+/// # Errors
+/// Where the system does not tell.
+pub fn resident_mib() -> Result<u64, Box<dyn Error>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
     let kib: u64 = line.split_whitespace().nth(1).ok_or("no figure")?.parse()?;

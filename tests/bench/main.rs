@@ -1,9 +1,10 @@
 //! Measures Familiar side by side with what bounds it, in one run on one machine, and writes tables to `results/`.
 //!
-//! Usage: `bench index|decode|daemon DJANGO STARTER RESULTS`. Refuses: comparing figures of different runs.
+//! Usage: `bench index|fresh|decode|daemon DJANGO STARTER RESULTS`. Refuses: comparing figures of different runs.
 
 mod daemon;
 mod decode;
+mod fresh;
 mod index;
 mod table;
 
@@ -29,11 +30,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(decode::serve(Path::new(model))?);
     }
     let [what, django, starter, results] = arguments.as_slice() else {
-        return Err("usage: bench index|decode|daemon DJANGO STARTER RESULTS".into());
+        return Err("usage: bench index|fresh|decode|daemon DJANGO STARTER RESULTS".into());
     };
     let inputs = Inputs { django: django.into(), starter: starter.into(), results: results.into() };
     match what.as_str() {
         "index" => index::run(&inputs),
+        "fresh" => fresh::run(&inputs),
         "decode" => decode::run(&inputs),
         "daemon" => daemon::run(&inputs),
         _ => Err(format!("there is no bench `{what}`").into()),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -13,7 +13,10 @@ use crate::build::status::{Progress, Report, Status, Watching};
 use crate::error::IndexError;
 use crate::files::live::slashed;
 use crate::files::watch::Watch;
-use crate::limits::{COALESCE_MS, CancelFlag, Limits, NOTES_MAX, SWEEP_BLIND_SECONDS, SWEEP_SECONDS, TOUCHED_MAX};
+use crate::limits::{
+    COALESCE_MS, CancelFlag, Limits, NOTES_MAX, SWEEP_BLIND_SECONDS, SWEEP_ROOT_GONE_SECONDS, SWEEP_SECONDS,
+    TOUCHED_MAX,
+};
 use crate::search::snapshot::Snapshot;
 use crate::storage::base::Base;
 
@@ -91,6 +94,8 @@ pub(crate) struct Shared {
     /// Seconds between walks regardless of events; 0 while nothing is watched. Not behind the watcher's lock, because
     /// that one is held while the watcher's thread may be waiting for the inbox.
     sweep_seconds: AtomicU64,
+    /// The last walk found no workspace.
+    root_gone: AtomicBool,
 }
 
 impl Shared {
@@ -107,6 +112,7 @@ impl Shared {
             status: Mutex::new(status),
             watch: Mutex::default(),
             sweep_seconds: AtomicU64::new(0),
+            root_gone: AtomicBool::new(false),
         }
     }
 
@@ -219,6 +225,12 @@ impl Shared {
         inbox.walk_wanted || !inbox.refreshes.is_empty()
     }
 
+    /// Whether paths wait to be looked at.
+    #[cfg(test)]
+    pub(crate) fn has_touched(&self) -> bool {
+        !lock(&self.inbox).touched.is_empty()
+    }
+
     /// Waits until a ticket is served; false after `timeout` or when the index closes.
     pub(crate) fn wait(&self, ticket: Ticket, timeout: Duration) -> bool {
         let inbox = lock(&self.inbox);
@@ -291,6 +303,24 @@ impl Shared {
         true
     }
 
+    /// Finds changes by walking only, because nothing can be watched; `why` is said in the status.
+    pub(crate) fn poll(&self, why: String) {
+        self.sweep_seconds.store(SWEEP_BLIND_SECONDS, Ordering::Relaxed);
+        self.note(why);
+    }
+
+    /// Lets go of folders at or below these paths that are gone.
+    pub(crate) fn release_gone(&self, paths: &BTreeSet<String>) {
+        if let Some(watch) = lock(&self.watch).as_mut() {
+            paths.iter().for_each(|path| watch.release_gone(&self.root.join(path)));
+        }
+    }
+
+    /// Whether the workspace is gone: then it is looked for often, as nobody tells when it is back.
+    pub(crate) fn set_root_gone(&self, gone: bool) {
+        self.root_gone.store(gone, Ordering::Relaxed);
+    }
+
     /// Ends watching.
     pub(crate) fn drop_watch(&self) {
         let watch = lock(&self.watch).take();
@@ -299,7 +329,10 @@ impl Shared {
     }
 
     fn sweep_every(&self) -> Option<Duration> {
-        let seconds = self.sweep_seconds.load(Ordering::Relaxed);
+        let mut seconds = self.sweep_seconds.load(Ordering::Relaxed);
+        if self.root_gone.load(Ordering::Relaxed) {
+            seconds = seconds.min(SWEEP_ROOT_GONE_SECONDS);
+        }
         (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 }

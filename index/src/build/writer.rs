@@ -12,7 +12,7 @@ use crate::build::prepare::{Outcome, Preparation};
 use crate::build::shared::{RefreshEvent, Shared, View, Work};
 use crate::build::status::{Progress, State};
 use crate::error::IndexError;
-use crate::files::rules::RULE_FILES;
+use crate::files::rules::{EXCLUDE_FILE, RULE_FILES};
 use crate::files::skip::SkipTally;
 use crate::files::walk::{Entry, Found, look_at};
 use crate::limits::BUILD_FILES_MIN;
@@ -55,6 +55,7 @@ impl Writer {
                     };
                     let result = self.guarded(|writer| writer.refresh(&cancel, &tell));
                     last_walk = Instant::now();
+                    self.shared.set_root_gone(matches!(result, Err(IndexError::Root { .. })));
                     if let Err(error) = &result
                         && !matches!(error, IndexError::Cancelled)
                     {
@@ -88,7 +89,9 @@ impl Writer {
 
     /// Whether these changes are better found by one walk.
     pub(crate) fn takes_a_walk(&self, paths: &BTreeSet<String>) -> bool {
-        let is_rule = |path: &String| RULE_FILES.contains(&path.rsplit('/').next().unwrap_or(path));
+        let is_rule = |path: &String| {
+            RULE_FILES.contains(&path.rsplit('/').next().unwrap_or(path)) || path.ends_with(EXCLUDE_FILE)
+        };
         paths.len() > BUILD_FILES_MIN || paths.iter().any(is_rule)
     }
 
@@ -164,6 +167,8 @@ impl Writer {
             return Err(IndexError::Root { path: root, reason: "the folder is gone".to_owned() });
         }
         let closing = self.shared.closing.clone();
+        // Old names first: what has a new one is watched under it below.
+        self.shared.release_gone(paths);
         for path in paths {
             match look_at(&root, path, &closing)? {
                 Found::File(entry) => self.take_up(&entry)?,

@@ -14,6 +14,9 @@ const RULES_BYTES_MAX: u64 = 1 << 20;
 /// Names of ignore files; an edit of one changes what is indexed.
 pub(crate) const RULE_FILES: [&str; 3] = [".familiarignore", ".ignore", ".gitignore"];
 
+/// Another such file, which is no part of what is committed.
+pub(crate) const EXCLUDE_FILE: &str = ".git/info/exclude";
+
 /// Hidden folders that hold things worth finding.
 const USEFUL_FOLDERS: &[&str] = &[
     ".buildkite",

@@ -2,6 +2,7 @@
 //!
 //! Refuses: to interpret events. Each only says where to look; lost ones lead to a full walk.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -10,10 +11,13 @@ use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Wat
 
 use crate::build::shared::Shared;
 use crate::error::{Doing, IndexError};
+use crate::files::rules::EXCLUDE_FILE;
 
 /// An active watcher.
 pub(crate) struct Watch {
     watcher: RecommendedWatcher,
+    /// Folders watched by themselves.
+    watched: BTreeSet<PathBuf>,
 }
 
 impl Watch {
@@ -26,7 +30,7 @@ impl Watch {
             }
         })
         .doing("starting to watch the workspace")?;
-        Ok(Self { watcher })
+        Ok(Self { watcher, watched: BTreeSet::new() })
     }
 
     /// Watches folders; those already watched stay so. Returns a sentence when some cannot be.
@@ -37,9 +41,10 @@ impl Watch {
             return watched.err().map(|error| format!("changes are found by walking every half minute: {error}"));
         }
         let mut failure = None;
-        for folder in folders {
+        let rules = root.join(EXCLUDE_FILE);
+        for folder in folders.iter().map(PathBuf::as_path).chain(rules.parent().filter(|folder| folder.is_dir())) {
             match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
-                Ok(()) => {}
+                Ok(()) => drop(self.watched.insert(folder.to_owned())),
                 Err(error) if is_gone(&error) => {}
                 Err(error) => {
                     failure = Some(error);
@@ -57,6 +62,20 @@ impl Watch {
                 "not every folder can be watched, so changes are found by walking every half minute: {error}"
             ),
         })
+    }
+}
+
+impl Watch {
+    /// Lets go of folders at or below a path that are not there any more. The system watches what a folder is and not
+    /// its name, so a watch under an old name would end, with that name, the watch of the same folder under its new one.
+    pub(crate) fn release_gone(&mut self, path: &Path) {
+        let below = self.watched.range(path.to_owned()..).take_while(|folder| folder.starts_with(path));
+        let gone: Vec<PathBuf> = below.filter(|folder| !folder.is_dir()).cloned().collect();
+        for folder in gone {
+            // The watcher may know already that it is gone.
+            let _ = self.watcher.unwatch(&folder);
+            self.watched.remove(&folder);
+        }
     }
 }
 
@@ -84,12 +103,50 @@ fn take(shared: &Shared, event: notify::Result<Event>) {
         EventKind::Access(_) => return,
         _ => {}
     }
-    let outside_git = |path: &&PathBuf| {
+    let mut paths: Vec<&PathBuf> = Vec::new();
+    for path in &event.paths {
         let relative = path.strip_prefix(&shared.root).unwrap_or(path);
-        !relative.components().any(|part| part.as_os_str() == ".git")
-    };
-    let paths: Vec<&PathBuf> = event.paths.iter().filter(outside_git).collect();
+        if relative == Path::new(EXCLUDE_FILE) {
+            shared.want_walk();
+        } else if !relative.components().any(|part| part.as_os_str() == ".git") {
+            paths.push(path);
+        }
+    }
     if !paths.is_empty() {
         shared.touch(paths);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{CreateKind, Flag};
+
+    use super::*;
+    use crate::build::shared::View;
+    use crate::build::status::Status;
+    use crate::limits::Limits;
+    use crate::storage::base::Base;
+
+    /// Whether an event makes the writer walk, or look at something.
+    fn check(event: notify::Result<Event>) -> (bool, bool) {
+        let dir = tempfile::tempdir().unwrap();
+        let base = Base::open(dir.path()).unwrap();
+        let shared =
+            Shared::new(PathBuf::from("/work"), Limits::default(), View::of(&base, None), Status::default());
+        take(&shared, event);
+        (shared.walk_is_wanted(), shared.has_touched())
+    }
+
+    #[test]
+    fn lost_events_lead_to_a_walk_and_reads_to_nothing() {
+        let event = |kind, path: &str| Ok(Event::new(kind).add_path(PathBuf::from(path)));
+        let created = EventKind::Create(CreateKind::File);
+        assert_eq!(check(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan))), (true, false));
+        assert_eq!(check(Err(notify::Error::generic("lost"))), (true, false));
+        assert_eq!(check(event(created, "/work")), (true, false));
+        assert_eq!(check(event(created, "/work/a.rs")), (false, true));
+        assert_eq!(check(event(created, "/work/.git/index.lock")), (false, false));
+        assert_eq!(check(event(created, "/work/.git/info/exclude")), (true, false));
+        assert_eq!(check(event(EventKind::Access(AccessKind::Read), "/work/a.rs")), (false, false));
     }
 }

@@ -54,7 +54,7 @@ impl Name {
 }
 
 /// A piece of a file, with everything that search knows about it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chunk {
     /// Its bytes in the decoded text; no blank lines at either end.
     pub(crate) span: Range<usize>,
@@ -79,7 +79,7 @@ pub(crate) struct Chunk {
 /// Cuts texts; keeps a parser, so one of these serves a whole thread.
 pub(crate) struct Cutter {
     parser: Parser,
-    cursor: QueryCursor,
+    pub(crate) cursor: QueryCursor,
 }
 
 impl Default for Cutter {
@@ -101,15 +101,37 @@ impl Cutter {
 
     /// The syntax tree of a text; `None` when parsing took too long.
     pub(crate) fn parse(&mut self, language: &Language, text: &str, deadline: Instant) -> Option<Tree> {
-        self.parse_range(language, text, None, deadline)
+        self.parse_as(language, text, None, None, deadline)
     }
 
-    /// The same of a part of the text only; offsets are those of the whole text.
+    /// The same, from the tree of an earlier version that was told of the edits since.
+    pub(crate) fn parse_after(
+        &mut self,
+        language: &Language,
+        text: &str,
+        before: &Tree,
+        deadline: Instant,
+    ) -> Option<Tree> {
+        self.parse_as(language, text, None, Some(before), deadline)
+    }
+
+    /// The tree of a part of the text only; offsets are those of the whole text.
     pub(crate) fn parse_range(
         &mut self,
         language: &Language,
         text: &str,
         part: Option<tree_sitter::Range>,
+        deadline: Instant,
+    ) -> Option<Tree> {
+        self.parse_as(language, text, part, None, deadline)
+    }
+
+    fn parse_as(
+        &mut self,
+        language: &Language,
+        text: &str,
+        part: Option<tree_sitter::Range>,
+        before: Option<&Tree>,
         deadline: Instant,
     ) -> Option<Tree> {
         self.parser.set_language(&language.grammar()).ok()?;
@@ -119,7 +141,8 @@ impl Cutter {
         };
         let options = ParseOptions::new().progress_callback(&mut in_time);
         let bytes = text.as_bytes();
-        let tree = self.parser.parse_with_options(&mut |at, _| &bytes[at.min(bytes.len())..], None, Some(options));
+        let tree =
+            self.parser.parse_with_options(&mut |at, _| &bytes[at.min(bytes.len())..], before, Some(options));
         if tree.is_none() {
             // A parser that was stopped would otherwise resume with the old text.
             self.parser.reset();
@@ -157,9 +180,20 @@ impl Cutter {
         if all.is_empty() && mostly_broken(&tree, text.len()) {
             return None;
         }
-        let spans = split(&tree, &injected, text, &all);
-        Some(spans.into_iter().filter_map(|span| code_chunk(path, text, lines, &all, span)).collect())
+        Some(code_chunks(path, text, lines, (&tree, &injected), &all))
     }
+}
+
+/// The chunks of a parsed text with these definitions.
+pub(crate) fn code_chunks(
+    path: &str,
+    text: &str,
+    lines: &LineStarts,
+    (tree, injected): (&Tree, &[Injected]),
+    all: &[Definition],
+) -> Vec<Chunk> {
+    let spans = split(tree, injected, text, all);
+    spans.into_iter().filter_map(|span| code_chunk(path, text, lines, all, span)).collect()
 }
 
 /// When a parse that starts now must be over.
@@ -168,7 +202,7 @@ pub(crate) fn parse_deadline() -> Instant {
 }
 
 /// Whether so much of a tree is errors that its structure says nothing.
-fn mostly_broken(tree: &Tree, bytes: usize) -> bool {
+pub(crate) fn mostly_broken(tree: &Tree, bytes: usize) -> bool {
     let root = tree.root_node();
     if !root.has_error() {
         return false;
@@ -249,7 +283,8 @@ fn context(all: &[Definition], item: &Definition) -> String {
     context
 }
 
-fn cut_prose(path: &str, text: &str, lines: &LineStarts) -> Vec<Chunk> {
+/// The chunks of a text without a grammar.
+pub(crate) fn cut_prose(path: &str, text: &str, lines: &LineStarts) -> Vec<Chunk> {
     let chunk = |piece: prose::Piece| {
         let span = trim(text, piece.span)?;
         let title = piece.headings.last().map(|title| one_line(title));

@@ -1,6 +1,7 @@
 //! One text -> definitions, chunks and words. Refuses: files, stores and scores.
 
 pub(crate) mod cut;
+pub(crate) mod incremental;
 pub(crate) mod inject;
 pub(crate) mod language;
 pub(crate) mod notebook;

@@ -56,13 +56,18 @@ pub(crate) fn definitions(
 ) -> Vec<Definition> {
     let mut captured = Captured::default();
     for (language, root) in trees {
-        capture(language, *root, text, cursor, deadline, &mut captured);
+        capture(language, *root, text, cursor, deadline, None, &mut captured);
     }
-    captured.leading.sort_by_key(|range| range.start);
-    captured.docs.sort_by_key(|doc| doc.span.start);
-    let mut found = keep_widest(captured.definitions);
+    captured.sort();
     // A file counts as one of its outer language.
     let names_max = trees.first().map_or(SYMBOLS_MAX, |(language, _)| language.names_max);
+    assemble(names_max, text, &captured)
+}
+
+/// The definitions that sorted captures make: names joined to those around them, signatures, documentation; at most
+/// `names_max`.
+pub(crate) fn assemble(names_max: usize, text: &str, captured: &Captured) -> Vec<Definition> {
+    let mut found = keep_widest(captured.definitions.clone());
     if found.len() > names_max {
         found.sort_by_key(|item| (usize::MAX - item.span.len(), item.span.start));
         found.truncate(names_max);
@@ -118,15 +123,16 @@ fn last_end(text: &str, leading: &[Range<usize>], span: &Range<usize>) -> usize 
 }
 
 /// A definition as captured.
-struct Found {
+#[derive(Clone)]
+pub(crate) struct Found {
     kind: &'static str,
-    span: Range<usize>,
-    name: Range<usize>,
+    pub(crate) span: Range<usize>,
+    pub(crate) name: Range<usize>,
     /// What the name belongs to, where that does not stand around the definition in the tree.
-    owners: Vec<Range<usize>>,
-    body_start: Option<usize>,
+    pub(crate) owners: Vec<Range<usize>>,
+    pub(crate) body_start: Option<usize>,
     /// Where it begins without attributes.
-    plain_start: usize,
+    pub(crate) plain_start: usize,
     pattern: usize,
     container: bool,
     /// Joins the definition of the same name right before it.
@@ -135,25 +141,40 @@ struct Found {
 }
 
 /// A piece of documentation.
-struct Doc {
-    span: Range<usize>,
+#[derive(Clone)]
+pub(crate) struct Doc {
+    pub(crate) span: Range<usize>,
     /// It belongs to the definition right below it or to none.
-    only_below: bool,
+    pub(crate) only_below: bool,
 }
 
+/// What the queries of a language capture in a text.
 #[derive(Default)]
-struct Captured {
-    definitions: Vec<Found>,
-    leading: Vec<Range<usize>>,
-    docs: Vec<Doc>,
+pub(crate) struct Captured {
+    pub(crate) definitions: Vec<Found>,
+    pub(crate) leading: Vec<Range<usize>>,
+    pub(crate) docs: Vec<Doc>,
+    /// Ended by a bound, so that some of it is missing.
+    pub(crate) cut_short: bool,
 }
 
-fn capture(
+impl Captured {
+    /// Puts comments and documentation in the order of the text.
+    pub(crate) fn sort(&mut self) {
+        self.leading.sort_by_key(|range| range.start);
+        self.docs.sort_by_key(|doc| doc.span.start);
+    }
+}
+
+/// Runs the queries of a language over a tree. With `part` only over what intersects these bytes, which also gives
+/// some matches around them.
+pub(crate) fn capture(
     language: &'static Language,
     root: Node<'_>,
     text: &str,
     cursor: &mut QueryCursor,
     deadline: Instant,
+    part: Option<Range<usize>>,
     out: &mut Captured,
 ) {
     let query = &language.queries().definitions;
@@ -163,6 +184,7 @@ fn capture(
     };
     let options = QueryCursorOptions::new().progress_callback(&mut in_time);
     cursor.set_max_start_depth(Some(language.depth));
+    cursor.set_byte_range(part.unwrap_or(0..u32::MAX as usize));
     let mut matches = cursor.matches_with_options(query, root, text.as_bytes(), options);
     while let Some(found) = matches.next() {
         let mut definition = None;
@@ -213,9 +235,11 @@ fn capture(
             });
         }
         if out.definitions.len() >= SYMBOLS_MAX {
+            out.cut_short = true;
             break;
         }
     }
+    out.cut_short |= Instant::now() >= deadline;
 }
 
 /// The name that a C-like declarator declares; the scopes on the way to it are its owners.

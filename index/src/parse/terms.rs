@@ -45,7 +45,7 @@ impl<'a> FieldTexts<'a> {
 }
 
 /// Counted words. They are known by their hashes, so this takes little more room than the text itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Terms {
     /// By hash, with the number of times in each field.
     counts: Vec<(u64, [u16; FIELDS])>,

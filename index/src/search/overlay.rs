@@ -4,12 +4,11 @@
 //! exclude; see `admit`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::files::secrets::is_secret;
-use crate::limits::FILE_BYTES_MAX;
-use crate::parse::cut::{Chunk, Cutter};
-use crate::parse::terms::Terms;
+use crate::limits::UNSAVED_KNOWN_MAX;
+use crate::parse::incremental::Parsed;
 use crate::search::score::Changed;
 
 /// Buffers by relative path. Clones share texts and chunks.
@@ -20,8 +19,30 @@ pub struct Overlay {
 
 #[derive(Debug)]
 struct Buffer {
-    text: String,
-    cut: OnceLock<(Vec<Chunk>, Vec<Terms>)>,
+    text: Arc<str>,
+    cut: OnceLock<Parsed>,
+    /// An earlier version that is cut already, until this one is. Such a version has none before it, so this is no
+    /// chain.
+    before: Mutex<Option<Arc<Buffer>>>,
+}
+
+impl Buffer {
+    /// A next version of `known`.
+    fn after(known: Option<&Arc<Self>>, text: &str) -> Self {
+        let before = known.and_then(|known| {
+            let cut = known.cut.get().is_some();
+            if cut { Some(known.clone()) } else { lock(&known.before).clone() }
+        });
+        Self { text: text.into(), cut: OnceLock::new(), before: Mutex::new(before) }
+    }
+
+    fn cut(&self, path: &str) -> &Parsed {
+        self.cut.get_or_init(|| {
+            let before = lock(&self.before).take();
+            let before = before.as_ref().and_then(|before| before.cut.get());
+            Parsed::new(path, self.text.clone(), before)
+        })
+    }
 }
 
 impl Overlay {
@@ -30,10 +51,13 @@ impl Overlay {
         Self::default()
     }
 
-    /// Shows `text` as the content of the file at a relative path (with `/`).
-    pub fn set(&mut self, path: &str, text: impl Into<String>) {
-        if !is_secret(path) {
-            let buffer = Buffer { text: text.into(), cut: OnceLock::new() };
+    /// Shows `text` as the content of the file at a relative path (with `/`). Where another text was shown before, only
+    /// what differs is parsed again.
+    pub fn set(&mut self, path: &str, text: impl AsRef<str>) {
+        let text = text.as_ref();
+        let known = self.buffers.get(path);
+        if !is_secret(path) && known.is_none_or(|known| *known.text != *text) {
+            let buffer = Buffer::after(known, text);
             self.buffers.insert(path.to_owned(), Arc::new(buffer));
         }
     }
@@ -45,7 +69,7 @@ impl Overlay {
 
     /// The unsaved text of a file, if there is one.
     pub fn text(&self, path: &str) -> Option<&str> {
-        self.buffers.get(path).map(|buffer| buffer.text.as_str())
+        self.buffers.get(path).map(|buffer| &*buffer.text)
     }
 
     /// The paths with unsaved text.
@@ -61,13 +85,63 @@ impl Overlay {
     /// Each buffer with its chunks, which are made once. One over the limit for files has none.
     pub(crate) fn cut(&self) -> impl Iterator<Item = Changed<'_>> {
         self.buffers.iter().map(|(path, buffer)| {
-            let (chunks, terms) = buffer.cut.get_or_init(|| {
-                let small = buffer.text.len() as u64 <= FILE_BYTES_MAX;
-                let chunks = if small { Cutter::default().cut(path, &buffer.text) } else { Vec::new() };
-                let terms = chunks.iter().map(|chunk| Terms::of(path, chunk, &buffer.text)).collect();
-                (chunks, terms)
-            });
+            let Parsed { chunks, terms, .. } = buffer.cut(path);
             Changed { path, text: &buffer.text, chunks, terms, unsaved: true }
         })
+    }
+}
+
+/// The unsaved texts that were searched last, so that the next version of each is cut from the one before. For callers
+/// that name all buffers with every question.
+#[derive(Debug, Default)]
+pub struct OverlayMemory(Mutex<Overlay>);
+
+impl OverlayMemory {
+    /// An overlay of these buffers (relative path with `/`, text) and no others.
+    pub fn overlay(&self, buffers: impl IntoIterator<Item = (String, impl AsRef<str>)>) -> Overlay {
+        let mut known = lock(&self.0);
+        let mut shown = Overlay::new();
+        for (path, text) in buffers {
+            known.set(&path, text);
+            if let Some(buffer) = known.buffers.get(&path) {
+                shown.buffers.insert(path, buffer.clone());
+            }
+        }
+        if known.buffers.len() > UNSAVED_KNOWN_MAX {
+            *known = shown.clone();
+        }
+        shown
+    }
+}
+
+/// Locks, also after a panic elsewhere: what lies behind is valid at any moment.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memory_shows_what_is_asked_for_and_reuses_the_rest() {
+        let memory = OverlayMemory::default();
+        let ask = |buffers: &[(&str, &str)]| {
+            memory.overlay(buffers.iter().map(|(path, text)| ((*path).to_owned(), *text)))
+        };
+        let first = ask(&[("a.py", "def a(): pass\n"), ("b.py", "def b(): pass\n"), (".env", "topsecret")]);
+        assert_eq!(first.paths().collect::<Vec<_>>(), ["a.py", "b.py"]);
+        assert_eq!(first.cut().count(), 2);
+        let second = ask(&[("a.py", "def a(): return 1\n")]);
+        assert_eq!(second.paths().collect::<Vec<_>>(), ["a.py"]);
+        assert!(lock(&second.buffers["a.py"].before).is_some(), "the next version starts from the one before");
+        assert_eq!(second.cut().count(), 1);
+        assert!(lock(&second.buffers["a.py"].before).is_none(), "and lets go of it once it is cut");
+        let third = ask(&[("a.py", "def a(): return 1\n"), ("b.py", "def b(): pass\n")]);
+        assert!(Arc::ptr_eq(&third.buffers["a.py"], &second.buffers["a.py"]));
+        assert!(Arc::ptr_eq(&third.buffers["b.py"], &first.buffers["b.py"]));
+        let many = (0..=UNSAVED_KNOWN_MAX).map(|n| (format!("{n}.txt"), "text\n"));
+        assert_eq!(memory.overlay(many).paths().count(), UNSAVED_KNOWN_MAX + 1);
+        assert_eq!(lock(&memory.0).paths().count(), UNSAVED_KNOWN_MAX + 1, "older ones are forgotten");
     }
 }

@@ -167,6 +167,34 @@ fn hostile_files_are_cut_safely() {
     assert!(index.searcher().chunks().unwrap().iter().all(|chunk| chunk.end - chunk.start <= 2_400));
 }
 
+/// What is too large, too long, too deep or no text in the ordinary sense is indexed or counted, never lost.
+#[test]
+fn sizes_and_depths_beyond_reason_are_counted() {
+    let space = Space::with(&[("a.rs", "fn needle() {}\n")]);
+    // 100 MB on one line, and one line as long as a file may be.
+    let mut giant = fs::File::create(space.root.join("giant.txt")).unwrap();
+    let block = b"needle ".repeat(150_000);
+    for _ in 0..100 {
+        std::io::Write::write_all(&mut giant, &block).unwrap();
+    }
+    space.write("line.txt", &b"needle ".repeat(140_000));
+    let folder = vec!["d"; 140].join("/");
+    space.write(&format!("{folder}/deep.txt"), b"needle\n");
+    // Big-endian with a mark, little-endian without one, and a NUL after the part that is looked at first.
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+    space.write("big.txt", &[vec![0xFE, 0xFF], wide("needle big-endian\n")].concat());
+    space.write("nul.txt", &[b"needle words\n".repeat(2_000), b"\0end\n".to_vec()].concat());
+    let (index, report) = space.indexed();
+    for (reason, count) in [(SkipReason::TooLarge, 1), (SkipReason::Minified, 1), (SkipReason::TooDeep, 1)] {
+        assert_eq!(skipped(&report, reason), count, "{reason:?} of {:?}", report.skipped);
+    }
+    let all = report.files + report.skipped.iter().map(|one| one.count).sum::<usize>();
+    assert_eq!(all, 6, "{:?}", report.skipped);
+    let hits = search(&index, "needle");
+    check_live(&space.root, &hits);
+    assert!(hits.iter().any(|hit| hit.path == "big.txt"));
+}
+
 #[test]
 fn the_limit_on_files_is_stated() {
     let space = Space::with(&[("a.rs", "fn a() {}\n"), ("tests/b.rs", "fn b() {}\n"), ("c.txt", "c\n")]);

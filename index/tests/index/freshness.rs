@@ -157,6 +157,61 @@ fn saves_by_anyone_are_seen_while_watching() {
     assert_eq!(index.searcher().chunks().unwrap(), space.rebuilt());
 }
 
+/// Looks again after each new generation until the index holds exactly these paths.
+fn wait_for(index: &Index, expected: &[&str]) {
+    let mut generation = index.status().generation;
+    loop {
+        let mut stored: Vec<_> = index.searcher().chunks().unwrap().into_iter().map(|chunk| chunk.path).collect();
+        stored.dedup();
+        if stored == expected {
+            return;
+        }
+        let now = index.wait_for_change(generation, PATIENCE);
+        assert_ne!(now, generation, "{stored:?} instead of {expected:?}");
+        generation = now;
+    }
+}
+
+#[test]
+fn a_workspace_that_comes_back_is_watched_again() {
+    let space = Space::with(&[("a.rs", "fn alpha() {}\n"), ("sub/b.rs", "fn beta() {}\n")]);
+    let (index, _) = space.indexed();
+    let ticket = index.watch().unwrap();
+    assert!(index.wait(ticket, PATIENCE));
+    fs::remove_dir_all(&space.root).unwrap();
+    // The way a fresh clone replaces a folder.
+    space.write("sub/c.rs", b"fn gamma() {}\n");
+    wait_for(&index, &["sub/c.rs"]);
+    space.write("sub/d.rs", b"fn delta() {}\n");
+    wait_for(&index, &["sub/c.rs", "sub/d.rs"]);
+}
+
+#[test]
+fn folders_that_are_moved_stay_watched_under_their_new_names() {
+    let space = Space::with(&[("a/deep/f.rs", "fn alpha() {}\n"), ("z.rs", "fn omega() {}\n")]);
+    let (index, _) = space.indexed();
+    let ticket = index.watch().unwrap();
+    assert!(index.wait(ticket, PATIENCE));
+    let at = |path: &str| space.root.join(path);
+    fs::rename(at("a"), at("b")).unwrap();
+    wait_for(&index, &["b/deep/f.rs", "z.rs"]);
+    // The old names are taken and given up again; the folder that had them first must not notice.
+    fs::create_dir_all(at("a/deep")).unwrap();
+    space.write("a/deep/g.rs", b"fn gone() {}\n");
+    wait_for(&index, &["a/deep/g.rs", "b/deep/f.rs", "z.rs"]);
+    fs::remove_dir_all(at("a")).unwrap();
+    wait_for(&index, &["b/deep/f.rs", "z.rs"]);
+    space.write("b/deep/h.rs", b"fn eta() {}\n");
+    wait_for(&index, &["b/deep/f.rs", "b/deep/h.rs", "z.rs"]);
+    let outside = space.root.with_file_name("outside");
+    fs::rename(at("b"), &outside).unwrap();
+    wait_for(&index, &["z.rs"]);
+    fs::rename(&outside, at("c")).unwrap();
+    wait_for(&index, &["c/deep/f.rs", "c/deep/h.rs", "z.rs"]);
+    space.write("c/deep/i.rs", b"fn iota() {}\n");
+    wait_for(&index, &["c/deep/f.rs", "c/deep/h.rs", "c/deep/i.rs", "z.rs"]);
+}
+
 /// A cache inside the workspace must not index itself for ever.
 #[test]
 fn a_cache_inside_the_workspace_is_left_alone() {

@@ -3,10 +3,10 @@
 //! Refuses: to look inside; everything here would survive another store or another ranking.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod equivalence;
 mod eval;
 mod files;
 mod freshness;
+mod fuzz;
 mod history;
 mod keeping;
 mod live;

@@ -229,11 +229,7 @@ impl App {
         let search = tokio::task::spawn_blocking(move || {
             let workspace = app.inner.workspaces.open(&root, false)?;
             let mut request = Plan::new(&workspace.root, &options)?.request(&query);
-            for buffer in buffers {
-                if let Ok(path) = buffer.path.strip_prefix(&workspace.root) {
-                    request.overlay.set(&slashed(path), buffer.text);
-                }
-            }
+            request.overlay = workspace.overlay(&buffers);
             // Looked at before the search: what is complete then is complete in it.
             let notice = incomplete(&workspace.progress.borrow());
             let hits = workspace.index.searcher().search(&request).map_err(from_index)?;

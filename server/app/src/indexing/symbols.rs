@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use index::CancelFlag;
 
-use super::{from_index, slashed};
+use super::from_index;
 use crate::{App, AppError, Buffer, Result};
 
 /// Hits of the index that are looked at for one query.
@@ -98,11 +98,7 @@ impl App {
         let workspace = self.inner.workspaces.open(root, false)?;
         let mut request = index::SearchRequest::new(query, CANDIDATES_MAX);
         request.kind = index::SearchKind::Symbol;
-        for buffer in buffers {
-            if let Ok(path) = buffer.path.strip_prefix(&workspace.root) {
-                request.overlay.set(&slashed(path), buffer.text.as_str());
-            }
-        }
+        request.overlay = workspace.overlay(buffers);
         let hits = workspace.index.searcher().search(&request).map_err(from_index)?;
         let mut seen = HashSet::new();
         let files = hits.into_iter().map(|hit| hit.path).filter(|path| seen.insert(path.clone()));

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use index::{CancelFlag, Index, IndexDirs, IndexError, Limits};
+use index::{CancelFlag, Index, IndexDirs, IndexError, Limits, Overlay, OverlayMemory};
 use tokio::sync::watch;
 
-use super::{IndexProgress, existing_folder, from_index};
-use crate::{App, AppError, ErrorKind, Result};
+use super::{IndexProgress, existing_folder, from_index, slashed};
+use crate::{App, AppError, Buffer, ErrorKind, Result};
 
 /// Workspaces open at the same time.
 const WORKSPACES_MAX: usize = 32;
@@ -34,9 +34,21 @@ pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) index: Arc<Index>,
     pub(crate) progress: watch::Sender<Progress>,
+    /// Unsaved texts as they were searched last, whoever asked.
+    unsaved: OverlayMemory,
     cancel: CancelFlag,
     /// Held by sessions that work in it.
     users: Arc<()>,
+}
+
+impl Workspace {
+    /// An overlay of those buffers that lie in this workspace.
+    pub(crate) fn overlay(&self, buffers: &[Buffer]) -> Overlay {
+        self.unsaved.overlay(buffers.iter().filter_map(|buffer| {
+            let path = buffer.path.strip_prefix(&self.root).ok()?;
+            Some((slashed(path), buffer.text.as_str()))
+        }))
+    }
 }
 
 /// While held, its workspace stays open.
@@ -139,6 +151,7 @@ impl Workspaces {
             root: root.clone(),
             index: Arc::new(index),
             progress: watch::Sender::new(first),
+            unsaved: OverlayMemory::default(),
             cancel: CancelFlag::new(),
             users,
         });

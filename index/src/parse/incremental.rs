@@ -1,0 +1,437 @@
+//! A text that is being edited -> its chunks, from those of the version before: the tree is parsed again only where the
+//! text changed, and the queries run only there.
+//!
+//! Refuses: to differ from [`Cutter::cut`], but for one case: in a large text that does not parse, errors may be mended
+//! in another way than from scratch, so that chunks may end elsewhere until it parses again. What costs little (joining
+//! names, merging nodes into chunks, hashes) is done anew for the whole text, so that nothing has to be kept in step.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use tree_sitter::{InputEdit, Node, Point, Tree};
+
+use crate::files::lines::LineStarts;
+use crate::limits::FILE_BYTES_MAX;
+use crate::parse::cut::{Chunk, Cutter, code_chunks, cut_prose, mostly_broken, parse_deadline};
+use crate::parse::language::{Language, language_of};
+use crate::parse::symbols::{Captured, Doc, assemble, capture};
+use crate::parse::terms::Terms;
+
+/// Smaller texts are parsed anew: that takes a few milliseconds and is exact also where the text does not parse.
+const INCREMENTAL_BYTES_MIN: usize = 16 << 10;
+/// Siblings on each side of a change that are queried again: patterns of neighbours are no longer than this.
+const NEIGHBOURS: usize = 2;
+/// A node that holds a change is entered to query only a part of it when it is larger than this, in bytes.
+const WHOLE_BYTES_MAX: usize = 1 << 10;
+/// Texts are compared in blocks of this size, in bytes.
+const BLOCK_BYTES: usize = 1 << 10;
+/// Nodes inside each other that are entered so.
+const ENTER_DEPTH_MAX: usize = 8;
+/// Rounds in which a region may grow to whole nodes of both trees; after that everything is queried.
+const GROW_ROUNDS_MAX: usize = 16;
+
+/// One version of a text with its chunks.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    /// The text.
+    pub(crate) text: Arc<str>,
+    /// Its chunks; none when it is over the limit for files.
+    pub(crate) chunks: Vec<Chunk>,
+    /// The words of each chunk.
+    pub(crate) terms: Vec<Terms>,
+    syntax: Option<Syntax>,
+}
+
+/// What the next version is made from.
+struct Syntax {
+    tree: Tree,
+    captured: Captured,
+}
+
+impl std::fmt::Debug for Syntax {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Syntax").finish_non_exhaustive()
+    }
+}
+
+/// The bytes that differ between two versions: `start..old_end` became `start..new_end`.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    start: usize,
+    old_end: usize,
+    new_end: usize,
+}
+
+impl Parsed {
+    /// Cuts a text; `before` is an earlier version of the same file, if one is known.
+    pub(crate) fn new(path: &str, text: Arc<str>, before: Option<&Self>) -> Self {
+        if text.len() as u64 > FILE_BYTES_MAX {
+            return Self { text, chunks: Vec::new(), terms: Vec::new(), syntax: None };
+        }
+        let lines = LineStarts::of(&text);
+        let mut syntax = None;
+        let chunks = match language_of(path) {
+            // What holds other languages is cut anew.
+            Some(language) if language.queries().injections.is_some() => Cutter::default().cut(path, &text),
+            Some(language) => {
+                syntax = Syntax::new(language, &text, before);
+                syntax
+                    .as_ref()
+                    .and_then(|Syntax { tree, captured }| {
+                        let all = assemble(language.names_max, &text, captured);
+                        let sound = !all.is_empty() || !mostly_broken(tree, text.len());
+                        sound.then(|| code_chunks(path, &text, &lines, (tree, &[]), &all))
+                    })
+                    .unwrap_or_else(|| cut_prose(path, &text, &lines))
+            }
+            None => cut_prose(path, &text, &lines),
+        };
+        let terms = terms(path, &text, &chunks, before);
+        Self { text, chunks, terms, syntax }
+    }
+}
+
+/// The words of each chunk; those of a chunk that was there before are not counted again.
+fn terms(path: &str, text: &str, chunks: &[Chunk], before: Option<&Parsed>) -> Vec<Terms> {
+    let mut known: HashMap<[u8; 16], usize> = HashMap::new();
+    if let Some(before) = before {
+        known.extend(before.chunks.iter().enumerate().map(|(index, chunk)| (chunk.hash, index)));
+    }
+    let reuse = |chunk: &Chunk| {
+        let (before, index) = (before?, *known.get(&chunk.hash)?);
+        let old = &before.chunks[index];
+        // The hash covers the text and the header; the rest may differ in the same text, such as a chunk's names.
+        let same = old.names == chunk.names && old.context == chunk.context && old.doc == chunk.doc;
+        same.then(|| before.terms[index].clone())
+    };
+    chunks.iter().map(|chunk| reuse(chunk).unwrap_or_else(|| Terms::of(path, chunk, text))).collect()
+}
+
+impl Syntax {
+    /// Parses a text, from an earlier version where that is sound. `None` when it took too long.
+    fn new(language: &'static Language, text: &str, before: Option<&Parsed>) -> Option<Self> {
+        language.queries();
+        let mut cutter = Cutter::default();
+        let deadline = parse_deadline();
+        if let Some(before) = before
+            && let Some(known) = &before.syntax
+            && !known.captured.cut_short
+            && text.len() >= INCREMENTAL_BYTES_MIN
+        {
+            let change = Change::between(&before.text, text);
+            let mut edited = known.tree.clone();
+            edited.edit(&change.input_edit(&before.text, text));
+            let tree = cutter.parse_after(language, text, &edited, deadline)?;
+            if let Some(region) = region(&edited, &tree, change) {
+                let part = Some(region.clone());
+                let mut found = Captured::default();
+                capture(language, tree.root_node(), text, &mut cutter.cursor, deadline, part, &mut found);
+                if !found.cut_short {
+                    return Some(Self { tree, captured: merged(&known.captured, found, &region, change) });
+                }
+            }
+            let mut captured = Captured::default();
+            capture(language, tree.root_node(), text, &mut cutter.cursor, deadline, None, &mut captured);
+            captured.sort();
+            return Some(Self { tree, captured });
+        }
+        let tree = cutter.parse(language, text, deadline)?;
+        let mut captured = Captured::default();
+        capture(language, tree.root_node(), text, &mut cutter.cursor, deadline, None, &mut captured);
+        captured.sort();
+        Some(Self { tree, captured })
+    }
+}
+
+impl Change {
+    /// The smallest single change that makes one text of another.
+    fn between(old: &str, new: &str) -> Self {
+        // By blocks first: texts are long and edits short.
+        let blocks = old.as_bytes().chunks(BLOCK_BYTES).zip(new.as_bytes().chunks(BLOCK_BYTES));
+        let mut start = blocks.take_while(|(a, b)| a == b && a.len() == BLOCK_BYTES).count() * BLOCK_BYTES;
+        let rest = old.bytes().skip(start).zip(new.bytes().skip(start));
+        start += rest.take_while(|(a, b)| a == b).count();
+        while !(old.is_char_boundary(start) && new.is_char_boundary(start)) {
+            start -= 1;
+        }
+        let (old_rest, new_rest) = (&old.as_bytes()[start..], &new.as_bytes()[start..]);
+        let blocks = old_rest.rchunks(BLOCK_BYTES).zip(new_rest.rchunks(BLOCK_BYTES));
+        let mut same = blocks.take_while(|(a, b)| a == b && a.len() == BLOCK_BYTES).count() * BLOCK_BYTES;
+        let rest = old_rest.iter().rev().skip(same).zip(new_rest.iter().rev().skip(same));
+        same += rest.take_while(|(a, b)| a == b).count();
+        while !(old.is_char_boundary(old.len() - same) && new.is_char_boundary(new.len() - same)) {
+            same -= 1;
+        }
+        Self { start, old_end: old.len() - same, new_end: new.len() - same }
+    }
+
+    fn input_edit(self, old: &str, new: &str) -> InputEdit {
+        let start_position = advance(Point { row: 0, column: 0 }, &old.as_bytes()[..self.start]);
+        InputEdit {
+            start_byte: self.start,
+            old_end_byte: self.old_end,
+            new_end_byte: self.new_end,
+            start_position,
+            old_end_position: advance(start_position, &old.as_bytes()[self.start..self.old_end]),
+            new_end_position: advance(start_position, &new.as_bytes()[self.start..self.new_end]),
+        }
+    }
+
+    /// A byte behind the change in the old text, in the new text.
+    fn shifted(self, at: usize) -> usize {
+        at - self.old_end + self.new_end
+    }
+}
+
+/// The row and column, as the parser counts them, after some more bytes.
+fn advance(from: Point, bytes: &[u8]) -> Point {
+    // Counted in small sums, which the compiler turns into wide instructions.
+    let breaks = |block: &[u8]| block.iter().map(|&byte| u8::from(byte == b'\n')).sum::<u8>();
+    let rows: usize = bytes.chunks(usize::from(u8::MAX)).map(|block| usize::from(breaks(block))).sum();
+    let tail = bytes.iter().rev().take_while(|&&byte| byte != b'\n').count();
+    Point { row: from.row + rows, column: if rows == 0 { from.column + tail } else { tail } }
+}
+
+/// The bytes of the new text in which captures may differ: the change and all that is parsed in another way since,
+/// widened to whole nodes with their neighbours. `None` when that cannot be told.
+fn region(old: &Tree, new: &Tree, change: Change) -> Option<Range<usize>> {
+    let mut hull = change.start..change.new_end;
+    for range in old.changed_ranges(new) {
+        hull = hull.start.min(range.start_byte)..hull.end.max(range.end_byte);
+    }
+    let (mut old_node, mut new_node) = (old.root_node(), new.root_node());
+    for _ in 0..ENTER_DEPTH_MAX {
+        let (Some(a), Some(b)) = (holder(old_node, &hull), holder(new_node, &hull)) else { break };
+        // Only through nodes that are the same before and after.
+        if a.kind_id() != b.kind_id() || a.byte_range() != b.byte_range() {
+            break;
+        }
+        (old_node, new_node) = (a, b);
+    }
+    let (old, new) = (spans(old_node), spans(new_node));
+    let mut region = hull.clone();
+    for children in [&old, &new] {
+        let first = children.partition_point(|child| child.end < hull.start).saturating_sub(NEIGHBOURS);
+        let after = children.partition_point(|child| child.start <= hull.end).saturating_add(NEIGHBOURS);
+        if let (Some(first), Some(last)) =
+            (children.get(first), children.get(after.min(children.len()).max(1) - 1))
+        {
+            region = region.start.min(first.start)..region.end.max(last.end);
+        }
+    }
+    for _ in 0..GROW_ROUNDS_MAX {
+        let grown = [&old, &new]
+            .into_iter()
+            .flatten()
+            .filter(|child| !outside(child, &region))
+            .fold(region.clone(), |region, child| region.start.min(child.start)..region.end.max(child.end));
+        if grown == region {
+            return (!region.is_empty()).then_some(region);
+        }
+        region = grown;
+    }
+    None
+}
+
+/// The large child in whose inside a change lies.
+fn holder<'tree>(node: Node<'tree>, hull: &Range<usize>) -> Option<Node<'tree>> {
+    let mut cursor = node.walk();
+    cursor.goto_first_child_for_byte(hull.start)?;
+    let child = cursor.node();
+    let span = child.byte_range();
+    let holds = span.start < hull.start && hull.end < span.end && span.len() > WHOLE_BYTES_MAX;
+    (holds && !child.is_error()).then_some(child)
+}
+
+/// Where the children of a node lie, in order.
+fn spans(node: Node<'_>) -> Vec<Range<usize>> {
+    let mut cursor = node.walk();
+    node.children(&mut cursor).map(|child| child.byte_range()).collect()
+}
+
+fn outside(span: &Range<usize>, region: &Range<usize>) -> bool {
+    span.end <= region.start || span.start >= region.end
+}
+
+/// What was captured before outside of a region, moved to where it stands now, with what was captured in it.
+fn merged(before: &Captured, found: Captured, region: &Range<usize>, change: Change) -> Captured {
+    let old_region = region.start..region.end - change.new_end + change.old_end;
+    let moved = |span: &Range<usize>| {
+        if span.end <= old_region.start {
+            span.clone()
+        } else {
+            change.shifted(span.start)..change.shifted(span.end)
+        }
+    };
+    let leading = before.leading.iter().filter(|span| outside(span, &old_region)).map(moved);
+    let new_leading = found.leading.into_iter().filter(|span| !outside(span, region));
+    let docs = before.docs.iter().filter(|doc| outside(&doc.span, &old_region));
+    let docs = docs.map(|doc| Doc { span: moved(&doc.span), only_below: doc.only_below });
+    let new_docs = found.docs.into_iter().filter(|doc| !outside(&doc.span, region));
+    let definitions = before.definitions.iter().filter(|one| outside(&one.span, &old_region)).map(|one| {
+        if one.span.end <= old_region.start {
+            return one.clone();
+        }
+        let mut one = one.clone();
+        (one.span, one.name) = (moved(&one.span), moved(&one.name));
+        one.body_start = one.body_start.map(|at| change.shifted(at));
+        one.plain_start = change.shifted(one.plain_start);
+        one.owners.iter_mut().for_each(|owner| *owner = moved(owner));
+        one
+    });
+    let new = found.definitions.into_iter().filter(|one| !outside(&one.span, region));
+    let mut captured = Captured {
+        definitions: definitions.chain(new).collect(),
+        leading: leading.chain(new_leading).collect(),
+        docs: docs.chain(new_docs).collect(),
+        cut_short: false,
+    };
+    captured.sort();
+    captured
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an editing person may type or paste.
+    const PIECES: [&str; 24] = [
+        "x",
+        " ",
+        "\n",
+        "    ",
+        "(",
+        ")",
+        "{",
+        "}",
+        "\"",
+        "'''",
+        "\"\"\"",
+        "#",
+        "//",
+        "/*",
+        "*/",
+        "é🦀",
+        "\r\n",
+        ":",
+        "\n\ndef added(one, two):\n    \"\"\"Adds.\"\"\"\n    return one\n",
+        "\nclass Added:\n    field = 1\n\n    def method(self):\n        pass\n",
+        "\n/// Adds.\nfn added(one: u8) -> u8 {\n    one\n}\n",
+        "\nimpl Added {\n    pub fn method(&self) {}\n}\n",
+        "\n# comment\n",
+        "\n@decorated\n",
+    ];
+
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self, sides: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 % sides as u64) as usize
+        }
+
+        fn place(&mut self, text: &str) -> usize {
+            let mut at = self.roll(text.len() + 1);
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        }
+    }
+
+    /// One random edit.
+    fn edit(dice: &mut Dice, text: &mut String) {
+        let start = dice.place(text);
+        match dice.roll(10) {
+            0..=5 => text.insert_str(start, PIECES[dice.roll(PIECES.len())]),
+            6 | 7 => {
+                let length = dice.roll(12);
+                let mut end = (start + length).min(text.len());
+                while !text.is_char_boundary(end) {
+                    end += 1;
+                }
+                text.replace_range(start..end, "");
+            }
+            8 => {
+                // Whole lines, cut or moved elsewhere.
+                let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
+                let count = 1 + dice.roll(8);
+                let end = text[line..].match_indices('\n').nth(count).map_or(text.len(), |(at, _)| line + at + 1);
+                let lines: String = text.drain(line..end).collect();
+                if dice.roll(2) == 0 {
+                    let at = dice.place(text);
+                    let at = text[..at].rfind('\n').map_or(0, |at| at + 1);
+                    text.insert_str(at, &lines);
+                }
+            }
+            _ => {
+                let from = dice.place(text);
+                let part: String = text[from..].chars().take(dice.roll(200)).collect();
+                text.insert_str(start, &part);
+            }
+        }
+    }
+
+    /// Edits a text over and over; each version, cut from the one before, has the chunks of one cut from scratch.
+    fn check(seed: u64, path: &str, sample: &str, rounds: usize) {
+        let mut dice = Dice(seed);
+        let (mut text, mut parses) = (sample.to_owned(), sample.to_owned());
+        let mut cutter = Cutter::default();
+        let mut parsed = Parsed::new(path, sample.into(), None);
+        let mut sound = 0;
+        for round in 0..rounds {
+            edit(&mut dice, &mut text);
+            parsed = Parsed::new(path, text.as_str().into(), Some(&parsed));
+            let expected = cutter.cut(path, &text);
+            let broken = parsed.syntax.as_ref().is_some_and(|syntax| syntax.tree.root_node().has_error());
+            if broken && text.len() >= INCREMENTAL_BYTES_MIN {
+                let shown: String = parsed.chunks.iter().map(|chunk| &text[chunk.span.clone()]).collect();
+                let blank = |text: &str| text.split_whitespace().collect::<String>();
+                assert_eq!(
+                    blank(&shown),
+                    blank(&text),
+                    "every word is in one chunk; {path}, seed {seed}, {round}"
+                );
+            } else {
+                sound += 1;
+                assert_eq!(parsed.chunks, expected, "{path}, seed {seed}, round {round}");
+            }
+            let counted: Vec<Terms> = parsed.chunks.iter().map(|chunk| Terms::of(path, chunk, &text)).collect();
+            assert_eq!(parsed.terms, counted, "{path}, seed {seed}, round {round}");
+            // A text that does not parse is mended soon, as one that stays broken tells little.
+            if !broken && text.len() < 2 * sample.len() && dice.roll(2) == 0 {
+                parses.clone_from(&text);
+            } else if !broken || dice.roll(3) > 0 {
+                text.clone_from(&parses);
+            }
+        }
+        assert!(sound > rounds / 10, "{path}, seed {seed}: only {sound} texts parsed");
+    }
+
+    /// A text of at least `bytes`, made of copies.
+    fn long(sample: &str, bytes: usize) -> String {
+        sample.repeat(bytes.div_ceil(sample.len()))
+    }
+
+    #[test]
+    fn any_sequence_of_edits_equals_a_cut_from_scratch() {
+        let indented = |sample: &str| sample.replace('\n', "\n    ");
+        let python = include_str!("../../../queries/python/sample.py");
+        let rust = include_str!("../../../queries/rust/sample.rs");
+        let bytes = INCREMENTAL_BYTES_MIN * 5 / 4;
+        let nested = format!("class Outer:\n    {}\n\nafter = 1\n", indented(&long(python, bytes)));
+        let inner = format!("/// Outer.\nmod outer {{\n{}}}\n\nfn after() {{}}\n", indented(&long(rust, bytes)));
+        for seed in [0x9E37_79B9_7F4A_7C15, 42] {
+            check(seed, "short.py", python, 60);
+            check(seed, "long.py", &long(python, bytes), 60);
+            check(seed, "nested.py", &nested, 40);
+            check(seed, "long.rs", &long(rust, bytes), 60);
+            check(seed, "nested.rs", &inner, 40);
+            check(seed, "long.md", &long(include_str!("../../../queries/README.md"), bytes), 20);
+            check(seed, "long.txt", &long("Words, and\r\nmore of them.\n\n", bytes), 20);
+        }
+    }
+}

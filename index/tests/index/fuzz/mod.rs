@@ -1,0 +1,112 @@
+//! Random lives of a workspace, with an oracle for each: no hit ever shows what is not there, and in the end the index
+//! equals one made from nothing. The same code runs as a sample with the other tests and at full size by `make soak`,
+//! which sets the variables named below.
+//!
+//! Refuses: chance without a seed; a failure names the seed that repeats it.
+
+mod edits;
+mod events;
+mod world;
+
+use std::fs;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// How many runs, instead of a sample.
+const RUNS: [(&str, &str); 2] = [("edits", "FAMILIAR_SOAK_DESKS"), ("events", "FAMILIAR_SOAK_SEQUENCES")];
+/// Where the figures of a full run go.
+const RESULTS: &str = "FAMILIAR_SOAK_RESULTS";
+/// The first seed, to repeat a failure; with it, as many runs as the variables above say.
+const SEED: &str = "FAMILIAR_SOAK_SEED";
+const SEED_DEFAULT: u64 = 0x5EED;
+
+/// A small generator of numbers, so that a failure can be repeated by its seed.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    /// Seeds that lie close together give unlike numbers.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// A number below `sides`.
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % sides as u64) as usize
+    }
+
+    /// One of several.
+    pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.roll(all.len())]
+    }
+}
+
+/// Runs `one` for as many seeds as asked for, `sample` if nobody asked, on all cores. `one` gives back a few counts.
+fn run<const N: usize>(name: &str, sample: usize, counted: [&str; N], one: impl Fn(u64) -> [usize; N] + Sync) {
+    let number = |variable: &str| std::env::var(variable).ok().map(|text| text.parse().unwrap());
+    let variable = RUNS.iter().find(|(known, _)| *known == name).unwrap().1;
+    let asked: Option<usize> = number(variable);
+    let runs = asked.unwrap_or(sample);
+    let first = number(SEED).map_or(SEED_DEFAULT, |seed| seed as u64);
+    let (next, done, started) = (AtomicUsize::new(0), AtomicUsize::new(0), Instant::now());
+    let totals = Mutex::new([0; N]);
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let turn = next.fetch_add(1, Ordering::Relaxed);
+                    if turn >= runs {
+                        return;
+                    }
+                    let seed = first + turn as u64;
+                    let Ok(counts) = catch_unwind(AssertUnwindSafe(|| one(seed))) else {
+                        next.store(runs, Ordering::Relaxed);
+                        panic!("{name} failed with seed {seed}; repeat it with {SEED}={seed} {variable}=1");
+                    };
+                    totals.lock().unwrap().iter_mut().zip(counts).for_each(|(total, count)| *total += count);
+                    let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                    if asked.is_some() && done.is_multiple_of((runs / 200).max(1)) {
+                        let seconds = started.elapsed().as_secs();
+                        // Without a terminal nobody is told, which is no failure.
+                        let _ = writeln!(std::io::stderr(), "{name}: {done} of {runs}, {seconds} s");
+                    }
+                }
+            });
+        }
+    });
+    let totals = totals.into_inner().unwrap();
+    let figures: Vec<String> = counted.iter().zip(totals).map(|(what, count)| format!("{count} {what}")).collect();
+    if asked.is_some() {
+        record(name, first, &figures.join(", "), started.elapsed().as_secs_f64());
+    }
+}
+
+/// Adds a row to the file of results, and begins that file with the machine and the date.
+fn record(name: &str, seed: u64, figures: &str, seconds: f64) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let Ok(path) = std::env::var(RESULTS) else { return };
+    let _one = ONE_AT_A_TIME.lock().unwrap();
+    let mut page = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    if page.metadata().unwrap().len() == 0 {
+        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
+        let cpu = cpu.trim_start_matches([' ', '\t', ':']).to_owned();
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let date = std::process::Command::new("date").args(["-u", "+%Y-%m-%d"]).output().unwrap().stdout;
+        let date = String::from_utf8(date).unwrap();
+        writeln!(
+            page,
+            "# soak\n\n{}, {cores} cores of {cpu}. A run that finds anything wrong ends and writes nothing.\n\n\
+             | what | first seed | figures | wrong | seconds |\n|---|---|---|---|---|",
+            date.trim()
+        )
+        .unwrap();
+    }
+    writeln!(page, "| {name} | {seed} | {figures} | 0 | {seconds:.0} |").unwrap();
+}
