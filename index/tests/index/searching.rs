@@ -234,3 +234,12 @@ fn symbols_are_found_by_name_with_their_own_lines() {
         ("make_hash".to_owned(), 3, 4, "def make_hash():\n    pass".to_owned())
     );
 }
+
+#[test]
+fn questions_are_answered_before_anything_is_indexed() {
+    let space = space();
+    let index = space.open();
+    assert_eq!(index.status().files, 0);
+    let hits = index.searcher().search(&SearchRequest::new("how does login verify the session hash", 5)).unwrap();
+    assert!(hits.iter().any(|hit| hit.path.starts_with("auth/")), "{hits:?}");
+}
