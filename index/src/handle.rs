@@ -129,7 +129,8 @@ impl Index {
                 shared.touch([path]);
             }
         });
-        Searcher::new(self.shared.root.clone(), snapshot, generation, Some(report))
+        let complete = self.shared.status().state.is_about_complete();
+        Searcher::new(self.shared.root.clone(), snapshot, generation, complete, Some(report))
     }
 
     /// What the index holds and how complete it is.

@@ -79,7 +79,7 @@ pub(crate) const TOUCHED_MAX: usize = 4_096;
 /// How long saves are gathered before they are indexed, in milliseconds.
 pub(crate) const COALESCE_MS: u64 = 25;
 /// First interval after which a running build publishes what it has, in seconds; it doubles each time.
-pub(crate) const PUBLISH_SECONDS_FIRST: u64 = 5;
+pub(crate) const PUBLISH_SECONDS_FIRST: u64 = 1;
 /// Longest such interval, in seconds.
 pub(crate) const PUBLISH_SECONDS_MAX: u64 = 60;
 /// A file changed this shortly before it was read is hashed again at the next walk, in nanoseconds: its clock
@@ -118,6 +118,8 @@ pub(crate) const CANDIDATES_PER_HIT: usize = 8;
 pub(crate) const CANDIDATES_MIN: usize = 512;
 /// Unsaved texts remembered to cut their next version from; with more, only those of the last question are.
 pub(crate) const UNSAVED_KNOWN_MAX: usize = 256;
+/// Times one search puts its hits in order anew because some turned out to be stale.
+pub(crate) const RANKING_ROUNDS_MAX: usize = 8;
 /// Changed files one search cuts again; further ones are dropped until the index has caught up.
 pub(crate) const RECUT_FILES_MAX: usize = 16;
 

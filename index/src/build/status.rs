@@ -39,6 +39,17 @@ pub enum Watching {
     Polling,
 }
 
+impl State {
+    /// Whether nearly everything can be found in the index.
+    pub(crate) fn is_about_complete(self) -> bool {
+        match self {
+            Self::Empty | Self::Partial => false,
+            Self::Building { done, total } => done.saturating_mul(10) >= total.saturating_mul(9),
+            Self::Ready => true,
+        }
+    }
+}
+
 /// What an index holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Status {

@@ -16,6 +16,9 @@ pub(crate) const PROSE: u64 = 8;
 /// Lists of changes and versions, which name everything and explain nothing.
 pub(crate) const HISTORY: u64 = 16;
 
+/// Libraries that projects carry along under their own names.
+const BUNDLED: &[&str] = &["jquery", "bootstrap", "underscore", "lodash", "modernizr", "normalize", "polyfill"];
+
 /// The role of the file at a relative path.
 pub(crate) fn role_of(path: &str) -> u64 {
     let lower = path.to_lowercase();
@@ -27,6 +30,7 @@ pub(crate) fn role_of(path: &str) -> u64 {
             "test" | "tests" | "__tests__" | "spec" | "specs" | "testdata" | "fixtures" | "e2e" => TEST,
             "example" | "examples" | "sample" | "samples" | "demo" | "demos" | "benches" | "benchmarks" => EXAMPLE,
             "vendor" | "vendored" | "_vendor" | "third_party" | "thirdparty" | "3rdparty" | "extern" => VENDORED,
+            "doc" | "docs" | "documentation" | "man" | ".github" | "issue_template" => PROSE,
             "releases" | "changelog" | "changelogs" | "changes" => HISTORY,
             _ => 0,
         };
@@ -35,13 +39,28 @@ pub(crate) fn role_of(path: &str) -> u64 {
     if test_name || matches!(stem, "conftest" | "tests") || name.contains(".test.") || name.contains(".spec.") {
         role |= TEST;
     }
-    if name.contains(".min.") {
+    if stem.starts_with("example") {
+        role |= EXAMPLE;
+    }
+    if name.contains(".min.") || BUNDLED.iter().any(|library| stem.starts_with(library)) {
         role |= VENDORED;
     }
     if matches!(extension(name), "md" | "markdown" | "mdx" | "rst" | "txt" | "adoc" | "tex" | "org") {
         role |= PROSE;
     }
-    if matches!(stem, "changelog" | "changes" | "history" | "news" | "authors" | "contributors") {
+    if matches!(
+        stem,
+        "license"
+            | "licence"
+            | "copying"
+            | "notice"
+            | "changelog"
+            | "changes"
+            | "history"
+            | "news"
+            | "authors"
+            | "contributors"
+    ) {
         role |= HISTORY;
     }
     role
@@ -61,6 +80,9 @@ mod tests {
             ("examples/tests/a.rs", EXAMPLE | TEST),
             ("vendor/jquery.min.js", VENDORED),
             ("docs/intro.md", PROSE),
+            ("doc/conf.py", PROSE),
+            ("static/jquery-3.5.1.js", VENDORED),
+            ("LICENSE", HISTORY),
             ("CHANGELOG.md", PROSE | HISTORY),
             ("src/attestation.rs", 0),
         ] {

@@ -8,6 +8,7 @@ pub(crate) mod overlay;
 pub(crate) mod query;
 pub(crate) mod rank;
 pub(crate) mod related;
+pub(crate) mod report;
 pub(crate) mod score;
 pub(crate) mod searcher;
 pub(crate) mod snapshot;

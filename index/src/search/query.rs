@@ -8,11 +8,14 @@ use std::sync::LazyLock;
 use crate::files::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
 use crate::limits::{IDENTIFIERS_MAX, QUERY_BYTES_MAX, TERMS_MAX};
 use crate::parse::tokenize::{for_each_written, tokens};
+use crate::search::report::{is_report, without_form};
 
 /// Weight of a part of a compound identifier, relative to a word that stands alone.
 const PART_WEIGHT: f32 = 0.6;
 /// Weight of the first line of a long question, which usually is its title.
 const TITLE_WEIGHT: f32 = 2.0;
+/// Weight of two neighbouring words taken for one name, relative to a word that stands alone.
+const COMPOUND_WEIGHT: f32 = 0.2;
 
 /// The line that opens every Python traceback; its words say nothing.
 const TRACEBACK: &str = "Traceback (most recent call last)";
@@ -46,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) identifiers: Vec<String>,
     /// Ends of paths that the question spells out, with `/`.
     pub(crate) paths: Vec<String>,
+    /// The question is a report of some length, such as an issue, rather than a question about the code.
+    pub(crate) report: bool,
     /// Roles that the question asks for, so that they are not ranked lower.
     pub(crate) wanted_roles: u64,
 }
@@ -58,6 +63,9 @@ impl Plan {
             end -= 1;
         }
         let question = question[..end].trim();
+        let report = is_report(question);
+        let telling = if report { without_form(question) } else { question.to_owned() };
+        let question = telling.as_str();
         let mut terms = terms(question, true);
         if terms.is_empty() {
             terms = self::terms(question, false);
@@ -65,7 +73,8 @@ impl Plan {
         Self {
             identifiers: identifiers(question),
             paths: paths(question),
-            wanted_roles: wanted_roles(&terms),
+            wanted_roles: wanted_roles(&wishes(question, report)),
+            report,
             terms,
         }
     }
@@ -94,6 +103,11 @@ impl Plan {
     }
 }
 
+/// What is asked for by name: in a report only the title asks, the rest mentions.
+fn wishes(question: &str, report: bool) -> Vec<Term> {
+    terms(if report { question.lines().next().unwrap_or_default() } else { question }, true)
+}
+
 fn terms(question: &str, without_stops: bool) -> Vec<Term> {
     let mut order: Vec<Term> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
@@ -116,6 +130,9 @@ fn terms(question: &str, without_stops: bool) -> Vec<Term> {
             }
         });
     }
+    if without_stops {
+        add_compounds(question, &mut order, &mut known);
+    }
     for term in &mut order {
         // The tenth mention of a word says little more than the second.
         if term.weight > 1.0 {
@@ -123,6 +140,34 @@ fn terms(question: &str, without_stops: bool) -> Vec<Term> {
         }
     }
     order
+}
+
+/// Neighbouring words that code may write as one name: `status code` as `StatusCode`.
+fn add_compounds(question: &str, order: &mut Vec<Term>, known: &mut HashMap<String, usize>) {
+    let mut before: Option<String> = None;
+    let mut add = |name: String, order: &mut Vec<Term>| {
+        if !known.contains_key(&name) && order.len() < TERMS_MAX {
+            known.insert(name.clone(), order.len());
+            order.push(Term { token: name.clone(), word: name, weight: COMPOUND_WEIGHT });
+        }
+    };
+    for word in question.split_whitespace() {
+        let ends = word.ends_with([',', '.', ';', ':', ')', '?', '!']);
+        let plain = word.trim_matches(|letter: char| !letter.is_alphanumeric());
+        let usable = plain.len() > 1 && plain.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let plain = plain.to_lowercase();
+        if !usable || tokens(&plain).iter().all(|token| STOPS.contains(token)) {
+            before = None;
+            continue;
+        }
+        if let Some(before) = before.take() {
+            if let Some(one) = plain.strip_suffix('s').filter(|one| !one.ends_with(['s', 'u', 'i'])) {
+                add(format!("{before}{one}"), order);
+            }
+            add(format!("{before}{plain}"), order);
+        }
+        before = (!ends).then_some(plain);
+    }
 }
 
 /// Names in a question that are written as code is, with their last parts.
@@ -199,7 +244,12 @@ mod tests {
 
     #[test]
     fn questions_are_read() {
-        check("How does the session cache work?", "session cach", "How");
+        check("How does the session cache work?", "session cach sessioncache", "How");
+        check(
+            "HTTP status codes, error pages",
+            "http status cod error pag httpstatus statuscode statuscodes errorpage errorpages",
+            "HTTP",
+        );
         check(
             "User.get_session_auth_hash",
             "user getsessionauthhash get session auth hash",

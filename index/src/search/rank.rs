@@ -11,19 +11,29 @@ use crate::search::filter::Filter;
 use crate::search::query::Plan;
 use crate::search::score::{Corpus, Scores};
 
-/// Chosen on the development sets; see `tests/eval/results/`.
+/// How numbers become an order. Chosen on the development sets; see `tests/eval/results/`.
 struct Mix {
     /// Share of the whole file's score in that of its chunks.
     file: f32,
-    /// What a file name gains whose words the question names.
+    /// What a file gains whose name the question speaks of.
     stem: f32,
+    /// The same for its folder.
+    folder: f32,
+    /// How far a form of a word counts as the word, in names of files.
+    akin: f32,
+    /// What a path gains that the question spells out.
+    path: f32,
     /// What each further chunk of one file keeps of its score.
     decay: f32,
+    /// What prose keeps of its score when the question is a report of a fault, which lies in code.
+    prose_for_report: f32,
 }
 
-const MIX: Mix = Mix { file: 0.4, stem: 0.3, decay: 0.5 };
-/// A path that the question spells out is what it is about.
-const PATH_NAMED: f32 = 2.0;
+const MIX: Mix =
+    Mix { file: 0.35, stem: 0.35, folder: 0.15, akin: 0.7, path: 1.5, decay: 0.93, prose_for_report: 0.6 };
+
+/// What each role of a file that is not asked for leaves of its score.
+const ROLES: [(u64, f32); 5] = [(TEST, 0.45), (EXAMPLE, 0.6), (VENDORED, 0.4), (HISTORY, 0.4), (PROSE, 0.5)];
 
 /// One chunk in order.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,7 +47,7 @@ pub(crate) struct Ranked {
 /// How much the role of a file lowers its score.
 pub(crate) fn role_factor(role: u64, wanted: u64) -> f32 {
     let mut factor = 1.0;
-    for (bit, lower) in [(TEST, 0.45), (EXAMPLE, 0.6), (VENDORED, 0.4), (HISTORY, 0.4), (PROSE, 0.75)] {
+    for (bit, lower) in ROLES {
         if role & bit != 0 && wanted & bit == 0 {
             factor *= lower;
         }
@@ -60,7 +70,13 @@ pub(crate) fn rank(
         return Vec::new();
     }
     let share = MIX.file / best_file.max(f32::MIN_POSITIVE);
-    let roles: Vec<f32> = corpus.files().map(|(_, role)| role_factor(role, plan.wanted_roles)).collect();
+    let roles: Vec<f32> = corpus
+        .files()
+        .map(|(_, role)| {
+            let beside = plan.report && role & PROSE & !plan.wanted_roles != 0;
+            role_factor(role, plan.wanted_roles) * if beside { MIX.prose_for_report } else { 1.0 }
+        })
+        .collect();
     let mut found: Vec<(u32, Ranked)> = Vec::new();
     for ((chunk, &score), file) in (0..).zip(&scores.chunks).zip(corpus.chunk_files()) {
         if score > 0.0 {
@@ -91,8 +107,12 @@ fn weigh_paths(found: &mut Vec<(u32, Ranked)>, corpus: &Corpus<'_>, plan: &Plan,
         if let Some(factor) = factors.get_mut(&file)
             && filter.admits(path)
         {
-            let named = plan.paths.iter().any(|named| is_end_of(path, named) || is_end_of(named, path));
-            *factor = (1.0 + MIX.stem * stem_share(path, plan)) * if named { PATH_NAMED } else { 1.0 };
+            let named = plan
+                .paths
+                .iter()
+                .any(|named| is_end_of(path, named) || path.contains('/') && is_end_of(named, path));
+            let (stem, folder) = named_share(path, plan);
+            *factor = (1.0 + MIX.stem * stem + MIX.folder * folder) * if named { MIX.path } else { 1.0 };
         }
     }
     for (file, one) in found.iter_mut() {
@@ -101,18 +121,39 @@ fn weigh_paths(found: &mut Vec<(u32, Ranked)>, corpus: &Corpus<'_>, plan: &Plan,
     found.retain(|(_, one)| one.score > 0.0);
 }
 
-/// The share of a file name's words that the question names.
-fn stem_share(path: &str, plan: &Plan) -> f32 {
-    let name = path.rsplit('/').next().unwrap_or(path);
+/// File names that say nothing of their own; the folder's name stands for them.
+const FOLDER_FILES: &[&str] = &["mod", "index", "__init__", "lib", "main", "init"];
+
+/// How far the question names the words of a file's name, and of its folder's, each from 0 to 1.
+fn named_share(path: &str, plan: &Plan) -> (f32, f32) {
+    let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
     let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or(name);
+    let folder = folders.rsplit('/').next().unwrap_or("");
+    if FOLDER_FILES.contains(&stem) && !folder.is_empty() {
+        return (share(folder, plan), 0.0);
+    }
+    (share(stem, plan), share(folder, plan))
+}
+
+fn share(name: &str, plan: &Plan) -> f32 {
     let (mut named, mut all) = (0.0, 0.0);
-    for word in tokens(stem) {
+    let parts = tokens(name);
+    let parts = if parts.len() > 1 { &parts[1..] } else { &parts[..] };
+    for part in parts {
         all += 1.0;
-        if plan.term(&word).is_some() {
+        if plan.term(part).is_some() {
             named += 1.0;
+        } else if plan.terms.iter().any(|term| akin(&term.token, part)) {
+            named += MIX.akin;
         }
     }
     if all > 0.0 { named / all } else { 0.0 }
+}
+
+/// Whether two words are forms of one, as far as a long common beginning can tell: `format` and `formatter`.
+fn akin(one: &str, other: &str) -> bool {
+    let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+    same >= 4 && same * 3 >= one.len().max(other.len()) * 2
 }
 
 /// Whether a path is `end`, or ends in it at the start of a name.

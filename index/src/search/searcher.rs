@@ -12,7 +12,7 @@ use tantivy::TantivyDocument;
 use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
 use crate::handle::{canonical, folder_of};
-use crate::limits::{HITS_MAX, IndexDirs};
+use crate::limits::{HITS_MAX, IndexDirs, RANKING_ROUNDS_MAX};
 use crate::search::filter::Filter;
 use crate::search::live::{LiveBudget, live_search};
 use crate::search::live_files::{Differing, LiveFiles};
@@ -115,6 +115,8 @@ pub struct Searcher {
     pub(crate) root: PathBuf,
     pub(crate) snapshot: Arc<Snapshot>,
     generation: u64,
+    /// Whether the index holds about everything; until then the live files are looked through as well.
+    complete: bool,
     pub(crate) report_stale: Option<ReportStale>,
 }
 
@@ -123,9 +125,10 @@ impl Searcher {
         root: PathBuf,
         snapshot: Arc<Snapshot>,
         generation: u64,
+        complete: bool,
         report_stale: Option<ReportStale>,
     ) -> Self {
-        Self { root, snapshot, generation, report_stale }
+        Self { root, snapshot, generation, complete, report_stale }
     }
 
     /// Opens the index of a workspace for reading only, also while another process owns it.
@@ -140,7 +143,7 @@ impl Searcher {
         let generation = payload.and_then(|payload| payload.parse().ok()).unwrap_or(0);
         let reader: tantivy::IndexReader =
             text.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into().doing(doing)?;
-        Ok(Self::new(root, Arc::new(Snapshot::new(reader.searcher(), None)), generation, None))
+        Ok(Self::new(root, Arc::new(Snapshot::new(reader.searcher(), None)), generation, true, None))
     }
 
     /// The generation of the index that this snapshot shows.
@@ -161,6 +164,16 @@ impl Searcher {
             SearchKind::Symbol => return self.symbols(request),
             SearchKind::Auto => {}
         }
+        let indexed = self.indexed(request)?;
+        if self.complete {
+            return Ok(indexed);
+        }
+        let live = live_search(&self.root, request, &LiveBudget::default())?.hits;
+        Ok(alternate(indexed, live, request.limit.min(HITS_MAX)))
+    }
+
+    /// Answers from the index alone.
+    fn indexed(&self, request: &SearchRequest) -> Result<Vec<Hit>, IndexError> {
         let limit = request.limit.min(HITS_MAX);
         let mut plan = Plan::of(&request.query);
         if limit == 0 || plan.terms.is_empty() && plan.identifiers.is_empty() {
@@ -171,7 +184,9 @@ impl Searcher {
         let mut differing = Differing::default();
         let mut gate = Gate::new(&self.root);
         let open = request.overlay.cut().filter(|file| gate.admits(file.path)).collect::<Vec<_>>();
+        let mut rounds_left = RANKING_ROUNDS_MAX;
         loop {
+            rounds_left -= 1;
             let changed: Vec<Changed<'_>> = open.iter().copied().chain(differing.changed()).collect();
             let corpus = Corpus::new(&self.snapshot, &changed, differing.gone())?;
             let ranked = rank(&corpus, &corpus.score(&plan)?, &plan, &request.filter, limit);
@@ -185,7 +200,8 @@ impl Searcher {
                 }
             }
             // What is stale is cut again and competes as it is now, so the order may be another one.
-            if stale.is_empty() || !differing.take_up(&self.root, stale, self.report_stale.as_ref()) {
+            let settled = stale.is_empty() || !differing.take_up(&self.root, stale, self.report_stale.as_ref());
+            if settled || rounds_left == 0 {
                 return Ok(hits);
             }
         }
@@ -254,6 +270,28 @@ enum Found {
     /// A file that is not what was indexed.
     Stale(String),
     Nothing,
+}
+
+/// One of each by turns, the better known first; no place twice.
+fn alternate(indexed: Vec<Hit>, live: Vec<Hit>, limit: usize) -> Vec<Hit> {
+    let mut both = Vec::with_capacity(limit);
+    let (mut indexed, mut live) = (indexed.into_iter(), live.into_iter());
+    loop {
+        let pair = [indexed.next(), live.next()];
+        if pair.iter().all(Option::is_none) {
+            break;
+        }
+        for hit in pair.into_iter().flatten() {
+            let overlaps = |known: &Hit| {
+                known.path == hit.path && known.start_line <= hit.end_line && hit.start_line <= known.end_line
+            };
+            if !both.iter().any(overlaps) {
+                both.push(hit);
+            }
+        }
+    }
+    both.truncate(limit);
+    both
 }
 
 fn hit(candidate: Candidate, plan: &Plan) -> Hit {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use index::{Filter, IndexDirs, IndexError, Searcher};
+use index::{Filter, IndexDirs, IndexError, LiveBudget, Searcher};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -311,8 +311,13 @@ pub fn search_read_only(home: &Home, root: &Path, query: &str, options: &SearchO
     let searcher = match Searcher::open(&root, &IndexDirs { cache: home.cache.clone() }) {
         Ok(searcher) => searcher,
         Err(IndexError::Storage { .. }) => {
-            let notice = "Another process is only beginning to build the index: nothing can be found yet.";
-            return Ok(SearchResult { hits: Vec::new(), notice: Some(notice.into()) });
+            let live =
+                index::live_search(&root, &plan.request(query), &LiveBudget::default()).map_err(from_index)?;
+            let notice = "Another process is only beginning to build the index: these are matches in the files.";
+            return Ok(SearchResult {
+                hits: live.hits.into_iter().map(hit).collect(),
+                notice: Some(notice.into()),
+            });
         }
         Err(error) => return Err(from_index(error)),
     };
