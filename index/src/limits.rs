@@ -34,6 +34,8 @@ pub(crate) const NOTES_MAX: usize = 20;
 
 /// Time one file may take to parse, in milliseconds; after it the file is cut into windows.
 pub(crate) const PARSE_MS_MAX: u64 = 2_000;
+/// Cells of one notebook that are looked at.
+pub(crate) const CELLS_MAX: usize = 4_096;
 /// Pieces of other languages that are parsed in one file.
 pub(crate) const INJECTIONS_MAX: usize = 64;
 /// Definitions read from one file.

@@ -1,5 +1,6 @@
 ; What a Haskell file defines. See ../README.md for the capture names.
 
+(header module: (module) @name) @definition.module
 (data_type name: (_) @name) @definition.data
 (newtype name: (_) @name) @definition.newtype
 (type_synonym name: (_) @name) @definition.type

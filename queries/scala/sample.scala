@@ -66,3 +66,11 @@ given basketOrder: Ordering[Basket[_]] with
 
 @main def run(args: String*): Unit =
   println(args.mkString)
+
+/** Nothing is left.
+  */
+def none =
+  false
+
+// The last one.
+def last = true

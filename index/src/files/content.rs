@@ -188,7 +188,12 @@ fn decode_wide(bytes: &[u8]) -> Option<String> {
 
 /// Minified or generated, as far as the text itself shows.
 fn machine_made(path: &str, text: &str) -> Option<SkipReason> {
-    let prose = PROSE_EXTENSIONS.contains(&extension(&path.to_lowercase()));
+    let extension = extension(path).to_lowercase();
+    if extension == "ipynb" {
+        // Pictures in its outputs are long lines of data; only its cells are indexed.
+        return None;
+    }
+    let prose = PROSE_EXTENSIONS.contains(&extension.as_str());
     let mut lines = 0usize;
     let mut longest = 0usize;
     for line in text.split(['\n', '\r']) {

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use tree_sitter::{ParseOptions, ParseState, Parser, QueryCursor, Tree};
 
 use crate::files::lines::LineStarts;
-use crate::limits::{CHUNK_NAMES_MAX, PARSE_MS_MAX};
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_NAMES_MAX, PARSE_MS_MAX};
 use crate::parse::inject::{Injected, injected};
-use crate::parse::language::{Language, language_in};
+use crate::parse::language::{Language, is_notebook, language_in};
+use crate::parse::notebook::{self, CellPart};
 use crate::parse::prose;
 use crate::parse::split::split;
 use crate::parse::symbols::{Definition, definitions, one_line};
@@ -36,6 +37,20 @@ pub(crate) struct Name {
     /// Lines of the definition after its first; some may lie in later chunks.
     #[serde(rename = "m", default)]
     pub(crate) more_lines: u32,
+}
+
+impl Name {
+    /// The name of a definition in a chunk whose first line is `chunk_line`.
+    fn of(item: &Definition, chunk_line: u32, lines: &LineStarts) -> Self {
+        let first = lines.line_at(item.span.start);
+        Self {
+            name: item.name.clone(),
+            qualified: item.qualified.clone(),
+            kind: item.kind.to_owned(),
+            line: first.saturating_sub(chunk_line),
+            more_lines: lines.line_at(item.span.end.saturating_sub(1)).saturating_sub(first),
+        }
+    }
 }
 
 /// A piece of a file, with everything that search knows about it.
@@ -77,6 +92,9 @@ impl Cutter {
     /// The chunks of one text. Never fails: what cannot be parsed in time becomes windows.
     pub(crate) fn cut(&mut self, path: &str, text: &str) -> Vec<Chunk> {
         let lines = LineStarts::of(text);
+        if let Some(cells) = is_notebook(path).then(|| notebook::parts(self, text, parse_deadline())).flatten() {
+            return cells.into_iter().flat_map(|part| cell_chunks(path, text, &lines, part)).collect();
+        }
         let chunks = language_in(path, text).and_then(|language| self.cut_code(language, path, text, &lines));
         chunks.unwrap_or_else(|| cut_prose(path, text, &lines))
     }
@@ -191,17 +209,7 @@ fn code_chunk(
         doc.push('\n');
     }
     let (start_line, end_line) = (lines.line_at(span.start), lines.line_at(span.end - 1));
-    let names = names.iter().take(CHUNK_NAMES_MAX).map(|item| {
-        let first = lines.line_at(item.span.start);
-        Name {
-            name: item.name.clone(),
-            qualified: item.qualified.clone(),
-            kind: item.kind.to_owned(),
-            line: first.saturating_sub(start_line),
-            more_lines: lines.line_at(item.span.end.saturating_sub(1)).saturating_sub(first),
-        }
-    });
-    let names = names.collect();
+    let names = names.into_iter().take(CHUNK_NAMES_MAX).map(|item| Name::of(item, start_line, lines)).collect();
     let subject = subject.map(|index| &all[index]);
     let context = subject.map(|item| context(all, item)).unwrap_or_default();
     let first_doc = subject.and_then(|item| item.doc.lines().next()).unwrap_or_default().to_owned();
@@ -262,6 +270,35 @@ fn cut_prose(path: &str, text: &str, lines: &LineStarts) -> Vec<Chunk> {
     prose::pieces(path, text).into_iter().filter_map(chunk).collect()
 }
 
+/// The chunks of a part of a notebook's cell; a string that is larger than a chunk gives several.
+fn cell_chunks(path: &str, text: &str, lines: &LineStarts, part: CellPart) -> Vec<Chunk> {
+    let CellPart { span, heading, definitions, code } = part;
+    let spans = if span.len() > CHUNK_BYTES_MAX { prose::windows(text, span) } else { vec![span] };
+    let subject = definitions.iter().find(|item| !item.container);
+    let mut context = heading.clone().unwrap_or_default();
+    if let Some(item) = subject {
+        context.push_str(if context.is_empty() { "" } else { " > " });
+        context.push_str(&item.signature);
+    }
+    let kind = subject.map_or(if code { "cell" } else { "section" }, |item| item.kind);
+    let mut chunks = Vec::new();
+    for span in spans.into_iter().filter_map(|span| trim(text, span)) {
+        let first = chunks.is_empty();
+        let names = definitions.iter().filter(|item| first && !item.container).take(CHUNK_NAMES_MAX);
+        let docs = definitions.iter().filter(|item| first && !item.doc.is_empty());
+        let doc: Vec<&str> = docs.map(|item| item.doc.as_str()).collect();
+        let hash = chunk_hash(&header(path, &context, ""), &text[span.clone()]);
+        let (start_line, end_line) = (lines.line_at(span.start), lines.line_at(span.end - 1));
+        // Places in the code of a cell are none in the file, which holds it as JSON strings.
+        let more_lines = end_line - start_line;
+        let names = names.map(|item| Name { line: 0, more_lines, ..Name::of(item, start_line, lines) }).collect();
+        let symbol = subject.map(|item| item.qualified.clone()).or_else(|| heading.clone());
+        let (context, doc, kind) = (context.clone(), doc.join("\n"), kind.to_owned());
+        chunks.push(Chunk { span, start_line, end_line, symbol, kind, names, context, doc, hash });
+    }
+    chunks
+}
+
 /// The header of a chunk: path > enclosing symbols > signature > first line of documentation.
 fn header(path: &str, context: &str, first_doc: &str) -> String {
     let mut header = path.to_owned();
@@ -297,4 +334,53 @@ fn trim(text: &str, span: Range<usize>) -> Option<Range<usize>> {
     // Indentation of the first line belongs to the chunk.
     let start = text[span.start..first].rfind(['\n', '\r']).map_or(span.start, |at| span.start + at + 1);
     Some(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every sample, torn at many places: chunks stay in order, within their sizes, and on whole lines of the text.
+    #[test]
+    fn torn_samples_still_tile() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries");
+        let mut cutter = Cutter::default();
+        let mut seen = 0;
+        for folder in
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+        {
+            for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                let name = file.file_name().unwrap().to_str().unwrap();
+                if !name.starts_with("sample.") {
+                    continue;
+                }
+                seen += 1;
+                let whole = std::fs::read_to_string(&file).unwrap();
+                for at in (0..whole.len()).step_by(331).filter(|&at| whole.is_char_boundary(at)) {
+                    let torn = format!("{}{}", &whole[at..], &whole[..at]);
+                    check_tiles(&mut cutter, name, &torn);
+                    check_tiles(&mut cutter, name, &whole[at..]);
+                }
+            }
+        }
+        assert!(seen > 10);
+    }
+
+    fn check_tiles(cutter: &mut Cutter, name: &str, text: &str) {
+        let chunks = cutter.cut(name, text);
+        let mut end = 0;
+        for chunk in &chunks {
+            assert!(chunk.span.start >= end && !chunk.span.is_empty(), "{name}: {:?} after {end}", chunk.span);
+            assert!(
+                text[end..chunk.span.start].trim().is_empty(),
+                "{name}: lost {:?}",
+                &text[end..chunk.span.start]
+            );
+            assert!(chunk.span.len() <= 2 * CHUNK_BYTES_MAX, "{name}: {} bytes", chunk.span.len());
+            let breaks = text[..chunk.span.start].matches('\n').count();
+            assert_eq!(chunk.start_line as usize, breaks + 1, "{name}: lines");
+            end = chunk.span.end;
+        }
+        assert!(text[end..].trim().is_empty(), "{name}: lost the end");
+    }
 }

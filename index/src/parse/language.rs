@@ -155,9 +155,11 @@ static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
         #[cfg(feature = "languages-data")]
         language!("json", &["json", "jsonc", "webmanifest"], ".", tree_sitter_json::LANGUAGE).few(),
         #[cfg(feature = "languages-data")]
-        language!("toml", &["toml"], ".", tree_sitter_toml_ng::LANGUAGE).few(),
+        language!("sql", &["sql", "ddl", "dml"], ".", arborium_sql::language()),
         #[cfg(feature = "languages-data")]
-        language!("yaml", &["yaml", "yml"], ".", tree_sitter_yaml::LANGUAGE).few(),
+        language!("toml", &["toml"], ".", tree_sitter_toml_ng::LANGUAGE).few(),
+        // YAML stays text: the scanner of its grammar writes past its buffer, or aborts, where a text nests deeper than
+        // 253 levels.
         #[cfg(feature = "languages-dotnet")]
         language!("csharp", &["cs", "csx"], ".", tree_sitter_c_sharp::LANGUAGE).deep(10),
         #[cfg(feature = "languages-scripting")]
@@ -236,6 +238,7 @@ pub(crate) fn recipe_of(path: &str) -> i64 {
     static TEXT: OnceLock<i64> = OnceLock::new();
     static SCRIPT: OnceLock<i64> = OnceLock::new();
     static HEADER: OnceLock<i64> = OnceLock::new();
+    static NOTEBOOK: OnceLock<i64> = OnceLock::new();
     match language_of(path) {
         // Where the text decides as well, every language counts that it may decide for.
         Some(language) if language.name == "c" && is_header(path) => {
@@ -245,6 +248,8 @@ pub(crate) fn recipe_of(path: &str) -> i64 {
         None if extension(path).is_empty() => {
             *SCRIPT.get_or_init(|| recipe_of_all(|one| !one.interpreters.is_empty()))
         }
+        // A notebook says itself what its cells are written in.
+        None if is_notebook(path) => *NOTEBOOK.get_or_init(|| recipe_of_all(|_| true)),
         None => *TEXT.get_or_init(|| recipe(&[b"text"])),
     }
 }
@@ -370,6 +375,11 @@ fn recipe(parts: &[&[u8]]) -> i64 {
 fn lower(name: &str) -> Option<String> {
     const KNOWN_BYTES_MAX: usize = 32;
     (name.len() <= KNOWN_BYTES_MAX).then(|| name.to_lowercase())
+}
+
+/// Whether the file at `path` is a Jupyter notebook.
+pub(crate) fn is_notebook(path: &str) -> bool {
+    extension(path).eq_ignore_ascii_case("ipynb")
 }
 
 fn is_header(path: &str) -> bool {

@@ -3,6 +3,7 @@
 pub(crate) mod cut;
 pub(crate) mod inject;
 pub(crate) mod language;
+pub(crate) mod notebook;
 pub(crate) mod outline;
 pub(crate) mod prose;
 pub(crate) mod split;

@@ -14,6 +14,9 @@ use crate::parse::language::{Compiled, Language, language_in, language_of};
 /// Errors, references and imports reported of one text.
 const ITEMS_MAX: usize = 20_000;
 
+/// The kind of what a query marks as no use of a name although another pattern takes it for one.
+const NO_USE: &str = "none";
+
 /// A definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Symbol {
@@ -130,8 +133,9 @@ fn mentions<'t>(
         mentions_of_tree(query, root, text, &mut found);
     }
     // One use of a name is of one kind: the first by alphabet is also the most telling.
-    found.sort_by_key(|(name, kind)| (name.start, name.end, *kind));
+    found.sort_by_key(|(name, kind)| (name.start, name.end, *kind != NO_USE, *kind));
     found.dedup_by(|later, first| later.0 == first.0);
+    found.retain(|(_, kind)| *kind != NO_USE);
     let mention = |(name, kind): (Range<usize>, &'static str)| Mention {
         line: lines.line_at(name.start),
         name: text[name].to_owned(),

@@ -22,10 +22,21 @@ pub(crate) fn split(
     text: &str,
     definitions: &[Definition],
 ) -> Vec<Range<usize>> {
-    let mut opening: Vec<usize> = definitions.iter().filter(|d| d.opens_chunk()).map(|d| d.outer_start).collect();
-    opening.sort_unstable();
+    let opening = definitions
+        .iter()
+        .filter(|d| d.opens_chunk())
+        .map(|d| Opening { start: d.outer_start, large: d.span.end - d.outer_start > CHUNK_BYTES_MAX });
+    let mut opening: Vec<Opening> = opening.collect();
+    opening.sort_unstable_by_key(|opening| opening.start);
     let starts: Vec<usize> = definitions.iter().filter(|d| d.opens_chunk()).map(|d| d.span.start).collect();
     merge(text, &atoms(tree, injected, text, &starts), &opening)
+}
+
+/// Where a definition begins that opens a chunk.
+struct Opening {
+    start: usize,
+    /// It does not fit one chunk: its head has to stay with the beginning of its body.
+    large: bool,
 }
 
 /// The smallest nodes worth keeping whole, in order. `starts` are the starts of definitions that open chunks; pieces
@@ -62,12 +73,17 @@ fn stays_whole(node: Node<'_>, starts: &[usize]) -> bool {
         return true;
     }
     let first = starts.partition_point(|&start| start < span.start);
+    // The body of a definition that is too large follows its head in pieces.
+    let definition = starts.get(first) == Some(&span.start);
     let inside = starts[first..].iter().take_while(|&&start| start < span.end).take(2).count();
-    span.len() <= CHUNK_BYTES_MAX && inside < 2
+    definition && span.len() <= CHUNK_BYTES_MAX && inside < 2
 }
 
 /// Joins neighbours up to the target size; a definition opens a new chunk once the one before it is large enough.
-fn merge(text: &str, atoms: &[Range<usize>], opening: &[usize]) -> Vec<Range<usize>> {
+fn merge(text: &str, atoms: &[Range<usize>], opening: &[Opening]) -> Vec<Range<usize>> {
+    let opened = |start: usize| {
+        opening.binary_search_by_key(&start, |opening| opening.start).ok().map(|index| &opening[index])
+    };
     let mut chunks: Vec<Range<usize>> = Vec::new();
     let mut current: Option<Range<usize>> = None;
     for atom in atoms {
@@ -76,12 +92,19 @@ fn merge(text: &str, atoms: &[Range<usize>], opening: &[usize]) -> Vec<Range<usi
             continue;
         };
         let joined = atom.end - chunk.start;
-        let opens = opening.binary_search(&atom.start).is_ok();
+        let opens = opened(atom.start);
         let small = chunk.len() < CHUNK_BYTES_MIN;
-        let join = if opens { small && joined <= CHUNK_BYTES_TARGET } else { joined <= CHUNK_BYTES_TARGET };
+        let join = match opens {
+            Some(opening) => {
+                let small = if opening.large { chunk.len() < REMNANT_BYTES_MAX } else { small };
+                small && joined <= CHUNK_BYTES_TARGET
+            }
+            None => joined <= CHUNK_BYTES_TARGET,
+        };
         let join = join || (joined <= CHUNK_BYTES_MAX && closes(&text[atom.clone()]));
         // A signature or a short lead-in stays with the statement or definition that follows.
-        if join || (small && joined <= CHUNK_BYTES_MAX) {
+        let lead_in = small && !opens.is_some_and(|opening| opening.large);
+        if join || (lead_in && joined <= CHUNK_BYTES_MAX) {
             chunk.end = chunk.end.max(atom.end);
         } else {
             chunks.push(chunk.clone());
@@ -89,7 +112,7 @@ fn merge(text: &str, atoms: &[Range<usize>], opening: &[usize]) -> Vec<Range<usi
         }
     }
     if let Some(last) = current {
-        let remnant = last.len() < REMNANT_BYTES_MAX && opening.binary_search(&last.start).is_err();
+        let remnant = last.len() < REMNANT_BYTES_MAX && opened(last.start).is_none();
         match chunks.last_mut() {
             Some(before) if remnant && last.end - before.start <= CHUNK_BYTES_MAX => before.end = last.end,
             _ => chunks.push(last),
@@ -124,5 +147,25 @@ fn snap(text: &str, chunks: &mut [Range<usize>]) {
     }
     if let Some(first) = chunks.first_mut() {
         first.start = 0;
+    }
+}
+
+#[cfg(all(test, feature = "languages-web"))]
+mod tests {
+    use crate::limits::CHUNK_BYTES_MAX;
+    use crate::parse::cut::Cutter;
+
+    #[test]
+    fn the_head_of_a_large_function_stays_with_its_body() {
+        let parameters = "argument, ".repeat(30);
+        let body = "  statement(argument)\n".repeat(107);
+        assert!(body.len() < CHUNK_BYTES_MAX && body.len() + parameters.len() > CHUNK_BYTES_MAX);
+        let text =
+            format!("function small() {{\n  return 1\n}}\n\nfunction large(\n  {parameters}\n) {{\n{body}}}\n");
+        let chunks = Cutter::default().cut("a.js", &text);
+        let large = chunks.iter().find(|chunk| chunk.names.iter().any(|name| name.name == "large")).unwrap();
+        assert!(text[large.span.clone()].contains("statement"), "{chunks:#?}");
+        assert!(chunks.iter().all(|chunk| chunk.span.len() <= CHUNK_BYTES_MAX));
+        assert!(chunks.iter().skip(1).all(|chunk| chunk.symbol.as_deref() == Some("large")), "{chunks:#?}");
     }
 }

@@ -328,7 +328,11 @@ fn signature(text: &str, leading: &[Range<usize>], found: &Found) -> String {
         (Some(body), Some(comment)) => body.min(comment.start),
         (body, _) => body.unwrap_or(found.span.end),
     };
-    let start = if end - found.span.start > HEADER_PART_BYTES_MAX { found.plain_start } else { found.span.start };
+    let start = if end.saturating_sub(found.span.start) > HEADER_PART_BYTES_MAX {
+        found.plain_start
+    } else {
+        found.span.start
+    };
     let line = one_line(text.get(start..end).unwrap_or_default());
     line.trim_end_matches(" =").to_owned()
 }

@@ -28,7 +28,8 @@ pub(crate) fn says_full(error: &(dyn Error + 'static)) -> bool {
 /// The libraries below keep their `io::Error` in a field instead of naming it as the cause.
 fn is_full(error: &(dyn Error + 'static)) -> bool {
     if let Some(error) = error.downcast_ref::<io::Error>() {
-        return is_full_kind(error.kind());
+        // An error wrapped in another is not named as its cause either, only what caused it is.
+        return is_full_kind(error.kind()) || error.get_ref().is_some_and(|inner| says_full(inner));
     }
     if let Some(error) = error.downcast_ref::<Arc<io::Error>>() {
         return is_full_kind(error.kind());

@@ -8,6 +8,7 @@ mod eval;
 mod files;
 mod freshness;
 mod history;
+mod keeping;
 mod live;
 mod queries;
 mod recovery;

@@ -75,8 +75,8 @@ fn samples_give_what_is_expected() {
     #[cfg(feature = "languages-data")]
     {
         check("json", "sample.json");
+        check("sql", "sample.sql");
         check("toml", "sample.toml");
-        check("yaml", "sample.yaml");
     }
     #[cfg(feature = "languages-dotnet")]
     check("csharp", "sample.cs");
@@ -105,6 +105,19 @@ fn every_language_folder_has_a_sample_and_is_registered() {
             assert!(names.iter().any(|name| name == file), "{} lacks {file}", path.display());
         }
     }
+}
+
+#[cfg(feature = "languages-data")]
+#[test]
+fn a_large_file_of_data_gives_few_names_and_the_largest_first() {
+    let mut text = String::from("{\n");
+    for key in 0..10_000 {
+        writeln!(text, "  \"key{key}\": {key},").unwrap();
+    }
+    text.push_str("  \"section\": {\n    \"inside\": [1, 2, 3]\n  }\n}\n");
+    let symbols = outline("a.json", &text).unwrap().symbols;
+    assert!(symbols.len() <= 200, "{}", symbols.len());
+    assert_eq!(symbols.last().map(|symbol| symbol.qualified.as_str()), Some("section.inside"));
 }
 
 #[cfg(feature = "languages-web")]

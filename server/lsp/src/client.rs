@@ -35,6 +35,8 @@ pub(crate) struct Client {
     pub(crate) applies_edits: bool,
     /// Whether it takes code actions with a kind, or only bare commands.
     pub(crate) takes_code_actions: bool,
+    /// Whether it takes the symbols of a document as a tree, or only as a list.
+    pub(crate) takes_symbol_trees: bool,
 }
 
 impl Client {
@@ -43,6 +45,8 @@ impl Client {
         let capabilities = &params.capabilities;
         let window = capabilities.window.as_ref();
         let workspace = capabilities.workspace.as_ref();
+        let document = capabilities.text_document.as_ref();
+        let symbols = document.and_then(|document| document.document_symbol.as_ref());
         let code_action = capabilities.text_document.as_ref().and_then(|document| document.code_action.as_ref());
         Self {
             editor: editor(params.client_info.as_ref().map_or("", |info| info.name.as_str())),
@@ -52,6 +56,9 @@ impl Client {
                 .and_then(|window| window.show_document.as_ref())
                 .is_some_and(|show| show.support),
             applies_edits: workspace.and_then(|workspace| workspace.apply_edit).unwrap_or(false),
+            takes_symbol_trees: symbols
+                .and_then(|symbols| symbols.hierarchical_document_symbol_support)
+                .unwrap_or(false),
             takes_code_actions: code_action.is_some_and(|action| action.code_action_literal_support.is_some()),
         }
     }

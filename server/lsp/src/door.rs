@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tower_lsp::gen_lsp_types::{
     CodeActionParams, CodeActionResponse, DidChangeTextDocumentParams, DidChangeWatchedFilesParams,
     DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
-    DidSaveTextDocumentParams, ExecuteCommandParams, InitializeParams, InitializeResult, ProgressToken,
-    WorkDoneProgressCancelParams,
+    DidSaveTextDocumentParams, DocumentSymbolParams, ExecuteCommandParams, InitializeParams, InitializeResult,
+    ProgressToken, WorkDoneProgressCancelParams, WorkspaceSymbolParams,
 };
 use tower_lsp::jsonrpc::{Error, Id, Result};
 use tower_lsp::{LanguageServer, LspService};
@@ -45,6 +45,10 @@ pub(crate) enum Inbound {
     FoldersChanged(DidChangeWorkspaceFoldersParams),
     /// The client asks for the menu of actions.
     CodeAction(CodeActionParams, Reply<Option<Vec<CodeActionResponse>>>),
+    /// The client asks for symbols of the workspace by name.
+    WorkspaceSymbol(WorkspaceSymbolParams, Reply<Value>),
+    /// The client asks for the symbols of a document.
+    DocumentSymbol(DocumentSymbolParams, Reply<Value>),
     /// The client asks for a command.
     Command(CommandRequest),
     /// The client asks for the state of everything.
@@ -91,6 +95,8 @@ impl Door {
             .custom_method("textDocument/didSave", Self::did_save)
             .custom_method("textDocument/didClose", Self::did_close)
             .custom_method("textDocument/codeAction", Self::code_action)
+            .custom_method("textDocument/documentSymbol", Self::document_symbol)
+            .custom_method("workspace/symbol", Self::workspace_symbol)
             .custom_method("workspace/didChangeWatchedFiles", Self::files_changed)
             .custom_method("workspace/didChangeWorkspaceFolders", Self::folders_changed)
             .custom_method("workspace/didChangeConfiguration", Self::configuration_changed)
@@ -148,6 +154,14 @@ impl Door {
 
     async fn code_action(&self, params: CodeActionParams) -> Result<Option<Vec<CodeActionResponse>>> {
         self.ask(|reply| Inbound::CodeAction(params, reply)).await
+    }
+
+    async fn workspace_symbol(&self, params: WorkspaceSymbolParams) -> Result<Value> {
+        self.ask(|reply| Inbound::WorkspaceSymbol(params, reply)).await
+    }
+
+    async fn document_symbol(&self, params: DocumentSymbolParams) -> Result<Value> {
+        self.ask(|reply| Inbound::DocumentSymbol(params, reply)).await
     }
 
     async fn status(&self, _params: Value) -> Result<Value> {

@@ -6,6 +6,7 @@
 mod asked;
 mod commands;
 mod edits;
+mod looking;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -148,6 +149,8 @@ impl MainLoop {
                 let menu = actions::menu(&params, self.jobs.len(), self.client.takes_code_actions);
                 answer(reply, Ok(Some(menu)));
             }
+            Inbound::WorkspaceSymbol(params, reply) => self.workspace_symbol(params.query, reply),
+            Inbound::DocumentSymbol(params, reply) => self.document_symbol(&params.text_document.uri.0, reply),
             Inbound::Command(request) => self.command(request),
             Inbound::Status(reply) => self.status(reply),
             Inbound::ProgressCancelled(token) => {
@@ -324,6 +327,8 @@ fn capabilities(client: &Client) -> ServerCapabilities {
             resolve_provider: Some(false),
             ..CodeActionOptions::default()
         })),
+        workspace_symbol_provider: Some(true.into()),
+        document_symbol_provider: Some(true.into()),
         execute_command_provider: Some(ExecuteCommandOptions {
             commands: CommandName::all(),
             ..ExecuteCommandOptions::default()

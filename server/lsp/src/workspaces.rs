@@ -58,6 +58,12 @@ impl Workspaces {
         self.folders.remove(root);
     }
 
+    /// The folders that can be searched.
+    pub(crate) fn roots(&self) -> Vec<PathBuf> {
+        let usable = self.folders.iter().filter(|(_, folder)| !matches!(folder, Folder::Refused));
+        usable.map(|(root, _)| root.clone()).collect()
+    }
+
     /// The workspace of a file: the innermost folder around it, else the only one there is.
     pub(crate) fn of(&self, path: Option<&Path>) -> Option<PathBuf> {
         let usable =

@@ -157,7 +157,8 @@ impl Lines {
         Ok(Some(Self { matcher, around: Vec::new(), case_matters: true, shown: shown(query) }))
     }
 
-    /// The matching lines of a text, in order, at most `most` of them; those found until `until`.
+    /// The matching lines of a text, in order, at most `most` of them; those found until `until`,
+    /// but for the first block, which is always searched.
     pub(super) fn matches(&self, text: &str, most: usize, clock: &Clock<'_>, until: Instant) -> Vec<LineMatch> {
         let mut searcher = SearcherBuilder::new()
             .line_terminator(LineTerminator::crlf())
@@ -166,7 +167,7 @@ impl Lines {
             .build();
         let mut found = Vec::new();
         let mut start = 0;
-        while start < text.len() && found.len() < most && !clock.is_over(until) {
+        while start < text.len() && found.len() < most && (start == 0 || !clock.is_over(until)) {
             let end = block_end(text.as_bytes(), start);
             let sink = Gather { lines: self, text, base: start, most, found: &mut found };
             // A slice cannot fail to be read, and the sink never fails.

@@ -21,6 +21,8 @@ use crate::search::rank::role_factor;
 pub(super) const LINES_PER_FILE_MAX: usize = 200;
 /// Matching lines after which the search is ended: files come in order of likelihood, and nobody reads on.
 const LINES_MAX: usize = 20_000;
+/// Files that are looked at however little time there is, so that a busy machine still gives an answer.
+const FILES_ALWAYS: usize = 64;
 /// How fast further mentions of a word in one file stop to count.
 const SATURATION: f32 = 1.2;
 /// How much the length of a file counts against it, from 0 to 1.
@@ -71,7 +73,8 @@ pub(super) fn scan(
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = files.get(index) else { break };
-            if clock.is_over(clock.scan_until) || lines.load(Ordering::Relaxed) > LINES_MAX {
+            let in_time = index < FILES_ALWAYS && !clock.cancel.is_cancelled() || !clock.is_over(clock.scan_until);
+            if !in_time || lines.load(Ordering::Relaxed) > LINES_MAX {
                 cut.store(true, Ordering::Relaxed);
                 break;
             }

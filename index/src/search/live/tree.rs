@@ -19,6 +19,9 @@ use crate::search::live::Clock;
 use crate::search::live::pattern::Wanted;
 use crate::search::searcher::SearchRequest;
 
+/// Folders that are listed however little time there is, so that a busy machine still gives an answer.
+const FOLDERS_ALWAYS: usize = 32;
+
 /// The files to search.
 pub(super) struct Tree {
     /// Relative paths, the likely ones first.
@@ -74,6 +77,8 @@ struct Shared {
     /// Folders that are being listed now.
     busy: usize,
     files: Vec<String>,
+    /// Folders whose listing began.
+    begun: usize,
     cut: bool,
 }
 
@@ -97,7 +102,8 @@ fn work(shared: &Mutex<Shared>, more: &Condvar, clock: &Clock<'_>) {
     let lock = || -> MutexGuard<'_, Shared> { shared.lock().unwrap_or_else(PoisonError::into_inner) };
     let mut state = lock();
     loop {
-        if clock.is_over(clock.list_until) || state.files.len() > FILES_MAX {
+        let in_time = state.begun < FOLDERS_ALWAYS && !clock.cancel.is_cancelled();
+        if !in_time && clock.is_over(clock.list_until) || state.files.len() > FILES_MAX {
             state.cut |= !state.pending.is_empty();
             state.pending.clear();
             state.files.truncate(FILES_MAX);
@@ -111,6 +117,7 @@ fn work(shared: &Mutex<Shared>, more: &Condvar, clock: &Clock<'_>) {
             continue;
         };
         state.busy += 1;
+        state.begun += 1;
         drop(state);
         let (folders, files) = list_folder(&next);
         state = lock();

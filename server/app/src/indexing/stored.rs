@@ -104,7 +104,10 @@ impl App {
         let look = tokio::task::spawn_blocking(move || {
             let root = existing_folder(&root)?;
             let dirs = app.inner.workspaces.dirs();
-            let Some(workspace) = app.inner.workspaces.is_open(&root) else { return of_folder(root, &dirs) };
+            let workspace = match app.inner.workspaces.open_or(&root, || of_folder(root.clone(), &dirs)) {
+                Ok(workspace) => workspace,
+                Err(stored) => return stored,
+            };
             let mut status = at_length(root, workspace.index.status(), &dirs);
             match &*workspace.progress.borrow() {
                 Progress::Building(progress) => {

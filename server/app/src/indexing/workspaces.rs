@@ -81,6 +81,16 @@ impl Workspaces {
         self.lock().values().cloned().collect()
     }
 
+    /// The open workspace, else what `work` finds while nobody can open it.
+    pub(super) fn open_or<T>(
+        &self,
+        root: &Path,
+        work: impl FnOnce() -> T,
+    ) -> std::result::Result<Arc<Workspace>, T> {
+        let open = self.lock();
+        open.get(root).cloned().ok_or_else(work)
+    }
+
     pub(super) fn is_open(&self, root: &Path) -> Option<Arc<Workspace>> {
         self.lock().get(root).cloned()
     }

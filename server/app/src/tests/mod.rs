@@ -4,6 +4,7 @@ mod asking;
 mod chatting;
 mod editing;
 mod ending;
+mod indexing;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,7 +5,7 @@
 mod question;
 mod shown;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use app::{Answer, AnswerEvent, Problem};
 use clap::Args;
@@ -54,14 +54,15 @@ pub(crate) struct Ask {
 impl Ask {
     /// Asks and prints.
     pub(crate) async fn run(self) -> anyhow::Result<u8> {
-        let workspace = folder::named_or_here(self.workspace.as_deref())?;
+        let file = self.file.as_ref().map(FileLines::existing).transpose()?;
+        let workspace = self.searched(file.as_deref())?;
         let Asked { question, attachment } = question::with_input(&self.question, self.no_input).await?;
         let mut body = json!({ "workspace": folder::text(&workspace)?, "question": question });
         if let Some(attachment) = attachment {
             body["attachment"] = attachment.into();
         }
-        if let Some(file) = &self.file {
-            body["file"] = folder::text(&file.existing()?)?.into();
+        if let (Some(file), Some(path)) = (&self.file, &file) {
+            body["file"] = folder::text(path)?.into();
             body["lines"] = json!(file.lines);
         }
         let context = Context::open()?;
@@ -97,6 +98,28 @@ impl Ask {
             }
         }
         Err(Failure::new("the answer broke off").hint("ask again; `familiar status` names the log").into())
+    }
+
+    /// The folder whose files may answer: the one that was named, else that of the file, else the one here.
+    fn searched(&self, file: Option<&Path>) -> Result<PathBuf, Failure> {
+        let workspace = folder::named_or_here(self.workspace.as_deref())?;
+        let Some(file) = file.filter(|file| !file.starts_with(&workspace)) else { return Ok(workspace) };
+        let own = file.parent().and_then(app::git_root);
+        let (shown, searched) = (file.display(), workspace.display());
+        match (own, &self.workspace) {
+            (Some(own), None) => {
+                render::complain(&render::one_line(&format!(
+                    "familiar: {shown} lies in {}, so that is searched instead of {searched}",
+                    own.display()
+                )));
+                Ok(own)
+            }
+            (own, _) => {
+                let own = own.as_deref().or(file.parent()).unwrap_or(file);
+                Err(Failure::new(format!("{shown} lies outside {searched}, where answers are looked for"))
+                    .hint(format!("add `--workspace {}`", own.display())))
+            }
+        }
     }
 
     fn print(&self, answer: &Answer, streamed: bool) -> anyhow::Result<()> {

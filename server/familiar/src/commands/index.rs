@@ -4,7 +4,7 @@
 mod following;
 pub(super) mod state;
 
-use std::future::Future;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use app::{App, AppError, ErrorKind, IndexEvent, IndexProgress, IndexReport};
@@ -97,8 +97,8 @@ impl Index {
             Reach::Here(here) => (here.app.index_until(root, stop.clone()), true),
         };
         let interrupted = os::asked_to_end();
-        let mut last = IndexProgress::default();
-        let mut work = std::pin::pin!(follow_with(events, &mut last));
+        let last = Cell::new(IndexProgress::default());
+        let mut work = std::pin::pin!(follow_with(events, &last));
         let result = tokio::select! {
             result = &mut work => Some(result),
             _ = interrupted => None,
@@ -114,7 +114,7 @@ impl Index {
                 done => return done,
             }
         }
-        Err(self.interrupted(last).into())
+        Err(self.interrupted(last.get()).into())
     }
 
     fn interrupted(&self, last: IndexProgress) -> Failure {
@@ -152,16 +152,16 @@ pub(super) async fn by_ourselves(app: &App, root: &Path) -> anyhow::Result<Index
 ///
 /// # Errors
 /// What the use case says.
-pub(super) fn follow(events: Events<IndexEvent>) -> impl Future<Output = anyhow::Result<IndexReport>> {
-    async move { follow_with(events, &mut IndexProgress::default()).await }
+pub(super) async fn follow(events: Events<IndexEvent>) -> anyhow::Result<IndexReport> {
+    follow_with(events, &Cell::default()).await
 }
 
-async fn follow_with(mut events: Events<IndexEvent>, last: &mut IndexProgress) -> anyhow::Result<IndexReport> {
+async fn follow_with(mut events: Events<IndexEvent>, last: &Cell<IndexProgress>) -> anyhow::Result<IndexReport> {
     let mut line = ProgressLine::new();
     while let Some(event) = events.next().await {
         match event? {
             IndexEvent::Progress(progress) => {
-                *last = progress;
+                last.set(progress);
                 line.show(&format!("indexing, {} of {} files", progress.done, progress.total));
             }
             IndexEvent::Finished(report) => return Ok(report),

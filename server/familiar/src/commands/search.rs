@@ -25,11 +25,9 @@ const HITS_DEFAULT: usize = 10;
 const FRESH_WAIT_MAX: Duration = Duration::from_millis(800);
 
 /// Find passages in a workspace: names, paths, words.
-///
-/// It answers within about a second, from what is indexed by then, and says when that is not everything.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  familiar search \"parse the header\"\n  familiar search QuerySet.filter --limit 3 --json\n  familiar search 'fn \\w+_hash' --kind regex --language rust --path src\n  familiar search --batch queries.jsonl --limit 40\n\nA batch has one {\"id\": ..., \"query\": ...} a line; its answers are {\"id\": ..., \"hits\": [...]}, one a line, in that order."
+    after_help = "Examples:\n  familiar search \"parse the header\"\n  familiar search QuerySet.filter --limit 3 --json\n  familiar search 'fn \\w+_hash' --kind regex --language rust --path src\n  familiar search --batch queries.jsonl --limit 40\n\nA batch has one {\"id\": ..., \"query\": ...} a line; its answers are\n{\"id\": ..., \"hits\": [...]}, one a line, in that order."
 )]
 pub(crate) struct Search {
     /// What to look for.
@@ -44,8 +42,8 @@ pub(crate) struct Search {
     /// Hits at most, 1 to 200.
     #[arg(long, value_name = "N", default_value_t = HITS_DEFAULT, value_parser = hits_in_range)]
     limit: usize,
-    /// What the query is taken for.
-    #[arg(long, value_enum, default_value_t)]
+    /// What the query is taken for: auto, symbol, text or regex.
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     kind: Kind,
     /// Only files of this language, by name or extension; may be given several times.
     #[arg(long = "language", value_name = "NAME")]
@@ -60,14 +58,14 @@ pub(crate) struct Search {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Kind {
-    /// Told from its form
+    // Told from its form.
     #[default]
     Auto,
-    /// A definition's name, or a part of it
+    // A definition's name, or a part of it.
     Symbol,
-    /// Text as it stands in the files
+    // Text as it stands in the files.
     Text,
-    /// A regular expression over lines
+    // A regular expression over lines.
     Regex,
 }
 
@@ -168,10 +166,9 @@ async fn by_daemon(
         return Ok(first);
     }
     let left = FRESH_WAIT_MAX.saturating_sub(began.elapsed());
-    match tokio::time::timeout(left, index::by_daemon(client, root, false)).await {
-        Ok(done) => drop(done?),
-        // It goes on in the daemon.
-        Err(_) => {}
+    // What is not done by then goes on in the daemon.
+    if let Ok(done) = tokio::time::timeout(left, index::by_daemon(client, root, false)).await {
+        drop(done?);
     }
     one(client, root, &queries, options).await
 }

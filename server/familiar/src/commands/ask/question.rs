@@ -73,12 +73,28 @@ impl FileLines {
     /// When it is missing or no file.
     pub(super) fn existing(&self) -> Result<PathBuf, Failure> {
         let shown = self.path.display();
+        if let Some((file, lines)) = self.no_lines() {
+            return Err(Failure::new(format!("`{lines}` names no lines of {file}"))
+                .hint(format!("write {file}:10-20, or {file} alone"))
+                .code(USAGE));
+        }
         let path = std::fs::canonicalize(&self.path)
             .map_err(|error| Failure::new(format!("{shown}: {error}")).hint("name a file that exists"))?;
         if path.is_file() {
             return Ok(path);
         }
         Err(Failure::new(format!("{shown} is not a file")).hint("name a file; folders go to `--workspace`"))
+    }
+}
+
+impl FileLines {
+    /// The file and what stands behind its colon, when there is such a file and that is what was mistyped.
+    fn no_lines(&self) -> Option<(&str, &str)> {
+        if self.lines.is_some() || self.path.exists() {
+            return None;
+        }
+        let (file, lines) = self.path.to_str()?.rsplit_once(':')?;
+        std::path::Path::new(file).is_file().then_some((file, lines))
     }
 }
 
@@ -206,6 +222,18 @@ mod tests {
         ] {
             assert_eq!(text.parse::<FileLines>(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn words_where_lines_should_be_are_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.py");
+        std::fs::write(&file, "x").expect("a file");
+        let typed: FileLines = format!("{}:abc", file.display()).parse().expect("it may be a name");
+        let failure = typed.existing().expect_err("there is no such file");
+        assert!(failure.message.starts_with("`abc` names no lines of "), "{failure}");
+        let typed: FileLines = "none.py:abc".parse().expect("it may be a name");
+        assert!(typed.existing().expect_err("there is no such file").message.starts_with("none.py:abc"));
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use crate::render::{self, Style};
 /// Shows it.
 ///
 /// # Errors
-/// When the index cannot be read, or a daemon does not answer.
+/// When the index cannot be read.
 pub(super) async fn show(context: &Context, root: &Path, as_json: bool) -> anyhow::Result<u8> {
     let status = look(context, root).await?;
     render::output(&if as_json { render::json(&status) } else { page(&status, Style::of_output()) })?;
@@ -27,9 +27,12 @@ pub(super) async fn show(context: &Context, root: &Path, as_json: bool) -> anyho
 /// # Errors
 /// As [`show`].
 pub(in crate::commands) async fn look(context: &Context, root: &Path) -> anyhow::Result<IndexStatus> {
-    if let Some(daemon) = attach::running(context).await? {
+    // Looking ends no daemon of another build; where it does not answer, what is stored does.
+    if let Ok(Some(daemon)) = attach::find(&context.home).await {
         let path = query("/api/v1/index", &[("workspace", folder::text(root)?)]);
-        return Ok(daemon.client.get(&path).await?);
+        if let Ok(status) = daemon.client.get(&path).await {
+            return Ok(status);
+        }
     }
     let (home, root) = (context.home.clone(), root.to_owned());
     let look = tokio::task::spawn_blocking(move || stored_index(&home, &root)).await;

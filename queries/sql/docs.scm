@@ -1,3 +1,4 @@
 ; Comments stand before what they belong to.
 
 (comment) @leading.doc
+(marginalia) @leading.doc

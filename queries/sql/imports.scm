@@ -1,0 +1,1 @@
+; An SQL file names no other file.

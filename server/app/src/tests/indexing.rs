@@ -1,0 +1,64 @@
+//! Indexes as the doors use them: built, rebuilt, described, searched in batches, forgotten.
+
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+use super::World;
+use crate::{BatchQuery, IndexEvent, IndexReport, IndexStream, SearchOptions, stored_index};
+
+async fn report(mut events: IndexStream) -> IndexReport {
+    while let Some(event) = events.next().await {
+        if let IndexEvent::Finished(report) = event.expect("indexing works") {
+            return report;
+        }
+    }
+    panic!("it ended without its report");
+}
+
+#[tokio::test]
+async fn an_index_is_rebuilt_while_the_old_one_answers() {
+    let world = World::new([]);
+    let root = world.workspace.root();
+    let first = report(world.app.index(root)).await;
+    assert_eq!((first.files, first.added + first.changed + first.unchanged), (3, 3), "{first:?}");
+    let guard = world.app.open_workspace(root).expect("it is open");
+    let again = report(world.app.rebuild_index(root, CancellationToken::new())).await;
+    assert_eq!((again.files, again.added), (3, 3), "all of it was read anew");
+    let found = world.app.search(root, "get_session_auth_hash", 3).await.expect("it is searched");
+    assert_eq!(found.hits[0].path, "shop/sessions.py");
+    let status = world.app.index_status(guard.root()).await.expect("it is known");
+    assert_eq!(status.files, 3);
+    assert!(status.bytes > 0 && status.folder.starts_with(world.home.path()), "{status:?}");
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_in_order() {
+    let world = World::new([]);
+    let root = world.workspace.root();
+    report(world.app.index(root)).await;
+    let queries = ["Basket add", "get_session_auth_hash", " "];
+    let queries =
+        queries.iter().enumerate().map(|(id, query)| BatchQuery { id: id.into(), query: (*query).into() });
+    let answers = world.app.search_batch(root, queries.collect(), SearchOptions::default());
+    let answers: Vec<_> = answers.map(|answer| answer.expect("an answer")).collect().await;
+    assert_eq!(answers.iter().map(|answer| answer.id.clone()).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(answers[0].hits[0].path, "shop/basket.py");
+    assert_eq!(answers[1].hits[0].path, "shop/sessions.py");
+    assert!(answers[2].hits.is_empty() && answers[2].error.is_some(), "{:?}", answers[2]);
+    let only = SearchOptions { paths: vec!["README.md".into()], ..SearchOptions::default() };
+    let found = world.app.search_in(root, "Basket things Shop", &only, &[]).await.expect("it is searched");
+    assert!(found.hits.iter().all(|hit| hit.path == "README.md"), "{found:?}");
+    let outside = SearchOptions { paths: vec!["/etc".into()], ..SearchOptions::default() };
+    assert!(world.app.search_in(root, "x", &outside, &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn forgetting_says_whether_anything_was_known() {
+    let world = World::new([]);
+    let root = world.workspace.root();
+    assert_eq!(stored_index(world.app.home(), root).expect("it can be looked at").state, "none");
+    assert!(!world.app.forget_index(root).await.expect("nothing to remove"));
+    report(world.app.index(root)).await;
+    assert!(world.app.forget_index(root).await.expect("it is removed"));
+    assert!(!world.app.forget_index(root).await.expect("nothing is left"));
+}
