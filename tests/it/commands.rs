@@ -39,6 +39,7 @@ fn every_command_explains_itself() {
         "ask",
         "search",
         "index",
+        "eval",
         "models",
         "models pull",
         "models list",
@@ -73,6 +74,11 @@ fn bad_input_is_one_clear_line_with_the_next_step() {
         (vec!["index", file.to_str().expect("a path")], 1, "folder"),
         (vec!["search", "x", "--workspace", "/no/such/folder"], 1, "there is no folder"),
         (vec!["search", " ", "--workspace", "."], 2, "nothing to look for"),
+        (vec!["eval"], 2, "required"),
+        (vec!["eval", "--sets", "/no/such/file"], 1, "/no/such/file"),
+        (vec!["eval", "--own", "/no/such/folder"], 1, "there is no folder"),
+        (vec!["eval", "--own", workspace.root().to_str().expect("a path")], 1, "a git repository"),
+        (vec!["eval", "--sets", ".", "--compare", "a", "b"], 2, "cannot be used with"),
         (vec!["ask", "why?", "--file", "nothing.py"], 1, "nothing.py"),
         (vec!["models", "pull", "nope"], 1, "names no model"),
         (vec!["tokens", "create", "--name", ""], 1, "name"),
@@ -199,6 +205,36 @@ fn doctor_proves_each_link() {
     assert_eq!(told.code, Some(1));
     let all = format!("{}{}", told.stdout, told.stderr);
     assert!(all.contains("familiar models pull starter"), "the fix is named: {all}");
+}
+
+const SETS: &str = r#"
+//- /colours.jsonl
+{"set":"colours","id":"0","kind":"question","query":"mix two colours","gold":[{"path":"mix.py"}]}
+{"set":"colours","id":"1","kind":"question","query":"nothing fits this","gold":[{"path":"none.py"}]}
+
+//- /colours.docs.jsonl
+{"path":"mix.py","text":"def mix(colours):\n    return sum(colours) / 2\n"}
+{"path":"tank.py","text":"def fuel(tank):\n    return tank.level\n"}
+"#;
+
+#[test]
+fn search_is_measured_apart_from_the_own_index() {
+    let home = TempHome::new();
+    let workspace = TempWorkspace::new(SETS);
+    let (sets, result) = (workspace.path("colours.jsonl"), workspace.path("result.json"));
+    let (sets, result) = (sets.to_str().expect("a path"), result.to_str().expect("a path"));
+    let told = familiar(&home, &["eval", "--sets", sets, "--json", result, "--details"]).run();
+    assert_eq!(told.stderr, "", "standard error is silent on success");
+    let table = told.success();
+    for line in
+        ["colours: 2 questions", "mrr                0.500", "not in the index: none.py", "2 questions in "]
+    {
+        assert!(table.contains(line), "{line}: {table}");
+    }
+    assert!(!home.root().join("cache").join("index").exists(), "the user's index is another");
+    let compared = familiar(&home, &["eval", "--compare", result, result]).run().success();
+    assert!(compared.lines().any(|line| line.starts_with("colours") && line.contains(" 2 ")), "{compared}");
+    assert!(home.processes().is_empty());
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub enum EvalError {
     #[error(transparent)]
     Index(#[from] IndexError),
     /// The caller's flag was raised; what was laid out and indexed stays.
-    #[error("measuring was cancelled; what was laid out is kept")]
+    #[error("measuring was cancelled")]
     Cancelled,
 }
 

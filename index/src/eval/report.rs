@@ -163,7 +163,7 @@ fn cost(text: &mut String, set: &str, tasks: &[&TaskResult], outcome: &Outcome) 
     }
     let unreachable = tasks.iter().filter(|task| !task.not_indexed.is_empty()).count();
     if unreachable > 0 {
-        let _ = writeln!(text, "  {unreachable} questions have a gold file of which the index holds nothing");
+        let _ = writeln!(text, "  questions with a gold file of which the index holds nothing: {unreachable}");
     }
 }
 

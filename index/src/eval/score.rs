@@ -245,7 +245,8 @@ fn distinct<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 /// Discounted gain of gold at 1-based ranks, against all of them standing first.
 fn binary_ndcg(ranks: impl ExactSizeIterator<Item = Option<usize>>, k: usize) -> f64 {
     let ideal: f64 = (1..=ranks.len().min(k)).map(discount).sum();
-    let gained: f64 = ranks.flatten().filter(|rank| *rank <= k).map(discount).sum();
+    // A sum of nothing would be minus zero.
+    let gained = ranks.flatten().filter(|rank| *rank <= k).map(discount).fold(0.0, |sum, gain| sum + gain);
     // Two gold spans in one file share its rank, which would be better than the ideal.
     if ideal > 0.0 { (gained / ideal).min(1.0) } else { 0.0 }
 }

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use git2::{Commit, Delta, Repository, Sort};
 
 use crate::eval::EvalError;
+use crate::eval::own::is_source;
 use crate::eval::own::words::{alike, stems, without_places};
 use crate::eval::statistics::Chance;
 use crate::eval::task::{Gold, Task};
-use crate::files::role::role_of;
 use crate::limits::{CancelFlag, EVAL_SEED, OWN_COMMITS_MAX, OWN_QUERY_BYTES_MAX};
 use crate::parse::outline::language_name;
 
@@ -126,7 +126,7 @@ fn changed_sources(repository: &Repository, parent: &Commit<'_>, commit: &Commit
     }
     let modified = diff.deltas().filter(|delta| delta.status() == Delta::Modified);
     let paths = modified.filter_map(|delta| delta.old_file().path()?.to_str().map(str::to_owned));
-    let gold: Vec<String> = paths.filter(|path| role_of(path) == 0 && language_name(path).is_some()).collect();
+    let gold: Vec<String> = paths.filter(|path| is_source(path)).collect();
     (1..=GOLD_MAX).contains(&gold.len()).then_some(gold)
 }
 

@@ -7,10 +7,10 @@ use std::fs;
 use std::path::Path;
 
 use crate::eval::EvalError;
+use crate::eval::own::is_source;
 use crate::eval::own::words::{alike, stems};
 use crate::eval::statistics::Chance;
 use crate::eval::task::{Gold, Task};
-use crate::files::role::role_of;
 use crate::files::walk::walk;
 use crate::limits::{
     CancelFlag, EVAL_SEED, FILE_BYTES_MAX, Limits, OWN_CANDIDATES_MAX, OWN_FILES_MAX, OWN_QUERY_BYTES_MAX,
@@ -78,7 +78,7 @@ fn task(candidate: Candidate) -> Task {
 fn candidates(copy: &Path, cancel: &CancelFlag) -> Result<Vec<Candidate>, EvalError> {
     let mut paths: Vec<String> =
         walk(copy, &Limits::default(), cancel)?.files.into_iter().map(|entry| entry.path).collect();
-    paths.retain(|path| role_of(path) == 0 && language_name(path).is_some());
+    paths.retain(|path| is_source(path));
     paths.sort();
     paths.truncate(OWN_FILES_MAX);
     let mut candidates = Vec::new();

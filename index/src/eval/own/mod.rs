@@ -17,8 +17,13 @@ use crate::eval::EvalError;
 use crate::eval::layout::{change_tree, write_tree};
 use crate::eval::run::{Asked, Group, Options, Snapshot, refresh, up_to_date};
 use crate::eval::task::{Sets, Task};
+use crate::files::role::role_of;
 use crate::handle::Index;
 use crate::limits::CancelFlag;
+use crate::parse::outline::language_name;
+
+/// Languages of data, prose and looks, which nobody asks for by what a function does.
+const NO_SOURCE: &[&str] = &["css", "html", "json", "markdown", "scss", "toml", "xml", "yaml"];
 
 /// Where the questions about a user's repository are asked.
 #[derive(Debug)]
@@ -103,9 +108,33 @@ fn tree_before(repository: &Repository, task: &Task) -> Result<Oid, EvalError> {
     tree().map_err(|error: git2::Error| EvalError::git(repository, &error))
 }
 
+/// Whether a file is code that does something, and no test, example or copy of others' code.
+fn is_source(path: &str) -> bool {
+    role_of(path) == 0 && language_name(path).is_some_and(|name| !NO_SOURCE.contains(&name))
+}
+
 fn clear(folder: &Path) -> Result<(), EvalError> {
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(EvalError::files("clearing a folder", folder))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_and_tests_are_no_source() {
+        for (path, source) in [
+            ("src/a.rs", true),
+            ("a.py", true),
+            ("Cargo.toml", false),
+            ("tests/a.py", false),
+            ("README.md", false),
+            ("a.bin", false),
+        ] {
+            assert_eq!(is_source(path), source, "{path}");
+        }
+    }
 }
