@@ -371,11 +371,16 @@ fn usage(finished: &Finished, first_token_ms: f64) -> Usage {
         prompt_tokens: finished.usage.prompt_tokens,
         cached_tokens: finished.usage.cached_tokens,
         answer_tokens: finished.usage.answer_tokens,
-        queue_ms: finished.timings.queue_ms,
-        prompt_ms: finished.timings.prompt_ms,
-        answer_ms: finished.timings.answer_ms,
-        first_token_ms,
+        queue_ms: whole_microseconds(finished.timings.queue_ms),
+        prompt_ms: whole_microseconds(finished.timings.prompt_ms),
+        answer_ms: whole_microseconds(finished.timings.answer_ms),
+        first_token_ms: whole_microseconds(first_token_ms),
     }
+}
+
+/// What is stored reads back as the same number: the JSON reader may miss the last digit of a longer one.
+fn whole_microseconds(milliseconds: f64) -> f64 {
+    (milliseconds * 1000.0).round() / 1000.0
 }
 
 fn milliseconds(since: Instant) -> f64 {
