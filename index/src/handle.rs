@@ -122,6 +122,8 @@ impl Index {
 
     /// A snapshot for searching. Cheap; take a new one for each question.
     pub fn searcher(&self) -> Searcher {
+        // Before the view: what is complete now is in every later view.
+        let complete = self.shared.status().is_about_complete();
         let View { snapshot, generation } = self.shared.view();
         let shared: Weak<Shared> = Arc::downgrade(&self.shared);
         let report = Arc::new(move |path: &str| {
@@ -129,7 +131,6 @@ impl Index {
                 shared.touch([path]);
             }
         });
-        let complete = self.shared.status().state.is_about_complete();
         Searcher::new(self.shared.root.clone(), snapshot, generation, complete, Some(report))
     }
 

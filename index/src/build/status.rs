@@ -39,17 +39,6 @@ pub enum Watching {
     Polling,
 }
 
-impl State {
-    /// Whether nearly everything can be found in the index.
-    pub(crate) fn is_about_complete(self) -> bool {
-        match self {
-            Self::Empty | Self::Partial => false,
-            Self::Building { done, total } => done.saturating_mul(10) >= total.saturating_mul(9),
-            Self::Ready => true,
-        }
-    }
-}
-
 /// What an index holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Status {
@@ -69,6 +58,17 @@ pub struct Status {
     pub skipped: Vec<Skipped>,
     /// Sentences about what a person should know: folders that cannot be read, limits that bite, a rebuilt index.
     pub notes: Vec<String>,
+}
+
+impl Status {
+    /// Whether nearly everything that there is can be found: counted by what is published, not by what is prepared.
+    pub(crate) fn is_about_complete(&self) -> bool {
+        match self.state {
+            State::Empty | State::Partial => false,
+            State::Building { total, .. } => self.files.saturating_mul(10) >= total.saturating_mul(9),
+            State::Ready => true,
+        }
+    }
 }
 
 /// How far a refresh is.

@@ -145,10 +145,11 @@ pub(crate) fn decode(path: &str, bytes: Vec<u8>) -> Result<Decoded, SkipReason> 
 
 /// The text of any bytes; `None` when they are binary.
 pub(crate) fn decode_bytes(bytes: Vec<u8>) -> Option<Decoded> {
-    if let Some(rest) = bytes.strip_prefix(b"\xEF\xBB\xBF") {
-        let rest = rest.to_vec();
-        return decode_bytes(rest);
-    }
+    // One mark and no more: a file of nothing else must not cost a copy for each.
+    let bytes = match bytes.strip_prefix(b"\xEF\xBB\xBF") {
+        Some(rest) => rest.to_vec(),
+        None => bytes,
+    };
     if let Some(wide) = decode_wide(&bytes) {
         return Some(Decoded { text: wide, converted: true });
     }

@@ -14,7 +14,7 @@ use tree_sitter::{InputEdit, Node, Point, Tree};
 use crate::files::lines::LineStarts;
 use crate::limits::FILE_BYTES_MAX;
 use crate::parse::cut::{Chunk, Cutter, code_chunks, cut_prose, mostly_broken, parse_deadline};
-use crate::parse::language::{Language, language_of};
+use crate::parse::language::{Language, is_notebook, language_in};
 use crate::parse::symbols::{Captured, Doc, assemble, capture};
 use crate::parse::terms::Terms;
 
@@ -45,6 +45,7 @@ pub(crate) struct Parsed {
 
 /// What the next version is made from.
 struct Syntax {
+    language: &'static Language,
     tree: Tree,
     captured: Captured,
 }
@@ -71,14 +72,15 @@ impl Parsed {
         }
         let lines = LineStarts::of(&text);
         let mut syntax = None;
-        let chunks = match language_of(path) {
+        let chunks = match language_in(path, &text) {
             // What holds other languages is cut anew.
+            _ if is_notebook(path) => Cutter::default().cut(path, &text),
             Some(language) if language.queries().injections.is_some() => Cutter::default().cut(path, &text),
             Some(language) => {
                 syntax = Syntax::new(language, &text, before);
                 syntax
                     .as_ref()
-                    .and_then(|Syntax { tree, captured }| {
+                    .and_then(|Syntax { tree, captured, .. }| {
                         let all = assemble(language.names_max, &text, captured);
                         let sound = !all.is_empty() || !mostly_broken(tree, text.len());
                         sound.then(|| code_chunks(path, &text, &lines, (tree, &[]), &all))
@@ -116,6 +118,7 @@ impl Syntax {
         let deadline = parse_deadline();
         if let Some(before) = before
             && let Some(known) = &before.syntax
+            && std::ptr::eq(known.language, language)
             && !known.captured.cut_short
             && text.len() >= INCREMENTAL_BYTES_MIN
         {
@@ -128,19 +131,23 @@ impl Syntax {
                 let mut found = Captured::default();
                 capture(language, tree.root_node(), text, &mut cutter.cursor, deadline, part, &mut found);
                 if !found.cut_short {
-                    return Some(Self { tree, captured: merged(&known.captured, found, &region, change) });
+                    return Some(Self {
+                        language,
+                        tree,
+                        captured: merged(&known.captured, found, &region, change),
+                    });
                 }
             }
             let mut captured = Captured::default();
             capture(language, tree.root_node(), text, &mut cutter.cursor, deadline, None, &mut captured);
             captured.sort();
-            return Some(Self { tree, captured });
+            return Some(Self { language, tree, captured });
         }
         let tree = cutter.parse(language, text, deadline)?;
         let mut captured = Captured::default();
         capture(language, tree.root_node(), text, &mut cutter.cursor, deadline, None, &mut captured);
         captured.sort();
-        Some(Self { tree, captured })
+        Some(Self { language, tree, captured })
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::files::secrets::is_secret;
-use crate::limits::UNSAVED_KNOWN_MAX;
+use crate::limits::{FILE_BYTES_MAX, UNSAVED_KNOWN_MAX};
 use crate::parse::incremental::Parsed;
 use crate::search::score::Changed;
 
@@ -102,6 +102,11 @@ impl OverlayMemory {
         let mut known = lock(&self.0);
         let mut shown = Overlay::new();
         for (path, text) in buffers {
+            // A larger one is not searched, so that there is nothing to remember of it.
+            if text.as_ref().len() as u64 > FILE_BYTES_MAX {
+                shown.set(&path, "");
+                continue;
+            }
             known.set(&path, text);
             if let Some(buffer) = known.buffers.get(&path) {
                 shown.buffers.insert(path, buffer.clone());

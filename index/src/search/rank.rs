@@ -23,14 +23,24 @@ struct Mix {
     akin: f32,
     /// What a path gains that the question spells out.
     path: f32,
-    /// What each further chunk of one file keeps of its score.
+    /// What each further chunk of one file keeps of its score when it defines something.
     decay: f32,
+    /// The same for a chunk that goes on with what another one began.
+    decay_unnamed: f32,
     /// What prose keeps of its score when the question is a report of a fault, which lies in code.
     prose_for_report: f32,
 }
 
-const MIX: Mix =
-    Mix { file: 0.35, stem: 0.35, folder: 0.15, akin: 0.7, path: 1.5, decay: 0.93, prose_for_report: 0.6 };
+const MIX: Mix = Mix {
+    file: 0.35,
+    stem: 0.35,
+    folder: 0.15,
+    akin: 0.7,
+    path: 1.5,
+    decay: 0.93,
+    decay_unnamed: 0.8,
+    prose_for_report: 0.6,
+};
 
 /// What each role of a file that is not asked for leaves of its score.
 const ROLES: [(u64, f32); 5] = [(TEST, 0.45), (EXAMPLE, 0.6), (VENDORED, 0.4), (HISTORY, 0.4), (PROSE, 0.5)];
@@ -89,7 +99,7 @@ pub(crate) fn rank(
         if filter.is_open() { (count * CANDIDATES_PER_HIT).max(CANDIDATES_MIN) } else { usize::MAX },
     );
     weigh_paths(&mut found, corpus, plan, filter);
-    spread(found, count)
+    spread(found, corpus, count)
 }
 
 /// Drops all but the best, in no order.
@@ -161,15 +171,15 @@ fn is_end_of(path: &str, end: &str) -> bool {
     path.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
 }
 
-fn spread(mut ranked: Vec<(u32, Ranked)>, count: usize) -> Vec<Ranked> {
+fn spread(mut ranked: Vec<(u32, Ranked)>, corpus: &Corpus<'_>, count: usize) -> Vec<Ranked> {
     let order =
         |a: &(u32, Ranked), b: &(u32, Ranked)| b.1.score.total_cmp(&a.1.score).then(a.1.chunk.cmp(&b.1.chunk));
     ranked.sort_unstable_by(order);
-    let mut earlier: HashMap<u32, i32> = HashMap::new();
+    let mut kept: HashMap<u32, f32> = HashMap::new();
     for (file, one) in &mut ranked {
-        let before = earlier.entry(*file).or_default();
-        one.score *= MIX.decay.powi(*before);
-        *before += 1;
+        let decay = if corpus.defines(one.chunk) { MIX.decay } else { MIX.decay_unnamed };
+        let kept = kept.entry(*file).and_modify(|kept| *kept *= decay).or_insert(1.0);
+        one.score *= *kept;
     }
     ranked.sort_unstable_by(order);
     ranked.into_iter().take(count).map(|(_, one)| one).collect()

@@ -14,7 +14,7 @@ use crate::error::{Doing, IndexError};
 use crate::files::role::role_of;
 use crate::limits::TERMS_MAX;
 use crate::parse::cut::Chunk;
-use crate::parse::terms::{BODY, FIELDS, PATH, Terms, word_hash};
+use crate::parse::terms::{BODY, FIELDS, NAMES, PATH, Terms, word_hash};
 use crate::search::query::Plan;
 use crate::search::snapshot::{Snapshot, Tables, Totals, norm_lengths};
 
@@ -139,6 +139,14 @@ impl<'a> Corpus<'a> {
         match self.changed_chunk(chunk) {
             Some((file, _)) => self.tables.files + u32::try_from(file).unwrap_or(u32::MAX),
             None => self.tables.file_of(chunk),
+        }
+    }
+
+    /// Whether a chunk defines anything.
+    pub(crate) fn defines(&self, chunk: u32) -> bool {
+        match self.changed_chunk(chunk) {
+            Some((file, index)) => self.changed[file].terms[index].norms[NAMES] > 0,
+            None => self.tables.norm(NAMES, chunk) > 0,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
 use crate::handle::{canonical, folder_of};
 use crate::limits::{HITS_MAX, IndexDirs, RANKING_ROUNDS_MAX};
+use crate::parse::tokenize::folded;
 use crate::search::filter::Filter;
 use crate::search::live::{LiveBudget, live_search};
 use crate::search::live_files::{Differing, LiveFiles};
@@ -131,7 +132,8 @@ impl Searcher {
         Self { root, snapshot, generation, complete, report_stale }
     }
 
-    /// Opens the index of a workspace for reading only, also while another process owns it.
+    /// Opens the index of a workspace for reading only, also while another process owns it. How much of the workspace it
+    /// holds is not known, so the live files are looked through as well.
     ///
     /// # Errors
     /// [`IndexError::Root`], and [`IndexError::Storage`] when there is no index yet or it cannot be read.
@@ -143,7 +145,7 @@ impl Searcher {
         let generation = payload.and_then(|payload| payload.parse().ok()).unwrap_or(0);
         let reader: tantivy::IndexReader =
             text.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into().doing(doing)?;
-        Ok(Self::new(root, Arc::new(Snapshot::new(reader.searcher(), None)), generation, true, None))
+        Ok(Self::new(root, Arc::new(Snapshot::new(reader.searcher(), None)), generation, false, None))
     }
 
     /// The generation of the index that this snapshot shows.
@@ -161,14 +163,18 @@ impl Searcher {
             SearchKind::Text | SearchKind::Regex => {
                 return Ok(live_search(&self.root, request, &LiveBudget::default())?.hits);
             }
-            SearchKind::Symbol => return self.symbols(request),
-            SearchKind::Auto => {}
+            SearchKind::Symbol | SearchKind::Auto => {}
         }
-        let indexed = self.indexed(request)?;
+        let by_name = request.kind == SearchKind::Symbol;
+        let indexed = if by_name { self.symbols(request)? } else { self.indexed(request)? };
         if self.complete {
             return Ok(indexed);
         }
-        let live = live_search(&self.root, request, &LiveBudget::default())?.hits;
+        let mut live = live_search(&self.root, request, &LiveBudget::default())?.hits;
+        if by_name {
+            let name = folded(&request.query);
+            live.retain(|hit| hit.symbol.as_deref().is_some_and(|symbol| folded(symbol).contains(&name)));
+        }
         Ok(alternate(indexed, live, request.limit.min(HITS_MAX)))
     }
 

@@ -172,6 +172,12 @@ impl Tables {
         self.first_file[at] + self.segments[at].file_of[(chunk - self.first_chunk[at]) as usize]
     }
 
+    /// The coarse length of a chunk's field.
+    pub(crate) fn norm(&self, field: usize, chunk: u32) -> u8 {
+        let at = self.segment_of(chunk);
+        self.segments[at].norms[field][(chunk - self.first_chunk[at]) as usize]
+    }
+
     /// Where a chunk is stored.
     pub(crate) fn address(&self, chunk: u32) -> DocAddress {
         let segment = self.segment_of(chunk);

@@ -49,20 +49,19 @@ pub(crate) fn document_symbols(
     flat.collect()
 }
 
-/// Each symbol below the innermost one before it whose lines hold its own.
+/// How deep symbols are shown below each other; the JSON of a deeper tree could exhaust the stack.
+const NESTING_DEPTH_MAX: usize = 32;
+
+/// Each symbol below the innermost one before it whose lines hold its own and more.
 fn nested(symbols: &[OutlinedSymbol], encoding: PositionEncoding) -> Value {
     let mut top: Vec<Value> = Vec::new();
-    // What is open, outermost first, with the last line of each.
-    let mut open: Vec<(u32, Value)> = Vec::new();
+    // What is open, outermost first, with the lines of each.
+    let mut open: Vec<((u32, u32), Value)> = Vec::new();
     for symbol in symbols {
-        while let Some((last, _)) = open.last()
-            && *last < symbol.end_line
-        {
-            close(&mut open, &mut top);
-        }
-        // A line that ends one symbol and begins the next is in neither.
-        while let Some((last, _)) = open.last()
-            && *last < symbol.start_line
+        let lines = (symbol.start_line, symbol.end_line);
+        let holds = |outer: (u32, u32)| outer.0 <= lines.0 && lines.1 <= outer.1 && outer != lines;
+        while let Some((outer, _)) = open.last()
+            && (!holds(*outer) || open.len() >= NESTING_DEPTH_MAX)
         {
             close(&mut open, &mut top);
         }
@@ -74,7 +73,7 @@ fn nested(symbols: &[OutlinedSymbol], encoding: PositionEncoding) -> Value {
             "selectionRange": name_range(symbol, encoding),
             "children": [],
         });
-        open.push((symbol.end_line, one));
+        open.push((lines, one));
     }
     while !open.is_empty() {
         close(&mut open, &mut top);
@@ -82,7 +81,7 @@ fn nested(symbols: &[OutlinedSymbol], encoding: PositionEncoding) -> Value {
     top.into()
 }
 
-fn close(open: &mut Vec<(u32, Value)>, top: &mut Vec<Value>) {
+fn close(open: &mut Vec<((u32, u32), Value)>, top: &mut Vec<Value>) {
     let Some((_, done)) = open.pop() else { return };
     let parent = open.last_mut().and_then(|(_, parent)| parent["children"].as_array_mut());
     parent.unwrap_or(top).push(done);

@@ -285,10 +285,14 @@ impl App {
 
     /// Says that a file was saved, created, renamed or deleted.
     pub fn touch(&self, path: &Path) {
-        for workspace in self.inner.workspaces.all() {
-            if path.starts_with(&workspace.root) {
-                workspace.index.touch(std::iter::once(path.to_owned()));
+        let (app, path) = (self.clone(), path.to_owned());
+        // Somebody may be opening an index this moment, and the caller must not wait for a disk.
+        tokio::task::spawn_blocking(move || {
+            for workspace in app.inner.workspaces.all() {
+                if path.starts_with(&workspace.root) {
+                    workspace.index.touch(std::iter::once(path.clone()));
+                }
             }
-        }
+        });
     }
 }

@@ -38,6 +38,19 @@ pub(crate) fn named_or_here(folder: Option<&Path>) -> Result<PathBuf, Failure> {
     named(&app::git_root(&here).unwrap_or(here))
 }
 
+/// The same for what would index it: the home folder and folders above it are indexed only when they are named.
+///
+/// # Errors
+/// As [`named`], and for such a folder that was not named.
+pub(crate) fn named_or_here_to_index(folder: Option<&Path>) -> Result<PathBuf, Failure> {
+    let root = named_or_here(folder)?;
+    if folder.is_none() && index::Index::is_forbidden_root(&root) {
+        return Err(Failure::new(format!("{} is indexed only when it is named", root.display()))
+            .hint("change into a project, or name the folder"));
+    }
+    Ok(root)
+}
+
 /// A path as the daemon's JSON carries it.
 ///
 /// # Errors

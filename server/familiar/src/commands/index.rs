@@ -63,7 +63,7 @@ impl Index {
         // A folder that is gone can still be forgotten.
         let root = match &self.folder {
             Some(folder) if self.forget && !folder.exists() => std::path::absolute(folder)?,
-            folder => folder::named_or_here(folder.as_deref())?,
+            folder => folder::named_or_here_to_index(folder.as_deref())?,
         };
         let context = Context::open()?;
         context.tell_notes();

@@ -72,7 +72,7 @@ enum Kind {
 impl Search {
     /// Searches and prints.
     pub(crate) async fn run(self) -> anyhow::Result<u8> {
-        let root = folder::named_or_here(self.workspace.as_deref())?;
+        let root = folder::named_or_here_to_index(self.workspace.as_deref())?;
         if let Some(file) = &self.batch {
             let queries = batch::read(file)?;
             return self.answer_batch(&root, queries).await;
@@ -87,12 +87,13 @@ impl Search {
             Some(Reach::Daemon(daemon)) => by_daemon(&daemon.client, &root, query, &options).await?,
             Some(Reach::Here(here)) => {
                 let settled = settle(&here.app, &root).await;
-                let result = match settled {
-                    Ok(()) => here.app.search_in(&root, query, &options, &[]).await.map_err(Into::into),
-                    Err(error) => Err(error),
-                };
+                let found = here.app.search_in(&root, query, &options, &[]).await;
                 here.close().await;
-                result?
+                match (settled, found) {
+                    (Ok(()), found) => found?,
+                    (Err(error), Ok(found)) => with_notice(found, &error),
+                    (Err(error), Err(_)) => return Err(error),
+                }
             }
             None => read_only(&context, &root, query, &options).await?,
         };
@@ -166,11 +167,18 @@ async fn by_daemon(
         return Ok(first);
     }
     let left = FRESH_WAIT_MAX.saturating_sub(began.elapsed());
-    // What is not done by then goes on in the daemon.
-    if let Ok(done) = tokio::time::timeout(left, index::by_daemon(client, root, false)).await {
-        drop(done?);
+    // What is not done by then the daemon's own build goes on with.
+    if let Ok(Err(error)) = tokio::time::timeout(left, index::by_daemon(client, root, false)).await {
+        return Ok(with_notice(first, &error));
     }
     one(client, root, &queries, options).await
+}
+
+/// What was found, and why there may be more.
+fn with_notice(mut found: SearchResult, error: &anyhow::Error) -> SearchResult {
+    found.notice =
+        Some(format!("The index could not be brought up to date ({error}); answers may lack something."));
+    found
 }
 
 async fn one(
