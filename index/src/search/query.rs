@@ -25,7 +25,7 @@ const STOP_WORDS: &str = "a about all also am an and any are as at be because be
     doing done for from had has have having he her here him his how i if in into is it its just like me my no nor not \
     of on or our out over please she should so some such than that the their them then there these they this those to \
     too under up very was we were what when where which while who whom whose why will with would you your explain show \
-    tell find work works working happens happen used use uses using";
+    tell find work works working happens happen used use uses using describe detail great brief briefly";
 
 static STOPS: LazyLock<HashSet<String>> = LazyLock::new(|| tokens(STOP_WORDS).into_iter().collect());
 

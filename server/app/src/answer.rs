@@ -57,6 +57,8 @@ pub struct Ask {
     pub turns: Vec<Turn>,
     /// The file it is about.
     pub focus: Option<Focus>,
+    /// The question is the same whatever it is about, such as "explain this": what the focus says is searched for instead.
+    pub search_by_focus: bool,
     /// Open documents with unsaved text.
     pub open_buffers: Vec<Buffer>,
     /// Text the user hands over with the question, such as what was piped in; of more than fits, the lines that matter
@@ -351,7 +353,8 @@ fn passages_alone(passages: Vec<Passage>, why: &str) -> Answer {
     let mut text = String::new();
     for (at, passage) in shown.iter().enumerate() {
         let block = engine::fenced("", &passage.text);
-        text.push_str(&format!("[{}] {}: {}\n\n{block}\n\n", at + 1, passage.place(), passage.reason));
+        // In code marks, because names of files may hold marks of their own.
+        text.push_str(&format!("[{}] `{}`: {}\n\n{block}\n\n", at + 1, passage.place(), passage.reason));
     }
     if shown.is_empty() {
         text.push_str("Nothing in the workspace matches the question.\n");

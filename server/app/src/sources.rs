@@ -13,6 +13,10 @@ use crate::{App, AppError, ErrorKind, Hit, Result};
 
 /// How long a question waits for a folder that was never indexed.
 const FIRST_INDEX_WAIT_MAX: Duration = Duration::from_secs(20);
+/// How long an answer waits until an index is compared with its files.
+const COMPARE_WAIT_MAX: Duration = Duration::from_millis(800);
+/// Lines of a focus that are searched for; a long one is told by its beginning.
+const FOCUS_LINES_SEARCHED_MAX: usize = 60;
 /// What attached text is called among the sources.
 const ATTACHMENT_NAME: &str = "attachment";
 /// Lines taken from a file that was named without lines.
@@ -44,8 +48,13 @@ pub(crate) async fn find(app: &App, ask: &Ask, events: &Events<AnswerEvent>) -> 
         found.places.unsaved = unsaved(ask, &root);
         found.places.root = Some(root);
     }
+    let mut query = query(ask);
     if let Some(focus) = &ask.focus {
-        found.passages.push(focus_passage(app, focus, found.places.root.as_deref()).await?);
+        let passage = focus_passage(app, focus, found.places.root.as_deref()).await?;
+        if ask.search_by_focus {
+            query = passage.text.lines().take(FOCUS_LINES_SEARCHED_MAX).collect::<Vec<_>>().join("\n");
+        }
+        found.passages.push(passage);
     }
     if let Some(text) = ask.attachment.as_ref().filter(|text| !text.trim().is_empty()) {
         found.places.unsaved.push((ATTACHMENT_NAME.into(), text.clone()));
@@ -61,22 +70,26 @@ pub(crate) async fn find(app: &App, ask: &Ask, events: &Events<AnswerEvent>) -> 
         }
         wait_for_first_index(app, &root, events).await?;
         events.send(AnswerEvent::Searching).await?;
-        let result = app.search_with(&root, &query(ask), CANDIDATES_MAX, &ask.open_buffers).await?;
+        let result = app.search_with(&root, &query, CANDIDATES_MAX, &ask.open_buffers).await?;
         found.notice = result.notice;
         found.passages.extend(result.hits.into_iter().map(from_hit));
     }
     Ok(found)
 }
 
-/// A workspace that was indexed before answers at once; a new one is worth waiting for a little.
+/// A workspace that was indexed before answers as soon as it was compared with the files, or is known to take longer; a
+/// new one is worth waiting for a little.
 async fn wait_for_first_index(app: &App, root: &Path, events: &Events<AnswerEvent>) -> Result<()> {
     let (opened, folder) = (app.clone(), root.to_owned());
     let workspace = tokio::task::spawn_blocking(move || opened.inner.workspaces.open(&folder, false));
     let workspace = workspace.await.map_err(AppError::task_died)??;
+    let mut progress = workspace.progress.subscribe();
     if workspace.index.status().files > 0 {
+        let compared = progress.wait_for(|now| !matches!(now, Progress::Building(now) if now.total == 0));
+        // Whatever came of it, what is indexed answers.
+        let _ = tokio::time::timeout(COMPARE_WAIT_MAX, compared).await;
         return Ok(());
     }
-    let mut progress = workspace.progress.subscribe();
     let wait = async {
         loop {
             let now = progress.borrow_and_update().clone();

@@ -10,7 +10,7 @@ pub(crate) fn incomplete(progress: &Progress) -> Option<String> {
     match progress {
         Progress::Ready => None,
         Progress::Building(IndexProgress { total: 0, .. }) => {
-            Some("The index is only beginning to be built: answers may lack files that are not in it yet.".into())
+            Some("The index is still being compared with the files: answers may lack some.".into())
         }
         Progress::Building(progress) => Some(format!(
             "The index is being built ({} %): answers may lack files that are not in it yet.",
@@ -59,7 +59,7 @@ mod tests {
         let at = |done, total| IndexProgress { done, total };
         for (progress, words) in [
             (Progress::Building(at(40, 100)), Some("being built (40 %)")),
-            (Progress::Building(at(0, 0)), Some("beginning to be built")),
+            (Progress::Building(at(0, 0)), Some("being compared")),
             (Progress::Building(at(999, 1000)), Some("(99 %)")),
             (Progress::Paused(at(1, 3)), Some("not complete (33 %)")),
             (Progress::Failed("the disk is full".into()), Some("the disk is full")),

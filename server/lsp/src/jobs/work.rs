@@ -171,6 +171,7 @@ pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut tell
     };
     let ask = Ask {
         workspace: workspace.clone(),
+        search_by_focus: instruction.is_none(),
         question: instruction.unwrap_or_else(|| QUESTION.to_owned()),
         focus: Some(Focus { path, lines: Some(lines), text }),
         open_buffers,

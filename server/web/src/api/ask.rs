@@ -91,6 +91,7 @@ impl Question {
                 .map(|said| Turn { question: said.question, answer: said.answer })
                 .collect(),
             focus,
+            search_by_focus: false,
             open_buffers: self.open_buffers,
             attachment: self.attachment,
         })
