@@ -26,7 +26,7 @@ help:
 run:
 	@test -d "$(WORKSPACE)" || { echo 'WORKSPACE=$(WORKSPACE) is not a folder' >&2; exit 1; }
 	@$(MAKE) --no-print-directory assets
-	cargo build --release --package familiar
+	cargo build --release --workspace --bin familiar
 	target/release/familiar models pull starter
 	@exec target/release/familiar serve --workspace "$(WORKSPACE)"
 
