@@ -132,7 +132,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let base = Base::open(dir.path()).unwrap();
         let shared =
-            Shared::new(PathBuf::from("/work"), Limits::default(), View::of(&base, None), Status::default());
+            Shared::new(PathBuf::from("/project"), Limits::default(), View::of(&base, None), Status::default());
         take(&shared, event);
         (shared.walk_is_wanted(), shared.has_touched())
     }
@@ -143,10 +143,10 @@ mod tests {
         let created = EventKind::Create(CreateKind::File);
         assert_eq!(check(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan))), (true, false));
         assert_eq!(check(Err(notify::Error::generic("lost"))), (true, false));
-        assert_eq!(check(event(created, "/work")), (true, false));
-        assert_eq!(check(event(created, "/work/a.rs")), (false, true));
-        assert_eq!(check(event(created, "/work/.git/index.lock")), (false, false));
-        assert_eq!(check(event(created, "/work/.git/info/exclude")), (true, false));
-        assert_eq!(check(event(EventKind::Access(AccessKind::Read), "/work/a.rs")), (false, false));
+        assert_eq!(check(event(created, "/project")), (true, false));
+        assert_eq!(check(event(created, "/project/a.rs")), (false, true));
+        assert_eq!(check(event(created, "/project/.git/index.lock")), (false, false));
+        assert_eq!(check(event(created, "/project/.git/info/exclude")), (true, false));
+        assert_eq!(check(event(EventKind::Access(AccessKind::Read), "/project/a.rs")), (false, false));
     }
 }
