@@ -15,7 +15,7 @@ namespace Example.Shop
     {
         /// <summary>The most items one basket holds.</summary>
         public const int ItemsMax = 10;
-        private static readonly Registry registry = new Registry();
+        private static readonly Catalogue catalogue = new Catalogue();
         private readonly List<T> items = new();
 
         public event EventHandler<FullEventArgs> Full;

