@@ -104,6 +104,10 @@ pub(crate) const QUARANTINE_MAX: usize = 1;
 pub(crate) const TERMS_MAX: usize = 48;
 /// Exact names looked up for one query.
 pub(crate) const IDENTIFIERS_MAX: usize = 16;
+/// Names used by the best passages whose definitions one search raises.
+pub(crate) const USED_NAMES_MAX: usize = 40;
+/// Different names of one passage that are looked at for it.
+pub(crate) const USED_NAMES_SEEN_MAX: usize = 512;
 /// Languages, and paths, that one search may name.
 pub(crate) const FILTERS_MAX: usize = 64;
 /// Chunks looked at for the definitions of one name.

@@ -11,7 +11,7 @@ use crate::files::content::extension;
 use crate::limits::{FIRST_LINE_BYTES_MAX, HEADER_SNIFF_BYTES, SYMBOL_DEPTH_MAX, SYMBOLS_MAX};
 
 /// Raised whenever chunks of the same text come out differently, so that stored ones are made again.
-const CHUNKER_VERSION: u32 = 2;
+const CHUNKER_VERSION: u32 = 3;
 
 /// One language: its grammar, its queries, and how its files are recognised.
 pub(crate) struct Language {
@@ -453,5 +453,36 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// Stored chunks are kept for as long as their recipe is the same, so cutting must not change under one version.
+    #[cfg(all(feature = "languages-web", feature = "languages-systems", feature = "languages-jvm"))]
+    #[cfg(all(feature = "languages-dotnet", feature = "languages-scripting", feature = "languages-functional"))]
+    #[cfg(feature = "languages-data")]
+    #[test]
+    fn chunks_that_come_out_differently_raise_the_version() {
+        const CHUNKS: (u32, &str) = (3, "c63879a2df55f4b1");
+        let queries = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries");
+        let mut samples: Vec<_> = std::fs::read_dir(queries)
+            .unwrap()
+            .filter_map(|folder| std::fs::read_dir(folder.unwrap().path()).ok())
+            .flatten()
+            .map(|file| file.unwrap().path())
+            .filter(|file| file.file_stem().is_some_and(|stem| stem == "sample"))
+            .collect();
+        samples.sort();
+        let (mut cutter, mut hasher) = (crate::parse::cut::Cutter::default(), blake3::Hasher::new());
+        for sample in samples {
+            let text = std::fs::read_to_string(&sample).unwrap();
+            let path = sample.file_name().unwrap().to_str().unwrap();
+            // Once as it is, and once so long that pieces have to be split and joined.
+            for text in [text.clone(), text.repeat(12), text.replace('\n', "\n\n\n").repeat(3)] {
+                for chunk in cutter.cut(path, &text) {
+                    hasher.update(format!("{chunk:?}").as_bytes());
+                }
+            }
+        }
+        let found = hasher.finalize().to_hex();
+        assert_eq!((CHUNKER_VERSION, &found[..16]), CHUNKS, "raise CHUNKER_VERSION, then note both here");
     }
 }

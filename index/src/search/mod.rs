@@ -11,6 +11,8 @@ pub(crate) mod related;
 pub(crate) mod report;
 pub(crate) mod score;
 pub(crate) mod searcher;
+pub(crate) mod short_forms;
 pub(crate) mod snapshot;
 pub(crate) mod symbols;
+pub(crate) mod uses;
 pub(crate) mod why;

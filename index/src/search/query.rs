@@ -9,11 +9,14 @@ use crate::files::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
 use crate::limits::{IDENTIFIERS_MAX, QUERY_BYTES_MAX, TERMS_MAX};
 use crate::parse::tokenize::{for_each_written, tokens};
 use crate::search::report::{is_report, without_form};
+use crate::search::short_forms::forms_of;
 
 /// Weight of a part of a compound identifier, relative to a word that stands alone.
 const PART_WEIGHT: f32 = 0.6;
 /// Weight of the first line of a long question, which usually is its title.
 const TITLE_WEIGHT: f32 = 2.0;
+/// Weight of the short form of a word, or of the word to a short form, relative to what the question says.
+const FORM_WEIGHT: f32 = 0.15;
 /// Weight of two neighbouring words taken for one name, relative to a word that stands alone.
 const COMPOUND_WEIGHT: f32 = 0.2;
 
@@ -51,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) paths: Vec<String>,
     /// The question is a report of some length, such as an issue, rather than a question about the code.
     pub(crate) report: bool,
+    /// The question is one word, such as a name.
+    pub(crate) lone: bool,
     /// Roles that the question asks for, so that they are not ranked lower.
     pub(crate) wanted_roles: u64,
 }
@@ -75,6 +80,7 @@ impl Plan {
             paths: paths(question),
             wanted_roles: wanted_roles(&wishes(question, report)),
             report,
+            lone: question.split_whitespace().nth(1).is_none(),
             terms,
         }
     }
@@ -131,6 +137,7 @@ fn terms(question: &str, without_stops: bool) -> Vec<Term> {
         });
     }
     if without_stops {
+        add_forms(&mut order, &mut known);
         add_compounds(question, &mut order, &mut known);
     }
     for term in &mut order {
@@ -140,6 +147,19 @@ fn terms(question: &str, without_stops: bool) -> Vec<Term> {
         }
     }
     order
+}
+
+/// What code may write for a word: `cfg` for `configuration`.
+fn add_forms(order: &mut Vec<Term>, known: &mut HashMap<String, usize>) {
+    for index in 0..order.len() {
+        let weight = FORM_WEIGHT * order[index].weight;
+        for form in forms_of(&order[index].token) {
+            if !known.contains_key(form) {
+                known.insert(form.clone(), order.len());
+                order.push(Term { token: form.clone(), word: form.clone(), weight });
+            }
+        }
+    }
 }
 
 /// Neighbouring words that code may write as one name: `status code` as `StatusCode`.
@@ -244,21 +264,21 @@ mod tests {
 
     #[test]
     fn questions_are_read() {
-        check("How does the session cache work?", "session cach sessioncache", "How");
+        check("How does the session cache work?", "session cach sess sessioncache", "How");
         check(
             "HTTP status codes, error pages",
-            "http status cod error pag httpstatus statuscode statuscodes errorpage errorpages",
+            "http status cod error pag err httpstatus statuscode statuscodes errorpage errorpages",
             "HTTP",
         );
         check(
             "User.get_session_auth_hash",
-            "user getsessionauthhash get session auth hash",
+            "user getsessionauthhash get session auth hash sess authentication authorization",
             "User.get_session_auth_hash get_session_auth_hash",
         );
-        check("what is `HttpRequest`", "httprequest http request", "HttpRequest");
+        check("what is `HttpRequest`", "httprequest http request req", "HttpRequest");
         check("where is it", "wher is it", "");
         check("login", "login", "login");
-        check("std::fs::File::open fails", "std fs fil open fail", "std::fs::File::open File::open open");
+        check("std::fs::File::open fails", "std fs fil open fail standard", "std::fs::File::open File::open open");
         check("", "", "");
     }
 

@@ -6,6 +6,8 @@
 //!
 //! Refuses: order, priors and stored text.
 
+use std::collections::HashMap;
+
 use tantivy::postings::Postings;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, TERMINATED, Term};
@@ -60,6 +62,7 @@ pub(crate) struct Corpus<'a> {
     /// Stored files that are hidden by changed ones, or gone.
     hidden: Vec<bool>,
     totals: Totals,
+    changed_names: HashMap<&'a str, Vec<u32>>,
 }
 
 /// One score for each chunk and file; 0 for those without any of the words. Stored ones first, changed ones after.
@@ -81,8 +84,14 @@ impl<'a> Corpus<'a> {
         gone: &[String],
     ) -> Result<Self, IndexError> {
         let tables = snapshot.tables()?;
-        let mut corpus =
-            Self { snapshot, tables, changed, hidden: vec![false; tables.files as usize], totals: tables.totals };
+        let mut corpus = Self {
+            snapshot,
+            tables,
+            changed,
+            hidden: vec![false; tables.files as usize],
+            totals: tables.totals,
+            changed_names: names_of(tables.chunks, changed),
+        };
         if !changed.is_empty() || !gone.is_empty() {
             for (hidden, (path, _)) in corpus.hidden.iter_mut().zip(tables.files()) {
                 *hidden = changed.iter().any(|file| file.path == path) || gone.iter().any(|gone| gone == path);
@@ -181,11 +190,66 @@ impl<'a> Corpus<'a> {
         for term in plan.terms.iter().take(TERMS_MAX) {
             pass.add_word(&term.token, term.weight)?;
         }
+        let mut scores = pass.scores;
         for name in &plan.identifiers {
-            pass.add_exact(name)?;
+            self.raise(&mut scores, &self.defining(name)?, 1.0);
         }
-        Ok(pass.scores)
+        Ok(scores)
     }
+
+    /// The chunks that define a name exactly as it is written, in order of their numbers.
+    ///
+    /// # Errors
+    /// [`IndexError::Storage`] when the text index cannot be read.
+    pub(crate) fn defining(&self, name: &str) -> Result<Vec<u32>, IndexError> {
+        let mut defining = Vec::new();
+        let doing = "searching";
+        let exact = self.snapshot.fields.exact;
+        for (reader, table) in self.snapshot.text.segment_readers().iter().zip(self.tables.segments()) {
+            let names = reader.inverted_index(exact).doing(doing)?;
+            let term = Term::from_field_text(exact, name);
+            let Some(mut postings) = names.read_postings(&term, IndexRecordOption::Basic).doing(doing)? else {
+                continue;
+            };
+            let mut document = postings.doc();
+            while document != TERMINATED {
+                if table.is_alive(document) && !self.hidden[table.file(document) as usize] {
+                    defining.push(table.first_chunk + document);
+                }
+                document = postings.advance();
+            }
+        }
+        defining.extend(self.changed_names.get(name).into_iter().flatten());
+        Ok(defining)
+    }
+
+    /// Adds what a name tells to the chunks that define it, and to their files. 1 is the weight of a name that the
+    /// question spells out.
+    pub(crate) fn raise(&self, scores: &mut Scores, defining: &[u32], weight: f32) {
+        let rare = weight * EXACT_WEIGHT * rarity(defining.len(), self.totals.chunks);
+        let mut before = None;
+        for &chunk in defining {
+            scores.chunks[chunk as usize] += rare;
+            let file = self.file_of(chunk);
+            if before.replace(file) != Some(file) {
+                scores.files[file as usize] += rare;
+            }
+        }
+    }
+}
+
+/// The chunks of changed files by the names that they define.
+fn names_of<'a>(first: u32, changed: &[Changed<'a>]) -> HashMap<&'a str, Vec<u32>> {
+    let mut names: HashMap<&str, Vec<u32>> = HashMap::new();
+    for (chunk, one) in (first..).zip(changed.iter().flat_map(|file| file.chunks)) {
+        for name in one.names.iter().flat_map(|name| [name.name.as_str(), name.qualified.as_str()]) {
+            let chunks = names.entry(name).or_default();
+            if chunks.last() != Some(&chunk) {
+                chunks.push(chunk);
+            }
+        }
+    }
+    names
 }
 
 /// The accumulators of one question. They are as long as the index, and emptied word by word.
@@ -314,42 +378,6 @@ impl<'a> Pass<'a> {
                 + FILE.weight[PATH] * std::mem::take(&mut self.in_path[file]);
             self.scores.files[file] += rare * mentions / (FILE.saturation + mentions);
         }
-    }
-
-    /// Adds to the chunks that define a name exactly as the question writes it.
-    fn add_exact(&mut self, name: &str) -> Result<(), IndexError> {
-        let corpus = self.corpus;
-        let doing = "searching";
-        let exact = corpus.snapshot.fields.exact;
-        for (reader, table) in corpus.snapshot.text.segment_readers().iter().zip(corpus.tables.segments()) {
-            let names = reader.inverted_index(exact).doing(doing)?;
-            let term = Term::from_field_text(exact, name);
-            let Some(mut postings) = names.read_postings(&term, IndexRecordOption::Basic).doing(doing)? else {
-                continue;
-            };
-            let mut document = postings.doc();
-            while document != TERMINATED {
-                if table.is_alive(document) && !corpus.hidden[table.file(document) as usize] {
-                    self.chunks.push(table.first_chunk + document);
-                }
-                document = postings.advance();
-            }
-        }
-        for (chunk, one) in (corpus.tables.chunks..).zip(corpus.changed.iter().flat_map(|file| file.chunks)) {
-            if one.names.iter().any(|known| known.name == name || known.qualified == name) {
-                self.chunks.push(chunk);
-            }
-        }
-        let rare = EXACT_WEIGHT * rarity(self.chunks.len(), corpus.totals.chunks);
-        for chunk in self.chunks.drain(..) {
-            self.scores.chunks[chunk as usize] += rare;
-            self.files.push(corpus.file_of(chunk));
-        }
-        self.files.dedup();
-        for file in self.files.drain(..) {
-            self.scores.files[file as usize] += rare;
-        }
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Refuses: to return text that is not there now, a secret, or a path outside the workspace.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::search::query::Plan;
 use crate::search::rank::{Ranked, rank};
 use crate::search::score::{Changed, Corpus};
 use crate::search::snapshot::Snapshot;
+use crate::search::uses::{PASSAGES, Passage, raise_used};
 use crate::search::why::{best_name, why};
 use crate::storage::base::open_text;
 use crate::storage::document::Card;
@@ -195,22 +197,43 @@ impl Searcher {
             rounds_left -= 1;
             let changed: Vec<Changed<'_>> = open.iter().copied().chain(differing.changed()).collect();
             let corpus = Corpus::new(&self.snapshot, &changed, differing.gone())?;
-            let ranked = rank(&corpus, &corpus.score(&plan)?, &plan, &request.filter, limit);
-            let mut hits = Vec::with_capacity(ranked.len());
-            let mut stale = Vec::new();
-            for one in ranked {
-                match self.candidate(&corpus, one, &mut live)? {
-                    Found::Shown(candidate) => hits.push(hit(candidate, &plan)),
-                    Found::Stale(path) => stale.push(path),
-                    Found::Nothing => {}
-                }
+            let mut scores = corpus.score(&plan)?;
+            let (mut stale, mut raised) = (Vec::new(), HashMap::new());
+            // A report mentions much that it is not about, and a name is itself what is looked for: what their passages
+            // use would lead astray.
+            if !plan.report && !plan.lone {
+                let first = rank(&corpus, &scores, &plan, &request.filter, PASSAGES);
+                let passages = self.as_they_are(&corpus, first, &mut live, &mut stale)?;
+                let passages: Vec<_> = passages.iter().map(passage).collect();
+                raised = raise_used(&corpus, &mut scores, &plan, &passages)?;
             }
+            let ranked = rank(&corpus, &scores, &plan, &request.filter, limit);
+            let candidates = self.as_they_are(&corpus, ranked, &mut live, &mut stale)?;
             // What is stale is cut again and competes as it is now, so the order may be another one.
             let settled = stale.is_empty() || !differing.take_up(&self.root, stale, self.report_stale.as_ref());
             if settled || rounds_left == 0 {
-                return Ok(hits);
+                return Ok(candidates.into_iter().map(|one| hit(one, &plan, &raised)).collect());
             }
         }
+    }
+
+    /// The chunks behind places in the order, as they are now; paths of those that are not are added to `stale`.
+    fn as_they_are(
+        &self,
+        corpus: &Corpus<'_>,
+        ranked: Vec<Ranked>,
+        live: &mut LiveFiles<'_>,
+        stale: &mut Vec<String>,
+    ) -> Result<Vec<Candidate>, IndexError> {
+        let mut shown = Vec::with_capacity(ranked.len());
+        for one in ranked {
+            match self.candidate(corpus, one, live)? {
+                Found::Shown(candidate) => shown.push(candidate),
+                Found::Stale(path) => stale.push(path),
+                Found::Nothing => {}
+            }
+        }
+        Ok(shown)
     }
 
     /// The chunk behind a place in the order, as it is now.
@@ -226,7 +249,7 @@ impl Searcher {
             let chunk = &file.chunks[chunk];
             let text = file.text[chunk.span.clone()].to_owned();
             let card = Card::unstored(file.path, chunk);
-            return Ok(Found::Shown(Candidate { score, card, text, unsaved: file.unsaved }));
+            return Ok(Found::Shown(Candidate { chunk: ranked.chunk, score, card, text, unsaved: file.unsaved }));
         }
         let address = corpus.tables().address(ranked.chunk);
         let document: TantivyDocument = self.snapshot.text.doc(address).doing("reading the text index")?;
@@ -234,7 +257,9 @@ impl Searcher {
         let Some(text) = live.text(&card) else { return Ok(Found::Stale(card.path)) };
         let (start, end) = card.bytes;
         Ok(match text.get(start as usize..end as usize) {
-            Some(part) => Found::Shown(Candidate { score, text: part.to_owned(), card, unsaved: false }),
+            Some(part) => {
+                Found::Shown(Candidate { chunk: ranked.chunk, score, text: part.to_owned(), card, unsaved: false })
+            }
             None => Found::Nothing,
         })
     }
@@ -264,6 +289,8 @@ impl Searcher {
 
 /// A passage that is shown.
 struct Candidate {
+    /// Its number in the corpus.
+    chunk: u32,
     score: f32,
     card: Card,
     text: String,
@@ -300,10 +327,15 @@ fn alternate(indexed: Vec<Hit>, live: Vec<Hit>, limit: usize) -> Vec<Hit> {
     both
 }
 
-fn hit(candidate: Candidate, plan: &Plan) -> Hit {
-    let Candidate { score, card, text, unsaved } = candidate;
-    let best = best_name(&card.names, plan);
-    let why = why(&card, best, &text, plan, unsaved);
+fn passage(candidate: &Candidate) -> Passage<'_> {
+    Passage { score: candidate.score, text: &candidate.text }
+}
+
+fn hit(candidate: Candidate, plan: &Plan, raised: &HashMap<u32, String>) -> Hit {
+    let Candidate { chunk, score, card, text, unsaved } = candidate;
+    let used = raised.get(&chunk).map(String::as_str);
+    let best = best_name(&card.names, plan, used);
+    let why = why(&card, best, &text, plan, used, unsaved);
     let (symbol, kind) = match best {
         Some(name) => (Some(name.qualified.clone()), name.kind.clone()),
         None => (card.symbol, card.kind),

@@ -10,8 +10,9 @@ use crate::storage::document::Card;
 /// Words listed for one reason.
 const WORDS_MAX: usize = 6;
 
-/// The name of a chunk that the question means: one written exactly, else the one that shares most of its words.
-pub(crate) fn best_name<'a>(names: &'a [Name], plan: &Plan) -> Option<&'a Name> {
+/// The name of a chunk that the question means: one written exactly, else the one that shares most of its words, else
+/// the one that other hits use.
+pub(crate) fn best_name<'a>(names: &'a [Name], plan: &Plan, used: Option<&str>) -> Option<&'a Name> {
     let exact =
         |name: &&Name| plan.identifiers.iter().any(|asked| *asked == name.qualified || *asked == name.name);
     if let Some(name) = names.iter().find(exact) {
@@ -27,11 +28,19 @@ pub(crate) fn best_name<'a>(names: &'a [Name], plan: &Plan) -> Option<&'a Name> 
             best = Some((share, name));
         }
     }
-    best.map(|(_, name)| name)
+    let is_used = |name: &&Name| used.is_some_and(|used| used == name.name || used == name.qualified);
+    best.map(|(_, name)| name).or_else(|| names.iter().find(is_used))
 }
 
 /// A sentence fragment such as ``defines `User.save`; path matches 'models'; text matches: save, signal``.
-pub(crate) fn why(card: &Card, best: Option<&Name>, text: &str, plan: &Plan, unsaved: bool) -> String {
+pub(crate) fn why(
+    card: &Card,
+    best: Option<&Name>,
+    text: &str,
+    plan: &Plan,
+    used: Option<&str>,
+    unsaved: bool,
+) -> String {
     let mut reasons = Vec::new();
     if let Some(name) = best {
         let verb = if name.kind == "section" { "is the section" } else { "defines" };
@@ -46,6 +55,9 @@ pub(crate) fn why(card: &Card, best: Option<&Name>, text: &str, plan: &Plan, uns
     let words = shared(text, plan);
     if !words.is_empty() {
         reasons.push(format!("text matches: {}", words.join(", ")));
+    }
+    if let Some(used) = used {
+        reasons.push(format!("other hits use `{used}`"));
     }
     if unsaved {
         reasons.push("unsaved text of an open editor".to_owned());

@@ -42,6 +42,29 @@ fn first(hits: &[Hit]) -> (&str, Option<&str>, &str) {
 }
 
 #[test]
+fn what_the_best_hit_uses_is_found_with_it() {
+    let space = Space::with(&[
+        ("shop/login.py", "def renew_login_token(user):\n    return stamp_with_salt(user.token)\n"),
+        ("shop/salt.py", "def stamp_with_salt(text):\n    return text + SALT\n"),
+        ("shop/cart.py", "def total(cart):\n    return sum(cart)\n"),
+    ]);
+    let (index, _) = space.indexed();
+    let hits = search(&index, "how is the login renewed");
+    assert_eq!(paths(&index, "how is the login renewed"), ["shop/login.py", "shop/salt.py"]);
+    assert_eq!(hits[1].why, "defines `stamp_with_salt`; other hits use `stamp_with_salt`");
+    // A name is itself what is looked for.
+    assert_eq!(paths(&index, "renew_login_token"), ["shop/login.py"]);
+}
+
+#[test]
+fn short_forms_of_words_are_found() {
+    let space =
+        Space::with(&[("app/cfg.c", "int read_cfg(void) { return 1; }\n"), ("app/log.c", "int log(void);\n")]);
+    let (index, _) = space.indexed();
+    assert_eq!(paths(&index, "where is the configuration loaded"), ["app/cfg.c"]);
+}
+
+#[test]
 fn names_win_over_mentions() {
     let space = space();
     let (index, _) = space.indexed();

@@ -176,8 +176,8 @@ impl Job<'_> {
             .map(|(score, chunk)| {
                 let text = shown.text[chunk.span.clone()].to_owned();
                 let card = Card::unstored(shown.path, chunk);
-                let best = best_name(&chunk.names, &words.plan);
-                let why = why(&card, best, &text, &words.plan, shown.unsaved);
+                let best = best_name(&chunk.names, &words.plan, None);
+                let why = why(&card, best, &text, &words.plan, None, shown.unsaved);
                 let score = FILE_SHARE * file_score + factor * score;
                 hit(shown.path, (chunk.start_line, chunk.end_line), chunk, best, score, why, text)
             })

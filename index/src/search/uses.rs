@@ -1,0 +1,98 @@
+//! Call edges in ranking: what the best passages use and few places define is raised, because what answers a question
+//! often lies one call away from what reads like it.
+//!
+//! Refuses: names that much of the workspace defines; they lead nowhere.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::error::IndexError;
+use crate::limits::{USED_NAMES_MAX, USED_NAMES_SEEN_MAX};
+use crate::parse::tokenize::tokens;
+use crate::search::query::Plan;
+use crate::search::score::{Corpus, Scores};
+
+/// Passages whose names are followed.
+pub(crate) const PASSAGES: usize = 8;
+
+/// How strongly. Chosen on the development sets; see `tests/eval/results/`.
+struct Follow {
+    /// Weight of the name that tells most, relative to a name that the question itself spells out.
+    most: f32,
+    /// What a name counts that shares no word with the question.
+    unlike: f32,
+    /// What a name counts besides that shares all its words with the question.
+    like: f32,
+    /// A name that more chunks define is not followed.
+    defined_max: usize,
+    /// Shorter names say too little, in bytes.
+    bytes_min: usize,
+}
+
+const FOLLOW: Follow = Follow { most: 0.3, unlike: 0.4, like: 2.0, defined_max: 4, bytes_min: 4 };
+
+/// One passage that was found: its score and its text.
+#[derive(Clone, Copy)]
+pub(crate) struct Passage<'a> {
+    /// Higher is better.
+    pub(crate) score: f32,
+    /// As it stands in the file.
+    pub(crate) text: &'a str,
+}
+
+/// Raises the definitions of what the passages use; best passage first. Gives back, by chunk, the name for which it was
+/// raised most.
+///
+/// # Errors
+/// [`IndexError::Storage`] when the text index cannot be read.
+pub(crate) fn raise_used(
+    corpus: &Corpus<'_>,
+    scores: &mut Scores,
+    plan: &Plan,
+    passages: &[Passage<'_>],
+) -> Result<HashMap<u32, String>, IndexError> {
+    let mut followed = Vec::new();
+    for (name, used) in used_names(passages, plan) {
+        let defining = corpus.defining(name)?;
+        if (1..=FOLLOW.defined_max).contains(&defining.len()) {
+            let weight = used * (FOLLOW.unlike + FOLLOW.like * share(name, plan));
+            #[expect(clippy::cast_precision_loss, reason = "a few chunks")]
+            followed.push((weight / defining.len() as f32, name, defining));
+        }
+    }
+    followed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    followed.truncate(USED_NAMES_MAX);
+    let most = followed.first().map_or(1.0, |(weight, ..)| *weight);
+    let mut raised = HashMap::new();
+    for (weight, name, defining) in followed {
+        corpus.raise(scores, &defining, FOLLOW.most * weight / most);
+        for chunk in defining {
+            raised.entry(chunk).or_insert_with(|| name.to_owned());
+        }
+    }
+    Ok(raised)
+}
+
+/// The names in the passages with how much they are used: once per passage, by its score.
+fn used_names<'a>(passages: &[Passage<'a>], plan: &Plan) -> HashMap<&'a str, f32> {
+    let best = passages.first().map_or(1.0, |passage| passage.score.max(f32::MIN_POSITIVE));
+    let mut used: HashMap<&str, f32> = HashMap::new();
+    for passage in passages {
+        let names = passage.text.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'));
+        let mut seen = HashSet::new();
+        for name in names.filter(|name| name.len() >= FOLLOW.bytes_min) {
+            if seen.len() < USED_NAMES_SEEN_MAX && seen.insert(name) {
+                *used.entry(name).or_default() += passage.score / best;
+            }
+        }
+    }
+    used.retain(|name, _| !plan.identifiers.iter().any(|known| known == name));
+    used
+}
+
+/// How many of a name's words the question has, from 0 to 1.
+#[expect(clippy::cast_precision_loss, reason = "a name has few words")]
+fn share(name: &str, plan: &Plan) -> f32 {
+    let parts = tokens(name);
+    let shared = parts.iter().filter(|part| plan.term(part).is_some()).count();
+    shared as f32 / parts.len().max(1) as f32
+}
