@@ -155,7 +155,8 @@ fn regions(old: &Tree, new: &Tree, changes: &Changes) -> Option<Vec<Range<usize>
     let reparsed = old.changed_ranges(new).map(|range| range.start_byte..range.end_byte);
     let mut hulls = joined(changes.new_ranges().chain(reparsed).collect());
     if hulls.len() > REGIONS_MAX {
-        hulls = vec![hulls.first()?.start..hulls.last()?.end];
+        hulls[0].end = hulls.last()?.end;
+        hulls.truncate(1);
     }
     Some(joined(hulls.iter().map(|hull| region(old, new, hull)).collect::<Option<_>>()?))
 }
