@@ -68,7 +68,7 @@ impl Parsed {
         let chunks = match language_in(path, &text) {
             // What holds other languages is cut anew.
             _ if is_notebook(path) => Cutter::default().cut(path, &text),
-            Some(language) if language.queries().injections.is_some() => Cutter::default().cut(path, &text),
+            Some(language) if language.injections().is_some() => Cutter::default().cut(path, &text),
             Some(language) => {
                 syntax = Syntax::new(language, &text, before);
                 syntax
@@ -106,7 +106,7 @@ fn terms(path: &str, text: &str, chunks: &[Chunk], before: Option<&Parsed>) -> V
 impl Syntax {
     /// Parses a text, from an earlier version where that is sound. `None` when it took too long.
     fn new(language: &'static Language, text: &str, before: Option<&Parsed>) -> Option<Self> {
-        language.queries();
+        language.prepare();
         let mut cutter = Cutter::default();
         let deadline = parse_deadline();
         if let Some(before) = before

@@ -192,7 +192,7 @@ pub(crate) fn capture(
     part: Option<Range<usize>>,
     out: &mut Captured,
 ) {
-    let query = &language.queries().definitions;
+    let query = language.definitions();
     let names = query.capture_names();
     let mut in_time = |_: &QueryCursorState| {
         if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -229,6 +229,10 @@ pub(crate) fn capture(
                 }
             }
         }
+        let name = name.or_else(|| {
+            let (_, node) = definition?;
+            Some((node.child_by_field_name("name")?.byte_range(), false))
+        });
         if let (Some((kind, node)), Some((name, container))) = (definition, name)
             && !name.is_empty()
         {
