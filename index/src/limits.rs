@@ -76,6 +76,14 @@ pub(crate) const STEADY_BYTES: usize = 16 << 20;
 pub(crate) const BUILD_FILES_MIN: usize = 64;
 /// Touched paths held back; more than this becomes one full walk.
 pub(crate) const TOUCHED_MAX: usize = 4_096;
+/// Saved files kept in memory before the text index is written.
+pub(crate) const SAVED_FILES_MAX: usize = 64;
+/// Their texts together, in bytes; each search counts their words one by one.
+pub(crate) const SAVED_BYTES_MAX: usize = 2 << 20;
+/// How long nothing is saved before the text index is written, in milliseconds.
+pub(crate) const FLUSH_IDLE_MS: u64 = 1_500;
+/// How long saved files wait for that at most, in milliseconds.
+pub(crate) const FLUSH_AGE_MS: u64 = 20_000;
 /// How long saves are gathered before they are indexed, in milliseconds.
 pub(crate) const COALESCE_MS: u64 = 25;
 /// First interval after which a running build publishes what it has, in seconds; it doubles each time.

@@ -139,7 +139,8 @@ impl Writer {
         let root = self.shared.root.clone();
         let base = self.base_mut();
         let next_id = base.next_id.clone();
-        let preparation = Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max };
+        let preparation =
+            Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max, keep: false };
         let seen: HashSet<&str> = found.files.iter().map(|entry| entry.path.as_str()).collect();
         let gone = base.rows.keys().filter(|path| !seen.contains(path.as_str())).cloned().collect();
         let mut plan = Plan { jobs: Vec::new(), gone, unchanged: 0 };
@@ -172,8 +173,9 @@ impl Writer {
         let limits = self.shared.limits.clone();
         let base = self.base_mut();
         let next_id = base.next_id.clone();
+        let bytes_max = limits.file_bytes_max;
         let preparation =
-            Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max: limits.file_bytes_max };
+            Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max, keep: false };
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
