@@ -11,8 +11,7 @@ use crate::limits::FILTERS_MAX;
 use crate::parse::language::{is_extension, is_header, language_in, language_names, language_of};
 
 /// Other names of languages that people write.
-const ALIASES: &[(&str, &str)] =
-    &[("c++", "cpp"), ("c#", "csharp"), ("golang", "go"), ("shell", "bash")];
+const ALIASES: &[(&str, &str)] = &[("c++", "cpp"), ("c#", "csharp"), ("golang", "go"), ("shell", "bash")];
 /// Texts that are not parsed as a language, by the name of their form, with its extensions.
 const FORMS: &[(&str, &[&str])] = &[
     ("markdown", &["md", "markdown", "mdx"]),

@@ -185,8 +185,9 @@ fn identifiers(question: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let alone = question.split_whitespace().count() == 1;
     let question = if alone { without_arity(question) } else { question };
-    let is_name =
-        |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.' | ':' | '#') || alone && letter == '/';
+    let is_name = |letter: char| {
+        letter.is_alphanumeric() || matches!(letter, '_' | '.' | ':' | '#') || alone && letter == '/'
+    };
     for run in question.split(|letter: char| !is_name(letter)) {
         let run = run.trim_matches(JOINTS);
         if run.is_empty() || !(alone || looks_like_code(run)) {

@@ -113,13 +113,7 @@ fn keep_best(found: &mut Vec<(u32, Ranked)>, count: usize) {
 }
 
 /// Raises files whose paths the question speaks of, and drops those that it is not about.
-fn weigh_paths(
-    found: &mut Vec<(u32, Ranked)>,
-    corpus: &Corpus<'_>,
-    plan: &Plan,
-    filter: &Filter,
-    gains: &Gains,
-) {
+fn weigh_paths(found: &mut Vec<(u32, Ranked)>, corpus: &Corpus<'_>, plan: &Plan, filter: &Filter, gains: &Gains) {
     let mut factors: HashMap<u32, f32> = found.iter().map(|(file, _)| (*file, 0.0)).collect();
     for (file, (path, _)) in (0..).zip(corpus.files()) {
         if let Some(factor) = factors.get_mut(&file)

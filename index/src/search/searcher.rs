@@ -196,7 +196,9 @@ impl Searcher {
         }
         let LiveAnswer { hits: mut live, cut, .. } = live_search(&self.root, request, &LiveBudget::default())?;
         if by_name {
-            live.retain(|hit| hit.symbol.as_deref().is_some_and(|symbol| names(&request.query, symbol, &hit.path)));
+            live.retain(|hit| {
+                hit.symbol.as_deref().is_some_and(|symbol| names(&request.query, symbol, &hit.path))
+            });
         }
         Ok(SearchAnswer { hits: alternate(indexed, live, request.limit.min(HITS_MAX)), cut })
     }

@@ -99,9 +99,17 @@ impl<'a> Asked<'a> {
                 continue;
             }
             // Of two the one without further names between is meant.
-            let ends = own.iter().rev().zip(inner.iter().rev()).all(|(own, asked)| own.eq_ignore_ascii_case(asked));
+            let ends =
+                own.iter().rev().zip(inner.iter().rev()).all(|(own, asked)| own.eq_ignore_ascii_case(asked));
             let gap = if ends { 1.0 } else { 0.97 };
-            return gap * if !of_path { 0.95 } else if modules.is_empty() { 1.0 } else { 0.98 };
+            return gap
+                * if !of_path {
+                    0.95
+                } else if modules.is_empty() {
+                    1.0
+                } else {
+                    0.98
+                };
         }
         0.0
     }

@@ -225,7 +225,8 @@ fn a_broken_expression_is_told_with_its_place() {
 #[test]
 fn long_lines_without_chunks_are_cut() {
     let other = "x ".repeat(20_000) + "\n";
-    let long = format!("{}{}needle{}\n{}", other.repeat(4), "a ".repeat(15_000), " b".repeat(5_000), other.repeat(4));
+    let long =
+        format!("{}{}needle{}\n{}", other.repeat(4), "a ".repeat(15_000), " b".repeat(5_000), other.repeat(4));
     let space = Space::with(&[("long.txt", &long)]);
     let found = ask(&space, SearchKind::Text, "needle");
     let hit = &found.hits[0];

@@ -49,7 +49,14 @@ const NAMES: &[(&str, u32, &[&str])] = &[
     (
         "shop/src/basket.rs",
         4,
-        &["Basket::add", "Basket.add", "Basket#add", "Basket/add", "shop::Basket::add", "crate::basket::Basket::add"],
+        &[
+            "Basket::add",
+            "Basket.add",
+            "Basket#add",
+            "Basket/add",
+            "shop::Basket::add",
+            "crate::basket::Basket::add",
+        ],
     ),
     ("shop/src/basket.rs", 12, &["Sum::add", "Sum.add", "basket.rs:Sum.add"]),
     ("py/basket.py", 6, &["PyBasket.put", "PyBasket::put", "py/basket.py:PyBasket.put", "py.basket.PyBasket.put"]),
@@ -74,15 +81,17 @@ fn qualified_names_find_their_definition_first_however_they_are_written() {
                 let request = SearchRequest { kind, ..SearchRequest::new(*name, 5) };
                 let hits = index.searcher().search(&request).unwrap();
                 let first = hits.first();
-                let holds = first.is_some_and(|hit| {
-                    hit.path == *path && hit.start_line <= *line && *line <= hit.end_line
-                });
+                let holds =
+                    first.is_some_and(|hit| hit.path == *path && hit.start_line <= *line && *line <= hit.end_line);
                 // What is shown as the symbol is the one that was asked for.
                 let named = first.and_then(|hit| hit.symbol.as_deref()).unwrap_or_default();
                 let plain = name.split('/').next_back().filter(|last| last.len() > 1).unwrap_or("stow");
                 let plain = plain.rsplit(['.', ':', '#']).next().unwrap_or_default();
                 if !holds || !named.ends_with(plain) || named == plain {
-                    wrong.push(format!("{kind:?} {name}: {:?}", first.map(|hit| (&hit.path, hit.start_line, named))));
+                    wrong.push(format!(
+                        "{kind:?} {name}: {:?}",
+                        first.map(|hit| (&hit.path, hit.start_line, named))
+                    ));
                 }
             }
         }

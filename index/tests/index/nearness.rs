@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use git2::{Repository, Signature};
-use index::{Hit, History, HistoryLimits, Nearby, SearchRequest, Searcher};
+use index::{History, HistoryLimits, Hit, Nearby, SearchRequest, Searcher};
 
 use crate::space::Space;
 

@@ -80,7 +80,12 @@ pub fn live_search(root: &Path, request: &SearchRequest, budget: &LiveBudget) ->
     let job =
         show::Job { root: &root, overlay: &request.overlay, wanted: &wanted, rarity: &rarity, clock: &clock };
     let (hits, unshown) = show::hits(&job, &tree.files, &scanned.found, limit)?;
-    Ok(LiveAnswer { hits, cut: tree.cut || scanned.cut || unshown, searched: scanned.searched, files: tree.files.len() })
+    Ok(LiveAnswer {
+        hits,
+        cut: tree.cut || scanned.cut || unshown,
+        searched: scanned.searched,
+        files: tree.files.len(),
+    })
 }
 
 /// When the parts of a search have to be over.

@@ -249,7 +249,11 @@ fn place_in(pattern: &str, start: usize, end: usize) -> String {
     let before = pattern.get(..start).unwrap_or(pattern);
     let character = before.chars().count() + 1;
     let part = pattern.get(start..end).map(shown).unwrap_or_default();
-    if part.is_empty() { format!(" at character {character}") } else { format!(" at character {character}, `{part}`") }
+    if part.is_empty() {
+        format!(" at character {character}")
+    } else {
+        format!(" at character {character}, `{part}`")
+    }
 }
 
 fn one_line(text: &str) -> String {

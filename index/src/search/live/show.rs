@@ -216,9 +216,8 @@ impl Job<'_> {
         for name in &chunk.names {
             add(&name.name, NAME_WEIGHT);
         }
-        let named = chunk.names.iter().any(|name| {
-            words.plan.identifiers.iter().any(|asked| is_asked(name, asked))
-        });
+        let named =
+            chunk.names.iter().any(|name| words.plan.identifiers.iter().any(|asked| is_asked(name, asked)));
         let score: f32 = (0..WORDS_MAX)
             .map(|word| words.weight(word) * self.rarity[word] * counts[word] / (counts[word] + 1.0))
             .sum();

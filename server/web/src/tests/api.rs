@@ -138,7 +138,17 @@ async fn a_folder_is_indexed_searched_and_read() {
     };
     let found = program.json(Method::GET, &query("/api/v1/search", &[("q", "push_back")]), None, 200).await;
     assert_eq!(found["hits"][0]["path"], "queue.rs");
+    assert_eq!(found["related"], Value::Null);
+    let asked = query("/api/v1/search", &[("q", "push_back"), ("related", "true")]);
+    let related = program.json(Method::GET, &asked, None, 200).await["related"].take();
+    assert_eq!((&related["path"], &related["symbol"]), (&json!("queue.rs"), &json!("push_back")));
+    assert_eq!(related["outline"][0]["name"], "push_back");
     let lines = [("path", "queue.rs"), ("start", "2"), ("end", "2")];
+    let alone = program.json(Method::GET, &query("/api/v1/related", &lines), None, 200).await;
+    assert_eq!(alone["symbol"], "push_back");
+    let unknown = query("/api/v1/search", &[("q", "x"), ("language", "klingon")]);
+    let error = program.json(Method::GET, &unknown, None, 400).await;
+    assert!(error["error"]["message"].as_str().unwrap().contains("no language is called `klingon`"), "{error}");
     let passage = program.json(Method::GET, &query("/api/v1/passage", &lines), None, 200).await;
     assert_eq!(passage["text"].as_str().unwrap().trim_end(), "pub fn push_back(item: u32) -> bool {");
 }
