@@ -33,7 +33,7 @@ pub use app::{App, Parts};
 pub use chats::{ChatPage, ChatSummary, ChatView, MessageState, MessageView, Role, RunView};
 pub use config::{CONFIG_BYTES_MAX, Config, ConfigOrigin, Setting};
 pub use edit::{EditEvent, EditOutcome, EditRequest, EditStream};
-pub use error::{AppError, ErrorKind, Result};
+pub use error::{AppError, ErrorKind, Result, with_hint};
 pub use home::Home;
 pub use indexing::{
     BatchAnswer, BatchQuery, BatchStream, ChangesWith, Commit, Editing, Hit, IndexChange, IndexChanges,

@@ -193,8 +193,7 @@ pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut tell
 /// What the user is told beside the document: why the model gave no answer, else what is to be known about it.
 fn said(answer: &Answer) -> Option<String> {
     let Some(problem) = &answer.problem else { return answer.notice.clone() };
-    let hint = problem.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    Some(format!("{}{hint}", problem.message))
+    Some(app::with_hint(&problem.message, problem.hint.as_deref()))
 }
 
 /// Makes an edit of a document. `open` are the open documents.
