@@ -12,6 +12,8 @@ pub const FILE_BYTES_MAX: u64 = 1 << 20;
 pub const FILES_MAX: usize = 200_000;
 /// Parsing threads of one build; more would only starve the editor.
 pub const THREADS_MAX: usize = 8;
+/// Open files, and files edited lately, that one search looks at.
+pub const NEARBY_FILES_MAX: usize = 16;
 /// Hits one search may return.
 pub const HITS_MAX: usize = 200;
 /// Bytes of a query that are looked at; the rest of a pasted log is ignored.

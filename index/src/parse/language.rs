@@ -396,7 +396,18 @@ pub(crate) fn is_notebook(path: &str) -> bool {
     extension(path).eq_ignore_ascii_case("ipynb")
 }
 
-fn is_header(path: &str) -> bool {
+/// The names of all languages that are parsed.
+pub(crate) fn language_names() -> impl Iterator<Item = &'static str> {
+    LANGUAGES.iter().map(|one| one.name)
+}
+
+/// Whether files of some language have this extension, in lower case.
+pub(crate) fn is_extension(extension: &str) -> bool {
+    LANGUAGES.iter().any(|one| one.extensions.contains(&extension))
+}
+
+/// Whether a file may be a header of C or of C++.
+pub(crate) fn is_header(path: &str) -> bool {
     extension(path).eq_ignore_ascii_case("h")
 }
 

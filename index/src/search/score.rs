@@ -16,6 +16,7 @@ use crate::error::{Doing, IndexError};
 use crate::files::role::role_of;
 use crate::limits::TERMS_MAX;
 use crate::parse::cut::Chunk;
+use crate::parse::qualified::{ends, normal};
 use crate::parse::terms::{BODY, FIELDS, NAMES, PATH, Terms, word_hash};
 use crate::search::query::Plan;
 use crate::search::snapshot::{Snapshot, Tables, Totals, norm_lengths};
@@ -79,7 +80,7 @@ pub(crate) struct Corpus<'a> {
     /// Stored files that are hidden by changed ones, or gone.
     hidden: Vec<bool>,
     totals: Totals,
-    changed_names: HashMap<&'a str, Vec<u32>>,
+    changed_names: HashMap<String, Vec<u32>>,
 }
 
 /// One score for each chunk and file; 0 for those without any of the words. Stored ones first, changed ones after.
@@ -214,17 +215,29 @@ impl<'a> Corpus<'a> {
         Ok(scores)
     }
 
-    /// The chunks that define a name exactly as it is written, in order of their numbers.
+    /// The chunks that define a name exactly as it is written, or with other signs between its parts; in order of their
+    /// numbers.
     ///
     /// # Errors
     /// [`IndexError::Storage`] when the text index cannot be read.
     pub(crate) fn defining(&self, name: &str) -> Result<Vec<u32>, IndexError> {
+        let mut defining = self.defining_as_written(name)?;
+        let qualified = normal(name);
+        if qualified != name {
+            defining.extend(self.defining_as_written(&qualified)?);
+            defining.sort_unstable();
+            defining.dedup();
+        }
+        Ok(defining)
+    }
+
+    fn defining_as_written(&self, name: &str) -> Result<Vec<u32>, IndexError> {
         let mut defining = Vec::new();
         let doing = "searching";
         let exact = self.snapshot.fields.exact;
+        let term = Term::from_field_text(exact, name);
         for (reader, table) in self.snapshot.text.segment_readers().iter().zip(self.tables.segments()) {
             let names = reader.inverted_index(exact).doing(doing)?;
-            let term = Term::from_field_text(exact, name);
             let Some(mut postings) = names.read_postings(&term, IndexRecordOption::Basic).doing(doing)? else {
                 continue;
             };
@@ -255,11 +268,11 @@ impl<'a> Corpus<'a> {
     }
 }
 
-/// The chunks of changed files by the names that they define.
-fn names_of<'a>(first: u32, changed: &[Changed<'a>]) -> HashMap<&'a str, Vec<u32>> {
-    let mut names: HashMap<&str, Vec<u32>> = HashMap::new();
+/// The chunks of changed files by the names that they define, as the text index has those of stored files.
+fn names_of(first: u32, changed: &[Changed<'_>]) -> HashMap<String, Vec<u32>> {
+    let mut names: HashMap<String, Vec<u32>> = HashMap::new();
     for (chunk, one) in (first..).zip(changed.iter().flat_map(|file| file.chunks)) {
-        for name in one.names.iter().flat_map(|name| [name.name.as_str(), name.qualified.as_str()]) {
+        for name in one.names.iter().flat_map(|name| ends(name).into_iter().chain([name.name.clone()])) {
             let chunks = names.entry(name).or_default();
             if chunks.last() != Some(&chunk) {
                 chunks.push(chunk);

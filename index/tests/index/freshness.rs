@@ -89,7 +89,7 @@ fn saved_files_rank_as_if_everything_were_indexed_anew() {
             assert_eq!(found, expected, "{query}, {kind:?}");
         }
     }
-    let place = |index: &Index| index.searcher().related("new.py", 2..=2, None).unwrap();
+    let place = |index: &Index| index.searcher().related("new.py", 2..=2, &Overlay::default(), None).unwrap();
     assert_eq!(place(&index), place(&anew));
 }
 
