@@ -3,7 +3,8 @@
 use std::fs;
 
 use index::{
-    CancelFlag, Index, IndexDirs, IndexError, Limits, Progress, SearchKind, SearchRequest, Searcher, State,
+    CancelFlag, Index, IndexDirs, IndexError, Limits, Overlay, Progress, SearchKind, SearchRequest, Searcher,
+    State,
 };
 
 use crate::space::{PATIENCE, Space, check_live, paths, refresh, search, touch};
