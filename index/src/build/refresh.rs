@@ -14,7 +14,8 @@ use crate::error::IndexError;
 use crate::files::skip::SkipTally;
 use crate::files::walk::{Entry, Walk, priority, walk};
 use crate::limits::{
-    BUILD_FILES_MIN, COALESCE_MS, CancelFlag, PREPARED_QUEUE_MAX, PUBLISH_SECONDS_FIRST, PUBLISH_SECONDS_MAX,
+    BUILD_FILES_MIN, COALESCE_MS, CancelFlag, PREPARED_QUEUE_MAX, PUBLISH_REST_MS, PUBLISH_SECONDS_FIRST,
+    PUBLISH_SECONDS_MAX,
 };
 use crate::parse::cut::Cutter;
 use crate::storage::manifest::FileRow;
@@ -46,11 +47,22 @@ struct Build {
     /// Paths that were saved meanwhile and dealt with at once; older results for them are dropped.
     overtaken: HashSet<String>,
     told: Option<Instant>,
+    /// Files that were done before it began.
+    unchanged: usize,
+    started: Instant,
     published: Instant,
     publish_every: Duration,
 }
 
 impl Build {
+    /// Whether the rest takes so long, as far as can be told, that what there is should be shown meanwhile: each
+    /// publication makes smaller segments, in which the same words are written again.
+    fn is_long(&self) -> bool {
+        let done = self.done.saturating_sub(self.unchanged).max(1) as u128;
+        let left = self.total.saturating_sub(self.done) as u128;
+        self.started.elapsed().as_millis() * left / done > u128::from(PUBLISH_REST_MS)
+    }
+
     /// Whether a path, or a folder above it, was dealt with meanwhile.
     fn is_overtaken(&self, path: &str) -> bool {
         !self.overtaken.is_empty()
@@ -84,6 +96,8 @@ impl Writer {
             tally,
             overtaken: HashSet::new(),
             told: None,
+            unchanged,
+            started: Instant::now(),
             published: Instant::now(),
             publish_every: Duration::from_secs(PUBLISH_SECONDS_FIRST),
         };
@@ -241,7 +255,7 @@ impl Writer {
                 }
             }
         }
-        if build.published.elapsed() >= build.publish_every && self.base_mut().has_pending() {
+        if build.published.elapsed() >= build.publish_every && build.is_long() && self.base_mut().has_pending() {
             self.publish(&[(COMPLETE, "0".to_owned())], None)?;
             build.published = Instant::now();
             build.publish_every = (build.publish_every * 2).min(Duration::from_secs(PUBLISH_SECONDS_MAX));
