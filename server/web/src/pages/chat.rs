@@ -226,10 +226,10 @@ async fn load(
         AppError::new(app::ErrorKind::Bug, "the messages could not be rendered").caused_by(error)
     })?;
     let written = messages.iter_mut().find(|message| message.state == Ending::Streaming);
-    if let (Some(message), Some(run)) = (written, run) {
-        if let Some(phase) = phase(&web.app, &run).await {
-            message.phase = phase;
-        }
+    if let (Some(message), Some(run)) = (written, run)
+        && let Some(phase) = phase(&web.app, &run).await
+    {
+        message.phase = phase;
     }
     let model = web.status().await?.model;
     let url = chat_url(id);

@@ -112,7 +112,7 @@ mod tests {
         };
         let text = block_at(&related, Style::plain(), 86_400 * 3);
         let expected = "\
-related to b.py:3-9  B.f
+related to b.py:3-9 B.f
   last changed  3 days ago, by Ada\\x1b in abc 'keep sessions'
   outline       f1:1, f2:2
   called by     a.py:1  f1
