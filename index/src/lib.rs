@@ -18,6 +18,7 @@ mod search;
 mod storage;
 
 pub use build::measure::{Baseline, read_and_parse};
+pub use build::pace::{Pace, Writing};
 pub use build::shared::Ticket;
 pub use build::status::{Progress, Report, State, Status, Watching};
 pub use error::IndexError;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::build::pace::Pace;
+
 /// Files larger than this are counted as skipped, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
 /// More files than this are left out, lowest priority first, and said so.
@@ -76,6 +78,17 @@ pub(crate) const STEADY_BYTES: usize = 16 << 20;
 pub(crate) const BUILD_FILES_MIN: usize = 64;
 /// Touched paths held back; more than this becomes one full walk.
 pub(crate) const TOUCHED_MAX: usize = 4_096;
+/// How long a build in the background makes way after a key was pressed, in milliseconds.
+pub(crate) const YIELD_MS: u64 = 300;
+/// A build that makes way waits at most this many times as long as it worked, so that it always ends.
+pub(crate) const YIELD_SHARE_MAX: u32 = 4;
+/// Longest such wait after one file, in milliseconds.
+pub(crate) const YIELD_WAIT_MS_MAX: u64 = 1_000;
+/// How often a thread that waits looks up, in milliseconds.
+pub(crate) const YIELD_LOOK_MS: u64 = 10;
+/// How much nicer than the rest of the program a build in the background is, in steps of the system's scheduler.
+#[cfg(target_os = "linux")]
+pub(crate) const NICE_STEPS: i32 = 10;
 /// How long saves are gathered before they are indexed, in milliseconds.
 pub(crate) const COALESCE_MS: u64 = 25;
 /// First interval after which a running build publishes what it has, in seconds; it doubles each time.
@@ -158,12 +171,19 @@ pub struct Limits {
     pub files_max: usize,
     /// Threads that parse during a build; at most [`THREADS_MAX`].
     pub threads: usize,
+    /// What builds in the background make way for. Indexes of one program share it.
+    pub pace: Pace,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { file_bytes_max: FILE_BYTES_MAX, files_max: FILES_MAX, threads: threads.min(THREADS_MAX) }
+        Self {
+            file_bytes_max: FILE_BYTES_MAX,
+            files_max: FILES_MAX,
+            threads: threads.min(THREADS_MAX),
+            pace: Pace::default(),
+        }
     }
 }
 

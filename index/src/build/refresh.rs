@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::build::pace::{Pace, at_priority, lower_priority};
 use crate::build::prepare::{Outcome, Preparation};
 use crate::build::status::{Progress, Report, State};
-use crate::build::writer::{COMPLETE, REFRESHED, SKIPPED, Tell, Writer, apply};
+use crate::build::writer::{COMPLETE, REFRESHED, SKIPPED, TOTAL, Tell, Writer, apply};
 use crate::error::IndexError;
 use crate::files::skip::SkipTally;
 use crate::files::walk::{Entry, Walk, priority, walk};
@@ -45,6 +46,8 @@ struct Build {
     tally: SkipTally,
     /// Paths that were saved meanwhile and dealt with at once; older results for them are dropped.
     overtaken: HashSet<String>,
+    /// Nobody waits for it.
+    in_background: bool,
     told: Option<Instant>,
     published: Instant,
     publish_every: Duration,
@@ -60,16 +63,21 @@ impl Build {
 }
 
 impl Writer {
-    /// Brings the index into step with the workspace.
-    pub(crate) fn refresh(&mut self, cancel: &CancelFlag, tell: Tell<'_>) -> Result<Report, IndexError> {
+    /// Brings the index into step with the workspace. In the background it makes way for whatever else there is to do.
+    pub(crate) fn refresh(
+        &mut self,
+        in_background: bool,
+        cancel: &CancelFlag,
+        tell: Tell<'_>,
+    ) -> Result<Report, IndexError> {
         let started = Instant::now();
-        let mut found = walk(&self.shared.root, &self.shared.limits, cancel)?;
+        let mut found = self.look(in_background, cancel)?;
         // What was noted before may be over by now; what still holds is noted again below.
         let broken = self.base_mut().note.clone();
         self.shared.update_status(|status| status.notes = broken.into_iter().collect());
         if self.shared.watch_folders(&found.folders) {
             // Changes between the walk and the watch would be seen by neither.
-            found = walk(&self.shared.root, &self.shared.limits, cancel)?;
+            found = self.look(in_background, cancel)?;
         }
         let notes = std::mem::take(&mut found.notes);
         let mut tally = std::mem::take(&mut found.tally);
@@ -83,19 +91,27 @@ impl Writer {
             added: 0,
             tally,
             overtaken: HashSet::new(),
+            in_background,
             told: None,
             published: Instant::now(),
             publish_every: Duration::from_secs(PUBLISH_SECONDS_FIRST),
         };
-        if plan.jobs.len() >= BUILD_FILES_MIN {
-            self.base_mut().begin_build()?;
-        }
         for path in &plan.gone {
             self.base_mut().remove(path)?;
+        }
+        if plan.jobs.len() >= BUILD_FILES_MIN {
+            if in_background && self.shared.is_paused() {
+                return Err(self.stop_for_pause(&build));
+            }
+            // Its threads inherit the priority.
+            at_priority(in_background, || self.base_mut().begin_build())?;
         }
         if !plan.jobs.is_empty() {
             self.show(Some(State::Building { done: unchanged, total }));
             if let Err(error) = self.build(&plan.jobs, &mut build, cancel, tell) {
+                if matches!(error, IndexError::Cancelled) && in_background && self.shared.is_paused() {
+                    return Err(self.stop_for_pause(&build));
+                }
                 if matches!(error, IndexError::Cancelled) {
                     self.publish(&[(COMPLETE, "0".to_owned())], Some(State::Partial))?;
                 }
@@ -131,6 +147,19 @@ impl Writer {
             skipped,
             notes,
         })
+    }
+
+    /// Walks the workspace.
+    fn look(&self, in_background: bool, cancel: &CancelFlag) -> Result<Walk, IndexError> {
+        let shared = &self.shared;
+        at_priority(in_background, || walk(&shared.root, &shared.limits, cancel))
+    }
+
+    /// Publishes what is done and says how far it is; the error that ends the build.
+    fn stop_for_pause(&mut self, build: &Build) -> IndexError {
+        let state = State::Paused { done: build.done, total: build.total };
+        let facts = [(COMPLETE, "0".to_owned()), (TOTAL, build.total.to_string())];
+        self.publish(&facts, Some(state)).err().unwrap_or(IndexError::Cancelled)
     }
 
     /// Compares a walk with what is indexed.
@@ -178,9 +207,11 @@ impl Writer {
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let (sender, results) = sync_channel(PREPARED_QUEUE_MAX);
-            for _ in 0..limits.threads.min(jobs.len()) {
+            for number in 0..limits.threads.min(jobs.len()) {
                 let sender = sender.clone();
-                scope.spawn(|| prepare_all(&preparation, jobs, &next, &stop, sender));
+                let pace = build.in_background.then(|| (&limits.pace, number == 0));
+                let (preparation, next, stop) = (&preparation, &next, &stop);
+                scope.spawn(move || prepare_all(preparation, jobs, next, stop, pace, &sender));
             }
             drop(sender);
             let result = self.collect(jobs, &results, build, cancel, tell);
@@ -200,7 +231,8 @@ impl Writer {
         tell: Tell<'_>,
     ) -> Result<(), IndexError> {
         loop {
-            if cancel.is_cancelled() || self.shared.closing.is_cancelled() {
+            let makes_way = build.in_background && (self.shared.is_hurried() || self.is_held_up(jobs));
+            if cancel.is_cancelled() || self.shared.closing.is_cancelled() || makes_way {
                 return Err(IndexError::Cancelled);
             }
             match results.recv_timeout(Duration::from_millis(COALESCE_MS)) {
@@ -218,6 +250,11 @@ impl Writer {
             }
             self.between_files(build, tell)?;
         }
+    }
+
+    /// Whether a build of so many files is not wanted now.
+    fn is_held_up(&self, jobs: &[Job]) -> bool {
+        jobs.len() >= BUILD_FILES_MIN && self.shared.is_paused()
     }
 
     /// Tells progress, deals with saves, and publishes from time to time.
@@ -240,7 +277,7 @@ impl Writer {
             }
         }
         if build.published.elapsed() >= build.publish_every && self.base_mut().has_pending() {
-            self.publish(&[(COMPLETE, "0".to_owned())], None)?;
+            at_priority(build.in_background, || self.publish(&[(COMPLETE, "0".to_owned())], None))?;
             build.published = Instant::now();
             build.publish_every = (build.publish_every * 2).min(Duration::from_secs(PUBLISH_SECONDS_MAX));
         }
@@ -253,15 +290,24 @@ fn prepare_all(
     jobs: &[Job],
     next: &AtomicUsize,
     stop: &AtomicBool,
-    results: SyncSender<(usize, Outcome)>,
+    pace: Option<(&Pace, bool)>,
+    results: &SyncSender<(usize, Outcome)>,
 ) {
+    if pace.is_some() {
+        lower_priority();
+    }
+    let is_over = || stop.load(Ordering::Relaxed) || next.load(Ordering::Relaxed) >= jobs.len();
     let mut cutter = Cutter::default();
     while !stop.load(Ordering::Relaxed) {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(job) = jobs.get(index) else { return };
+        let began = Instant::now();
         let outcome = preparation.prepare(&mut cutter, &job.entry, job.known.as_ref());
         if results.send((index, outcome)).is_err() {
             return;
+        }
+        if let Some((pace, is_first)) = pace {
+            pace.make_way(is_first, began.elapsed(), is_over);
         }
     }
 }

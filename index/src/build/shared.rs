@@ -34,6 +34,8 @@ pub(crate) struct RefreshJob {
     pub(crate) events: Sender<RefreshEvent>,
     /// Raised by the caller.
     pub(crate) cancel: CancelFlag,
+    /// Nobody waits for the result, so it makes way for everything else.
+    pub(crate) in_background: bool,
 }
 
 /// A number that is reached once everything asked for until then is searchable.
@@ -96,6 +98,8 @@ pub(crate) struct Shared {
     sweep_seconds: AtomicU64,
     /// The last walk found no workspace.
     root_gone: AtomicBool,
+    /// The user wants no large builds in the background.
+    paused: AtomicBool,
 }
 
 impl Shared {
@@ -113,6 +117,7 @@ impl Shared {
             watch: Mutex::default(),
             sweep_seconds: AtomicU64::new(0),
             root_gone: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
         }
     }
 
@@ -225,6 +230,21 @@ impl Shared {
         inbox.walk_wanted || !inbox.refreshes.is_empty()
     }
 
+    /// Whether somebody waits for a walk that is still to come.
+    pub(crate) fn is_hurried(&self) -> bool {
+        lock(&self.inbox).refreshes.iter().any(|job| !job.in_background)
+    }
+
+    /// Whether the user wants no large builds in the background.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the user wants large builds in the background.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Relaxed);
+    }
+
     /// Whether paths wait to be looked at.
     #[cfg(test)]
     pub(crate) fn has_touched(&self) -> bool {
@@ -267,7 +287,7 @@ impl Shared {
             SWEEP_BLIND_SECONDS => Watching::Polling,
             _ => Watching::Events,
         };
-        Status { watching, ..lock(&self.status).clone() }
+        Status { watching, paused: self.is_paused(), ..lock(&self.status).clone() }
     }
 
     /// Changes the status.

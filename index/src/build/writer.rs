@@ -23,6 +23,8 @@ use crate::storage::base::Base;
 pub(crate) const COMPLETE: &str = "complete";
 /// Fact with the time of the last completed walk, in milliseconds since the epoch.
 pub(crate) const REFRESHED: &str = "refreshed";
+/// Fact with how many files there are, written when a pause ends a build.
+pub(crate) const TOTAL: &str = "total";
 /// Fact with what the last walk left out.
 pub(crate) const SKIPPED: &str = "skipped";
 
@@ -46,15 +48,25 @@ impl Writer {
                 Work::Refresh(job, ticket) => {
                     // A walk that nobody waits for ends when the index closes.
                     let cancel = job.as_ref().map_or(&self.shared.closing, |job| &job.cancel).clone();
-                    let events = job.map(|job| job.events);
+                    let in_background = job.as_ref().is_none_or(|job| job.in_background);
                     let tell = |progress| {
-                        if let Some(events) = &events {
+                        if let Some(job) = &job {
                             // A caller that went away does not stop the walk; its flag does.
-                            let _ = events.send(RefreshEvent::Progress(progress));
+                            let _ = job.events.send(RefreshEvent::Progress(progress));
                         }
                     };
-                    let result = self.guarded(|writer| writer.refresh(&cancel, &tell));
+                    let result = self.guarded(|writer| writer.refresh(in_background, &cancel, &tell));
                     last_walk = Instant::now();
+                    let is_overtaken = in_background && !cancel.is_cancelled() && self.shared.is_hurried();
+                    if is_overtaken && matches!(result, Err(IndexError::Cancelled)) {
+                        // Whoever waits comes first; this goes on after that.
+                        match job {
+                            Some(job) => self.shared.want_refresh(job),
+                            None => drop(self.shared.want_walk()),
+                        }
+                        self.after_build();
+                        continue;
+                    }
                     self.shared.set_root_gone(matches!(result, Err(IndexError::Root { .. })));
                     if let Err(error) = &result
                         && !matches!(error, IndexError::Cancelled)
@@ -65,19 +77,24 @@ impl Writer {
                     if !self.shared.closing.is_cancelled() {
                         self.shared.serve(ticket);
                     }
-                    if let Some(events) = &events {
-                        let _ = events.send(RefreshEvent::Done(result));
+                    if let Some(job) = &job {
+                        let _ = job.events.send(RefreshEvent::Done(result));
                     }
                     self.after_build();
                 }
                 Work::Touch(paths, ticket) => {
-                    if self.takes_a_walk(&paths) {
+                    // A large walk waits for the end of a pause, and a save does not wait for that.
+                    let is_held = self.shared.is_paused();
+                    if self.takes_a_walk(&paths) && !is_held {
                         // The ticket is served by the walk, which is the very next work.
                         self.shared.want_walk();
                         continue;
                     }
                     if let Err(error) = self.guarded(|writer| writer.touch(&paths)) {
                         self.shared.note(error.to_string());
+                    }
+                    if is_held && self.changes_rules(&paths) {
+                        self.shared.want_walk();
                     }
                     if !self.shared.walk_is_wanted() {
                         self.shared.serve(ticket);
@@ -89,10 +106,14 @@ impl Writer {
 
     /// Whether these changes are better found by one walk.
     pub(crate) fn takes_a_walk(&self, paths: &BTreeSet<String>) -> bool {
-        let is_rule = |path: &String| {
+        paths.len() > BUILD_FILES_MIN || self.changes_rules(paths)
+    }
+
+    /// Whether an ignore file is among these.
+    fn changes_rules(&self, paths: &BTreeSet<String>) -> bool {
+        paths.iter().any(|path| {
             RULE_FILES.contains(&path.rsplit('/').next().unwrap_or(path)) || path.ends_with(EXCLUDE_FILE)
-        };
-        paths.len() > BUILD_FILES_MIN || paths.iter().any(is_rule)
+        })
     }
 
     /// Runs work on an open base. After an error or a panic the base is opened anew next time, from what is on disk.
