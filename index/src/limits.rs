@@ -11,7 +11,15 @@ use crate::build::pace::Pace;
 /// Files larger than this are counted as skipped, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
 /// More files than this are left out, lowest priority first, and said so.
-pub const FILES_MAX: usize = 200_000;
+pub const FILES_MAX: usize = 1_000_000;
+/// Files of more than this together are left out in the same order, in bytes.
+pub const SOURCE_BYTES_MAX: u64 = 16 << 30;
+/// Once an index is larger than this no files are added to it, in bytes on disk. Merging may take as much again for moments.
+pub const INDEX_BYTES_MAX: u64 = 8 << 30;
+/// Most memory of the text index while a build runs, in bytes.
+pub const BUILD_BYTES_MAX: usize = 1 << 30;
+/// Least memory of the text index while a build runs, in bytes; what the library accepts for its threads.
+pub const BUILD_BYTES_MIN: usize = 32 << 20;
 /// Parsing threads of one build; more would only starve the editor.
 pub const THREADS_MAX: usize = 8;
 /// Hits one search may return.
@@ -70,8 +78,11 @@ pub(crate) const HEADER_PART_BYTES_MAX: usize = 240;
 
 /// Prepared files waiting for the writer; bounds memory when parsing is faster than writing.
 pub(crate) const PREPARED_QUEUE_MAX: usize = 16;
-/// Memory of the text index while a build runs, in bytes, over all its threads.
+/// Memory of the text index while a build runs unless the caller chooses, in bytes, over all its threads.
 pub(crate) const BUILD_BYTES: usize = 64 << 20;
+/// How often, at least, the size of an index is looked at while it is built: each time this part of what it may have is
+/// read.
+pub(crate) const INDEX_LOOKS: u64 = 8;
 /// Memory of the text index for saves, in bytes; the least the library accepts.
 pub(crate) const STEADY_BYTES: usize = 16 << 20;
 /// Changed files from which a change counts as a build.
@@ -169,6 +180,12 @@ pub struct Limits {
     pub file_bytes_max: u64,
     /// Most files that are indexed; at most [`FILES_MAX`].
     pub files_max: usize,
+    /// Most bytes of all indexed files together; at most [`SOURCE_BYTES_MAX`].
+    pub source_bytes_max: u64,
+    /// Most bytes of the index on disk; at most [`INDEX_BYTES_MAX`].
+    pub index_bytes_max: u64,
+    /// Memory of the text index during a build, in bytes; [`BUILD_BYTES_MIN`] to [`BUILD_BYTES_MAX`].
+    pub build_bytes: usize,
     /// Threads that parse during a build; at most [`THREADS_MAX`].
     pub threads: usize,
     /// What builds in the background make way for. Indexes of one program share it.
@@ -181,6 +198,9 @@ impl Default for Limits {
         Self {
             file_bytes_max: FILE_BYTES_MAX,
             files_max: FILES_MAX,
+            source_bytes_max: SOURCE_BYTES_MAX,
+            index_bytes_max: INDEX_BYTES_MAX,
+            build_bytes: BUILD_BYTES,
             threads: threads.min(THREADS_MAX),
             pace: Pace::default(),
         }
@@ -192,6 +212,9 @@ impl Limits {
     pub(crate) fn bounded(mut self) -> Self {
         self.file_bytes_max = self.file_bytes_max.min(FILE_BYTES_MAX);
         self.files_max = self.files_max.min(FILES_MAX);
+        self.source_bytes_max = self.source_bytes_max.min(SOURCE_BYTES_MAX);
+        self.index_bytes_max = self.index_bytes_max.min(INDEX_BYTES_MAX);
+        self.build_bytes = self.build_bytes.clamp(BUILD_BYTES_MIN, BUILD_BYTES_MAX);
         self.threads = self.threads.clamp(1, THREADS_MAX);
         self
     }

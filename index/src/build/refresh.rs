@@ -104,7 +104,8 @@ impl Writer {
                 return Err(self.stop_for_pause(&build));
             }
             // Its threads inherit the priority.
-            at_priority(in_background, || self.base_mut().begin_build())?;
+            let bytes = self.shared.limits.build_bytes;
+            at_priority(in_background, || self.base_mut().begin_build(bytes))?;
         }
         if !plan.jobs.is_empty() {
             self.show(Some(State::Building { done: unchanged, total }));

@@ -16,7 +16,7 @@ use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
 use crate::error::{Doing, IndexError};
-use crate::limits::{BUILD_BYTES, CHECKSUM_BYTES_MAX, QUARANTINE_MAX, STEADY_BYTES};
+use crate::limits::{CHECKSUM_BYTES_MAX, QUARANTINE_MAX, STEADY_BYTES};
 use crate::parse::tokenize::{CodeTokenizer, TOKENIZER};
 use crate::storage::document::{FILE, Fields};
 use crate::storage::manifest::{Changes, FileRow, Loaded, Manifest};
@@ -167,14 +167,14 @@ impl Base {
         self.manifest.fact(key)
     }
 
-    /// Announces that many files follow: more memory until [`Self::end_build`].
-    pub(crate) fn begin_build(&mut self) -> Result<(), IndexError> {
+    /// Announces that many files follow: `bytes` of memory until [`Self::end_build`].
+    pub(crate) fn begin_build(&mut self, bytes: usize) -> Result<(), IndexError> {
         if self.text_changed {
             return Ok(());
         }
         // There is one writer at a time, so the small one goes first.
         self.writer = None;
-        self.writer = Some((self.new_writer(BUILD_WRITERS, BUILD_BYTES)?, true));
+        self.writer = Some((self.new_writer(BUILD_WRITERS, bytes)?, true));
         Ok(())
     }
 
