@@ -331,9 +331,10 @@ fn stored_status(base: &Base, is_paused: bool) -> Result<Status, IndexError> {
         (false, true) => State::Empty,
         (false, false) => State::Partial,
     };
+    let (files, chunks) = base.counts();
     Ok(Status {
-        files: base.rows.values().filter(|row| row.skip.is_none()).count(),
-        chunks: base.rows.values().map(|row| row.chunks as usize).sum(),
+        files,
+        chunks,
         generation: base.generation,
         state,
         refreshed_ms,

@@ -53,6 +53,10 @@ pub(crate) const SYMBOLS_MAX: usize = 20_000;
 /// Names taken from one file of data, such as JSON; a large one has thousands of keys that nobody looks up by name.
 #[cfg(feature = "languages-data")]
 pub(crate) const DATA_NAMES_MAX: usize = 200;
+/// Names known of one generated file.
+pub(crate) const LIGHT_NAMES_MAX: usize = 256;
+/// Files known by path only that one question may name.
+pub(crate) const LIGHT_HITS_MAX: usize = 8;
 /// How deep in a syntax tree definitions are looked for, unless a language says otherwise. Below it lie expressions,
 /// and the rare definition among them is found as part of the one around it; looking everywhere takes as long as half
 /// of parsing.
@@ -80,6 +84,8 @@ pub(crate) const HEADER_PART_BYTES_MAX: usize = 240;
 pub(crate) const PREPARED_QUEUE_MAX: usize = 16;
 /// Memory of the text index while a build runs unless the caller chooses, in bytes, over all its threads.
 pub(crate) const BUILD_BYTES: usize = 64 << 20;
+/// What even an empty file takes in the index, about, in bytes.
+pub(crate) const INDEXED_FILE_BYTES: u64 = 512;
 /// How often, at least, the size of an index is looked at while it is built: each time this part of what it may have is
 /// read.
 pub(crate) const INDEX_LOOKS: u64 = 8;

@@ -12,10 +12,11 @@ use crate::build::prepare::{Outcome, Preparation};
 use crate::build::status::{Progress, Report, State};
 use crate::build::writer::{COMPLETE, REFRESHED, SKIPPED, TOTAL, Tell, Writer, apply};
 use crate::error::IndexError;
-use crate::files::skip::SkipTally;
-use crate::files::walk::{Entry, Walk, priority, walk};
+use crate::files::skip::{SkipReason, SkipTally};
+use crate::files::walk::{Entry, Walk, left_out_note, priority, walk};
 use crate::limits::{
-    BUILD_FILES_MIN, COALESCE_MS, CancelFlag, PREPARED_QUEUE_MAX, PUBLISH_SECONDS_FIRST, PUBLISH_SECONDS_MAX,
+    BUILD_FILES_MIN, COALESCE_MS, CancelFlag, INDEX_LOOKS, INDEXED_FILE_BYTES, PREPARED_QUEUE_MAX,
+    PUBLISH_SECONDS_FIRST, PUBLISH_SECONDS_MAX,
 };
 use crate::parse::cut::Cutter;
 use crate::storage::manifest::FileRow;
@@ -48,6 +49,10 @@ struct Build {
     overtaken: HashSet<String>,
     /// Nobody waits for it.
     in_background: bool,
+    /// Bytes read since the size of the index was looked at.
+    unweighed: u64,
+    /// The first job that was left out because the index is as large as it may be.
+    full_from: Option<usize>,
     told: Option<Instant>,
     published: Instant,
     publish_every: Duration,
@@ -72,17 +77,17 @@ impl Writer {
     ) -> Result<Report, IndexError> {
         let started = Instant::now();
         let mut found = self.look(in_background, cancel)?;
-        // What was noted before may be over by now; what still holds is noted again below.
         let broken = self.base_mut().note.clone();
-        self.shared.update_status(|status| status.notes = broken.into_iter().collect());
+        self.shared.begin_notes(broken);
         if self.shared.watch_folders(&found.folders) {
             // Changes between the walk and the watch would be seen by neither.
             found = self.look(in_background, cancel)?;
         }
-        let notes = std::mem::take(&mut found.notes);
+        let mut notes = std::mem::take(&mut found.notes);
         let mut tally = std::mem::take(&mut found.tally);
         let total = found.files.len();
-        let plan = self.plan(found, &mut tally);
+        let mut plan = self.plan(found, &mut tally);
+        let full = self.leave_out_new(&mut plan);
         let (unchanged, removed) = (plan.unchanged, plan.gone.len());
         let mut build = Build {
             done: unchanged,
@@ -92,6 +97,8 @@ impl Writer {
             tally,
             overtaken: HashSet::new(),
             in_background,
+            unweighed: 0,
+            full_from: None,
             told: None,
             published: Instant::now(),
             publish_every: Duration::from_secs(PUBLISH_SECONDS_FIRST),
@@ -119,6 +126,10 @@ impl Writer {
                 return Err(error);
             }
         }
+        let left_out = full.iter().chain(&plan.jobs[build.full_from.unwrap_or(plan.jobs.len())..]);
+        left_out.clone().for_each(|job| build.tally.add(SkipReason::OverDisk, &job.entry.path));
+        let why = format!("the index may take {} MB", self.shared.limits.index_bytes_max >> 20);
+        notes.extend(left_out_note(left_out.map(|job| job.entry.path.as_str()), &why));
         let skipped = build.tally.list();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let refreshed_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
@@ -186,8 +197,22 @@ impl Writer {
                 None => plan.jobs.push(Job { entry, known }),
             }
         }
-        plan.jobs.sort_by_cached_key(|job| priority(&job.entry.path));
+        // What is indexed already comes first: it must not stay as it was.
+        plan.jobs.sort_by_cached_key(|job| (job.known.is_none(), priority(&job.entry.path)));
         plan
+    }
+
+    /// Takes new files out of a plan when the index is as large as it may be.
+    fn leave_out_new(&mut self, plan: &mut Plan) -> Vec<Job> {
+        let known = plan.jobs.partition_point(|job| job.known.is_some());
+        let is_full = known < plan.jobs.len() && self.is_full();
+        if is_full { plan.jobs.split_off(known) } else { Vec::new() }
+    }
+
+    /// Whether the index is as large as it may be.
+    fn is_full(&mut self) -> bool {
+        let bytes_max = self.shared.limits.index_bytes_max;
+        self.base_mut().bytes_on_disk() >= bytes_max
     }
 
     /// Prepares files on several threads and writes them on this one.
@@ -215,7 +240,7 @@ impl Writer {
                 scope.spawn(move || prepare_all(preparation, jobs, next, stop, pace, &sender));
             }
             drop(sender);
-            let result = self.collect(jobs, &results, build, cancel, tell);
+            let result = self.collect((jobs, &next), &results, build, cancel, tell);
             // Threads that still prepare find the channel closed.
             stop.store(true, Ordering::Relaxed);
             drop(results);
@@ -225,7 +250,7 @@ impl Writer {
 
     fn collect(
         &mut self,
-        jobs: &[Job],
+        (jobs, next): (&[Job], &AtomicUsize),
         results: &Receiver<(usize, Outcome)>,
         build: &mut Build,
         cancel: &CancelFlag,
@@ -240,6 +265,8 @@ impl Writer {
                 Ok((index, outcome)) => {
                     let path = &jobs[index].entry.path;
                     build.done += 1;
+                    build.unweighed +=
+                        INDEXED_FILE_BYTES + jobs[index].entry.stat.size.min(self.shared.limits.file_bytes_max);
                     let is_new = jobs[index].known.is_none_or(|row| row.skip.is_some());
                     if !build.is_overtaken(path) && apply(self.base_mut(), path, outcome, &mut build.tally)? {
                         build.parsed += 1;
@@ -250,7 +277,29 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             self.between_files(build, tell)?;
+            self.weigh((jobs, next), build)?;
         }
+    }
+
+    /// Looks now and then how large the index is, and lets no new file be begun once it is as large as it may be.
+    fn weigh(&mut self, (jobs, next): (&[Job], &AtomicUsize), build: &mut Build) -> Result<(), IndexError> {
+        if build.unweighed < self.shared.limits.index_bytes_max / INDEX_LOOKS || build.full_from.is_some() {
+            return Ok(());
+        }
+        build.unweighed = 0;
+        self.publish_part(build)?;
+        let is_at_new = jobs.get(next.load(Ordering::Relaxed)).is_none_or(|job| job.known.is_none());
+        if is_at_new && self.is_full() {
+            build.full_from = Some(next.swap(jobs.len(), Ordering::Relaxed).min(jobs.len()));
+        }
+        Ok(())
+    }
+
+    /// Makes searchable what is done.
+    fn publish_part(&mut self, build: &mut Build) -> Result<(), IndexError> {
+        at_priority(build.in_background, || self.publish(&[(COMPLETE, "0".to_owned())], None))?;
+        build.published = Instant::now();
+        Ok(())
     }
 
     /// Whether a build of so many files is not wanted now.
@@ -278,8 +327,7 @@ impl Writer {
             }
         }
         if build.published.elapsed() >= build.publish_every && self.base_mut().has_pending() {
-            at_priority(build.in_background, || self.publish(&[(COMPLETE, "0".to_owned())], None))?;
-            build.published = Instant::now();
+            self.publish_part(build)?;
             build.publish_every = (build.publish_every * 2).min(Duration::from_secs(PUBLISH_SECONDS_MAX));
         }
         Ok(())

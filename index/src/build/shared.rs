@@ -96,6 +96,8 @@ pub(crate) struct Shared {
     /// Seconds between walks regardless of events; 0 while nothing is watched. Not behind the watcher's lock, because
     /// that one is held while the watcher's thread may be waiting for the inbox.
     sweep_seconds: AtomicU64,
+    /// Why changes are found by walking only; said for as long as that is so.
+    poll_reason: Mutex<Option<String>>,
     /// The last walk found no workspace.
     root_gone: AtomicBool,
     /// The user wants no large builds in the background.
@@ -116,6 +118,7 @@ impl Shared {
             status: Mutex::new(status),
             watch: Mutex::default(),
             sweep_seconds: AtomicU64::new(0),
+            poll_reason: Mutex::default(),
             root_gone: AtomicBool::new(false),
             paused: AtomicBool::new(false),
         }
@@ -217,7 +220,7 @@ impl Shared {
         Some((std::mem::take(&mut inbox.touched), inbox.asked))
     }
 
-    /// Marks everything up to a ticket as searchable, unless a walk that it asked for is still to come.
+    /// Marks everything up to a ticket as searchable. The caller knows that no walk that it asked for is still to come.
     pub(crate) fn serve(&self, ticket: Ticket) {
         let mut inbox = lock(&self.inbox);
         inbox.served = inbox.served.max(ticket);
@@ -307,6 +310,7 @@ impl Shared {
     /// Starts to use a watcher.
     pub(crate) fn set_watch(&self, watch: Watch) {
         *lock(&self.watch) = Some(watch);
+        *lock(&self.poll_reason) = None;
         self.sweep_seconds.store(SWEEP_SECONDS, Ordering::Relaxed);
     }
 
@@ -317,8 +321,7 @@ impl Shared {
             None => return false,
         };
         if let Some(note) = note {
-            self.sweep_seconds.store(SWEEP_BLIND_SECONDS, Ordering::Relaxed);
-            self.note(note);
+            self.poll(note);
         }
         true
     }
@@ -326,7 +329,14 @@ impl Shared {
     /// Finds changes by walking only, because nothing can be watched; `why` is said in the status.
     pub(crate) fn poll(&self, why: String) {
         self.sweep_seconds.store(SWEEP_BLIND_SECONDS, Ordering::Relaxed);
+        *lock(&self.poll_reason) = Some(why.clone());
         self.note(why);
+    }
+
+    /// Forgets what earlier walks noted, which may be over by now, except for what still holds.
+    pub(crate) fn begin_notes(&self, lasting: Option<String>) {
+        let notes = lasting.into_iter().chain(lock(&self.poll_reason).clone()).collect();
+        self.update_status(|status| status.notes = notes);
     }
 
     /// Lets go of folders at or below these paths that are gone.
@@ -345,6 +355,7 @@ impl Shared {
     pub(crate) fn drop_watch(&self) {
         let watch = lock(&self.watch).take();
         drop(watch);
+        *lock(&self.poll_reason) = None;
         self.sweep_seconds.store(0, Ordering::Relaxed);
     }
 

@@ -167,8 +167,7 @@ impl Writer {
     /// Shows what is published.
     pub(crate) fn show(&mut self, state: Option<State>) {
         let Some(base) = &self.base else { return };
-        let files = base.rows.values().filter(|row| row.skip.is_none()).count();
-        let chunks = base.rows.values().map(|row| row.chunks as usize).sum();
+        let (files, chunks) = base.counts();
         let generation = base.generation;
         let view = View::of(base, Some(&self.shared.view()));
         self.shared.update_status(|status| {
@@ -271,9 +270,9 @@ pub(crate) fn apply(
             }
             base.put(path, row, Vec::new())?;
         }
-        Outcome::Skipped(row, reason) => {
+        Outcome::Skipped(row, reason, documents) => {
             tally.add(reason, path);
-            base.put(path, row, Vec::new())?;
+            base.put(path, row, documents)?;
         }
         Outcome::Refused(reason) => {
             tally.add(reason, path);
@@ -321,6 +320,22 @@ mod tests {
         thread.join().unwrap();
         let status = shared.status();
         (status.state, status.files)
+    }
+
+    /// Why nothing is watched is still said after a walk, which forgets what else was noted.
+    #[test]
+    fn the_reason_to_poll_outlives_a_walk() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = Base::open(dir.path()).unwrap();
+        let view = View::of(&base, None);
+        let shared = Shared::new(dir.path().to_owned(), Limits::default(), view, Status::default());
+        shared.poll("no watches are left".to_owned());
+        shared.note("a passing trouble".to_owned());
+        shared.begin_notes(Some("it was made anew".to_owned()));
+        assert_eq!(shared.status().notes, ["it was made anew", "no watches are left"]);
+        shared.drop_watch();
+        shared.begin_notes(None);
+        assert!(shared.status().notes.is_empty());
     }
 
     #[test]

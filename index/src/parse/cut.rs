@@ -41,7 +41,7 @@ pub(crate) struct Name {
 
 impl Name {
     /// The name of a definition in a chunk whose first line is `chunk_line`.
-    fn of(item: &Definition, chunk_line: u32, lines: &LineStarts) -> Self {
+    pub(crate) fn of(item: &Definition, chunk_line: u32, lines: &LineStarts) -> Self {
         let first = lines.line_at(item.span.start);
         Self {
             name: item.name.clone(),
@@ -346,7 +346,7 @@ fn header(path: &str, context: &str, first_doc: &str) -> String {
     header
 }
 
-fn chunk_hash(header: &str, text: &str) -> [u8; 16] {
+pub(crate) fn chunk_hash(header: &str, text: &str) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(header.as_bytes());
     hasher.update(&[0]);

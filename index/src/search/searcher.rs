@@ -105,6 +105,8 @@ pub struct ChunkRef {
     pub end_line: u32,
     /// Hash of header and text.
     pub hash: u128,
+    /// Only the path, or a name, is known; it is no passage.
+    pub light: bool,
 }
 
 type ReportStale = Arc<dyn Fn(&str) + Send + Sync>;
@@ -208,7 +210,7 @@ impl Searcher {
             // What is stale is cut again and competes as it is now, so the order may be another one.
             let settled = stale.is_empty() || !differing.take_up(&self.root, stale, self.report_stale.as_ref());
             if settled || rounds_left == 0 {
-                return Ok(hits);
+                return self.with_named_files(&request.query, &request.filter, limit, hits);
             }
         }
     }
@@ -253,7 +255,16 @@ impl Searcher {
                 if let Some(card) = self.snapshot.fields.card(&document) {
                     let (start, end) = card.bytes;
                     let (start_line, end_line) = card.lines;
-                    all.push(ChunkRef { path: card.path, start, end, start_line, end_line, hash: card.hash });
+                    let light = card.is_light();
+                    all.push(ChunkRef {
+                        path: card.path,
+                        start,
+                        end,
+                        start_line,
+                        end_line,
+                        hash: card.hash,
+                        light,
+                    });
                 }
             }
         }

@@ -3,7 +3,7 @@
 //!
 //! Refuses: two writers; the caller holds the workspace's lock. And repair by guesswork: in doubt it is rebuilt.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +44,8 @@ pub(crate) struct Base {
     pub(crate) generation: u64,
     /// A sentence about a broken predecessor, if there was one.
     pub(crate) note: Option<String>,
+    /// Where both sides lie.
+    folder: PathBuf,
     manifest: Manifest,
     pending: Changes,
     writer: Option<(IndexWriter, bool)>,
@@ -84,7 +86,7 @@ impl Base {
         let directory = MmapDirectory::open(&folder).doing(doing)?;
         let text = tantivy::Index::create(directory, Fields::schema().0, IndexSettings::default()).doing(doing)?;
         let manifest = Manifest::create(&base.join("manifest.db"))?;
-        Self::assemble(text, Loaded { manifest, rows: BTreeMap::new(), generation: 0 })
+        Self::assemble(base, text, Loaded { manifest, rows: BTreeMap::new(), generation: 0 })
     }
 
     fn load(base: &Path) -> Result<Self, IndexError> {
@@ -100,7 +102,7 @@ impl Base {
         let text_generation: u64 = payload.and_then(|payload| payload.parse().ok()).unwrap_or(0);
         let loaded = Manifest::load(&base.join("manifest.db"))?;
         let manifest_generation = loaded.generation;
-        let mut opened = Self::assemble(text, loaded)?;
+        let mut opened = Self::assemble(base, text, loaded)?;
         let documents: u64 = opened.rows.values().map(|row| u64::from(row.chunks)).sum();
         if text_generation != manifest_generation || opened.reader.searcher().num_docs() != documents {
             opened.generation = text_generation.max(manifest_generation);
@@ -109,7 +111,7 @@ impl Base {
         Ok(opened)
     }
 
-    fn assemble(text: tantivy::Index, loaded: Loaded) -> Result<Self, IndexError> {
+    fn assemble(folder: &Path, text: tantivy::Index, loaded: Loaded) -> Result<Self, IndexError> {
         text.tokenizers().register(TOKENIZER, TextAnalyzer::from(CodeTokenizer));
         let reader = text
             .reader_builder()
@@ -125,6 +127,7 @@ impl Base {
             next_id: Arc::new(AtomicU64::new(highest + 1)),
             generation: loaded.generation,
             note: None,
+            folder: folder.to_owned(),
             manifest: loaded.manifest,
             pending: Changes::new(),
             writer: None,
@@ -150,7 +153,7 @@ impl Base {
         for path in lost {
             self.remove(&path)?;
         }
-        let known: std::collections::HashSet<u64> = self.rows.values().map(|row| row.id).collect();
+        let known: HashSet<u64> = self.rows.values().map(|row| row.id).collect();
         let orphans: Vec<u64> = counts.into_keys().filter(|id| !known.contains(id)).collect();
         let fields = self.fields;
         let writer = self.writer()?;
@@ -160,6 +163,21 @@ impl Base {
         self.text_changed = true;
         self.publish(&[])?;
         Ok(())
+    }
+
+    /// Indexed files and their chunks, without those of which only path and names are known.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let indexed = self.rows.values().filter(|row| row.skip.is_none());
+        indexed.fold((0, 0), |(files, chunks), row| (files + 1, chunks + row.chunks as usize))
+    }
+
+    /// What is published takes so many bytes on disk; what merging takes besides, for moments, is not counted.
+    pub(crate) fn bytes_on_disk(&self) -> u64 {
+        let segments = self.text.load_metas().map(|metas| metas.segments).unwrap_or_default();
+        let live: HashSet<String> = segments.iter().map(|segment| segment.id().uuid_string()).collect();
+        let is_live = |name: &str| name.split('.').next().is_some_and(|id| live.contains(id));
+        bytes_of(&self.folder.join("text"), is_live)
+            + bytes_of(&self.folder, |name| name.starts_with("manifest.db"))
     }
 
     /// A fact stored beside the files.
@@ -301,6 +319,12 @@ fn quarantine(folder: &Path, base: &Path) -> Result<(), IndexError> {
 }
 
 fn bytes_in(folder: &Path) -> u64 {
+    bytes_of(folder, |_| true)
+}
+
+/// The bytes of those files of a folder whose names are wanted.
+fn bytes_of(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+    let wanted = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(&is_wanted));
+    wanted.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
 }

@@ -50,7 +50,7 @@ pub struct SymbolPlace {
 
 /// The definitions of a text in order; `None` for a language that is not parsed.
 pub fn outline(path: &str, text: &str) -> Option<Vec<OutlinedSymbol>> {
-    let lines: Vec<&str> = text.lines().collect();
+    let lines = lines_of(text);
     let symbols = index::outline(path, text)?.symbols;
     Some(symbols.into_iter().map(|symbol| placed(symbol, &lines)).collect())
 }
@@ -192,6 +192,12 @@ fn letters_in(wanted: &str, own: &str) -> bool {
     wanted.chars().all(|letter| rest.any(|other| other == letter))
 }
 
+/// Lines as the index counts them: they end at `\n`, `\r\n` or a lone `\r`.
+fn lines_of(text: &str) -> Vec<&str> {
+    let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    lines.flat_map(|line| line.split('\r')).collect()
+}
+
 fn placed(symbol: index::Symbol, lines: &[&str]) -> OutlinedSymbol {
     let qualified = symbol.qualified.strip_suffix(&symbol.name).unwrap_or_default();
     let container = qualified.trim_end_matches(['.', ':', '/', '#']).to_owned();
@@ -253,6 +259,10 @@ class Rocket:
         assert_eq!((launch.container.as_str(), launch.kind, launch.end_line), ("Rocket", "method", 5));
         assert_eq!(launch.line, "    def launch(self, fuel):");
         assert!(outline("a.unknown", TEXT).is_none());
+        for line_end in ["\r", "\r\n"] {
+            let other = outline("a.py", &TEXT.replace('\n', line_end)).expect("Python is parsed");
+            assert_eq!(other, symbols, "{line_end:?}");
+        }
     }
 
     #[test]
