@@ -163,6 +163,11 @@ impl Index {
             Ok(watch) => {
                 self.shared.set_watch(watch);
                 self.shared.watch_folders(&found.folders);
+                if let Some(kind) = roots::remote_kind(self.root()) {
+                    self.shared.poll(format!(
+                        "changes by other machines are found by walking every half minute: this is a file system of kind {kind}"
+                    ));
+                }
             }
             // A user may have only so many watchers, and other programs have them all.
             Err(error) => {

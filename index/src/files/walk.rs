@@ -11,6 +11,7 @@ use crate::error::IndexError;
 use crate::files::content::{extension, skip_by_name};
 use crate::files::live::StatKey;
 use crate::files::role::{PROSE, VENDORED, role_of};
+use crate::files::roots::{folds_case, lists};
 use crate::files::rules::{DEPENDENCY_MARKERS, Level, Verdict, holds_dependencies, useful_when_hidden};
 use crate::files::secrets::is_secret;
 use crate::files::skip::{SkipReason, SkipTally};
@@ -75,10 +76,15 @@ pub(crate) fn look_at(root: &Path, path: &str, cancel: &CancelFlag) -> Result<Fo
     let mut here = root.to_owned();
     let mut relative = String::new();
     let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    let folds_case = folds_case(root);
     while let Some(name) = parts.next() {
         let full = here.join(name);
         join(&mut relative, name);
         let Ok(meta) = fs::symlink_metadata(&full) else { return Ok(Found::Nothing) };
+        if folds_case && !lists(&here, name) {
+            // There under another name; the same file twice would be found twice.
+            return Ok(Found::Nothing);
+        }
         let kind = Kind { folder: meta.is_dir(), file: meta.is_file(), link: meta.is_symlink() };
         if name == ".git" || left_out(&level, &full, name, &relative, kind).is_some() {
             return Ok(Found::Nothing);

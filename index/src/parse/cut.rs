@@ -376,6 +376,20 @@ mod tests {
     use super::*;
 
     /// Every sample, torn at many places: chunks stay in order, within their sizes, and on whole lines of the text.
+    /// What cannot be parsed in time becomes windows, and the next text is parsed as ever.
+    #[test]
+    fn a_parse_that_takes_too_long_is_given_up() {
+        let long = "def f():\n    return (1, 2, 3)\n\n".repeat(20_000);
+        let language = language_in("a.py", &long).unwrap();
+        let mut cutter = Cutter::default();
+        assert!(cutter.parse(language, &long, Instant::now()).is_none());
+        let windows = cut_prose("a.py", &long, &LineStarts::of(&long));
+        assert!(windows.iter().all(|chunk| chunk.kind == "text" && chunk.span.len() <= CHUNK_BYTES_MAX));
+        let held: usize = windows.iter().map(|chunk| chunk.span.len()).sum();
+        assert!(held * 10 > long.len() * 9, "{held} of {} bytes", long.len());
+        assert_eq!(cutter.cut("b.py", "def after():\n    pass\n")[0].names[0].name, "after");
+    }
+
     #[test]
     fn torn_samples_still_tile() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries");

@@ -92,6 +92,7 @@ impl Base {
     fn load(base: &Path) -> Result<Self, IndexError> {
         let folder = base.join("text");
         let text = open_text(&folder)?;
+        remove_unpublished(&text, &folder);
         if bytes_in(&folder) <= CHECKSUM_BYTES_MAX {
             let broken = text.validate_checksum().doing("checking the text index")?;
             if !broken.is_empty() {
@@ -173,9 +174,8 @@ impl Base {
 
     /// What is published takes so many bytes on disk; what merging takes besides, for moments, is not counted.
     pub(crate) fn bytes_on_disk(&self) -> u64 {
-        let segments = self.text.load_metas().map(|metas| metas.segments).unwrap_or_default();
-        let live: HashSet<String> = segments.iter().map(|segment| segment.id().uuid_string()).collect();
-        let is_live = |name: &str| name.split('.').next().is_some_and(|id| live.contains(id));
+        let live = live_segments(&self.text).unwrap_or_default();
+        let is_live = |name: &str| segment_of(name).is_some_and(|id| live.contains(id));
         bytes_of(&self.folder.join("text"), is_live)
             + bytes_of(&self.folder, |name| name.starts_with("manifest.db"))
     }
@@ -298,6 +298,31 @@ pub(crate) fn open_text(folder: &Path) -> Result<tantivy::Index, IndexError> {
     }
     text.tokenizers().register(TOKENIZER, TextAnalyzer::from(CodeTokenizer));
     Ok(text)
+}
+
+/// The names under which what is published lies; `None` when that cannot be told.
+fn live_segments(text: &tantivy::Index) -> Option<HashSet<String>> {
+    let segments = text.load_metas().ok()?.segments;
+    Some(segments.iter().map(|segment| segment.id().uuid_string()).collect())
+}
+
+/// The segment that a file of the text index belongs to: such names begin with 32 hexadecimal digits.
+fn segment_of(name: &str) -> Option<&str> {
+    let id = name.split('.').next()?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+}
+
+/// Removes what a writer left behind that came to no publication. The library does so when it commits, which it cannot on
+/// a disk that these very files have filled.
+fn remove_unpublished(text: &tantivy::Index, folder: &Path) {
+    let (Some(live), Ok(entries)) = (live_segments(text), fs::read_dir(folder)) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if name.to_str().and_then(segment_of).is_some_and(|id| !live.contains(id)) {
+            // One that stays is only in the way until the next commit.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Moves a broken index aside and removes older ones.

@@ -7,6 +7,7 @@ mod bounds;
 mod eval;
 mod files;
 mod freshness;
+mod full_disk;
 mod fuzz;
 mod history;
 mod keeping;

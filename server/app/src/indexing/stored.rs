@@ -25,6 +25,8 @@ pub struct WorkspaceStatus {
     pub generation: u64,
     /// `building`, `paused`, `ready` or `failed`.
     pub state: String,
+    /// The user wants no large builds in the background, now or later.
+    pub paused: bool,
     /// Files done while building.
     pub done: u64,
     /// Files in all while building.
@@ -228,6 +230,7 @@ fn in_short(workspace: &Workspace) -> WorkspaceStatus {
         chunks: status.chunks as u64,
         generation: status.generation,
         state: state.into(),
+        paused: status.paused,
         done: progress.done,
         total: progress.total,
         watching: watching(status.watching).into(),

@@ -409,3 +409,37 @@ impl App {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever opens or replaces one index holds up nobody who is at another one.
+    #[test]
+    fn folders_do_not_wait_for_each_other() {
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = |name: &str| {
+            let folder = place.path().join(name);
+            std::fs::create_dir(&folder).expect("it can be made");
+            folder.canonicalize().expect("it is there")
+        };
+        let (one, other, cache) = (folder("one"), folder("other"), folder("cache"));
+        let (_config, config) = watch::channel(Arc::new(Config::default()));
+        let workspaces = Workspaces::new(cache, config);
+        workspaces.work_on_demand();
+        let turn = workspaces.turn(&one);
+        let being_opened = lock(&turn);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| workspaces.open(&one, true).map(|workspace| workspace.root.clone()));
+            assert_eq!(workspaces.open(&other, true).expect("it is opened").root, other);
+            assert_eq!(workspaces.all().len(), 1);
+            assert!(workspaces.is_open(&one).is_none() && !workspaces.is_too_much(&one));
+            drop(being_opened);
+            assert_eq!(first.join().expect("no panic").expect("it is its turn"), one);
+        });
+        assert!(workspaces.settled(&one).is_some());
+        drop(turn);
+        assert!(!workspaces.forget(&place.path().join("third")).expect("nothing is kept"));
+        assert!(lock(&workspaces.turns).len() <= 1, "turns that nobody waits for are let go");
+    }
+}
