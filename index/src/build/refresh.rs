@@ -235,7 +235,7 @@ impl Writer {
             let (sender, results) = sync_channel(PREPARED_QUEUE_MAX);
             for number in 0..limits.threads.min(jobs.len()) {
                 let sender = sender.clone();
-                let pace = build.in_background.then(|| (&limits.pace, number == 0));
+                let pace = build.in_background.then_some((&limits.pace, number == 0));
                 let (preparation, next, stop) = (&preparation, &next, &stop);
                 scope.spawn(move || prepare_all(preparation, jobs, next, stop, pace, &sender));
             }
