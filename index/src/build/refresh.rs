@@ -103,29 +103,7 @@ impl Writer {
             published: Instant::now(),
             publish_every: Duration::from_secs(PUBLISH_SECONDS_FIRST),
         };
-        for path in &plan.gone {
-            self.base_mut().remove(path)?;
-        }
-        if plan.jobs.len() >= BUILD_FILES_MIN {
-            if in_background && self.shared.is_paused() {
-                return Err(self.stop_for_pause(&build));
-            }
-            // Its threads inherit the priority.
-            let bytes = self.shared.limits.build_bytes;
-            at_priority(in_background, || self.base_mut().begin_build(bytes))?;
-        }
-        if !plan.jobs.is_empty() {
-            self.show(Some(State::Building { done: unchanged, total }));
-            if let Err(error) = self.build(&plan.jobs, &mut build, cancel, tell) {
-                if matches!(error, IndexError::Cancelled) && in_background && self.shared.is_paused() {
-                    return Err(self.stop_for_pause(&build));
-                }
-                if matches!(error, IndexError::Cancelled) {
-                    self.publish(&[(COMPLETE, "0".to_owned())], Some(State::Partial))?;
-                }
-                return Err(error);
-            }
-        }
+        self.carry_out(&plan, &mut build, cancel, tell)?;
         let left_out = full.iter().chain(&plan.jobs[build.full_from.unwrap_or(plan.jobs.len())..]);
         left_out.clone().for_each(|job| build.tally.add(SkipReason::OverDisk, &job.entry.path));
         let why = format!("the index may take {} MB", self.shared.limits.index_bytes_max >> 20);
@@ -159,6 +137,42 @@ impl Writer {
             skipped,
             notes,
         })
+    }
+
+    /// Does what a plan says; what is done when it is broken off stays.
+    fn carry_out(
+        &mut self,
+        plan: &Plan,
+        build: &mut Build,
+        cancel: &CancelFlag,
+        tell: Tell<'_>,
+    ) -> Result<(), IndexError> {
+        let is_large = plan.jobs.len() >= BUILD_FILES_MIN;
+        let is_held_up = is_large && build.in_background && self.shared.is_paused();
+        if is_large && !is_held_up {
+            // Before anything is changed, and its threads inherit the priority.
+            let bytes = self.shared.limits.build_bytes;
+            at_priority(build.in_background, || self.base_mut().begin_build(bytes))?;
+        }
+        for path in &plan.gone {
+            self.base_mut().remove(path)?;
+        }
+        if is_held_up {
+            return Err(self.stop_for_pause(build));
+        }
+        if !plan.jobs.is_empty() {
+            self.show(Some(State::Building { done: build.done, total: build.total }));
+            if let Err(error) = self.build(&plan.jobs, build, cancel, tell) {
+                if matches!(error, IndexError::Cancelled) && build.in_background && self.shared.is_paused() {
+                    return Err(self.stop_for_pause(build));
+                }
+                if matches!(error, IndexError::Cancelled) {
+                    self.publish(&[(COMPLETE, "0".to_owned())], Some(State::Partial))?;
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Walks the workspace.
