@@ -17,7 +17,8 @@ use crate::files::roots;
 use crate::files::walk::walk;
 use crate::files::watch::Watch;
 use crate::limits::{CancelFlag, IndexDirs, Limits};
-use crate::parse::cut::{Cutter, short_hash};
+use crate::parse::cut::short_hash;
+use crate::search::saved::Saved;
 use crate::search::searcher::Searcher;
 use crate::storage::base::Base;
 use crate::storage::room::bytes_below;
@@ -59,10 +60,10 @@ impl Index {
         let pause_mark = folder.join("paused");
         let is_paused = pause_mark.exists();
         let status = stored_status(&base, is_paused)?;
-        let view = View::of(&base, None);
+        let view = View::of(&base, &Saved::default(), None);
         let shared = Arc::new(Shared::new(root, limits.bounded(), view, status));
         shared.set_paused(is_paused);
-        let writer = Writer { shared: shared.clone(), folder, base: Some(base), cutter: Cutter::default() };
+        let writer = Writer::new(shared.clone(), folder, base);
         let thread = std::thread::Builder::new().name("index-writer".to_owned());
         let writer = thread.spawn(move || writer.run()).doing("starting the writer thread")?;
         Ok(Self { shared, writer: Some(writer), pause_mark, _lock: lock })
@@ -181,14 +182,14 @@ impl Index {
     pub fn searcher(&self) -> Searcher {
         // Before the view: what is complete now is in every later view.
         let complete = self.shared.status().is_about_complete();
-        let View { snapshot, generation } = self.shared.view();
+        let view = self.shared.view();
         let shared: Weak<Shared> = Arc::downgrade(&self.shared);
         let report = Arc::new(move |path: &str| {
             if let Some(shared) = shared.upgrade() {
                 shared.touch([path]);
             }
         });
-        Searcher::new(self.shared.root.clone(), snapshot, generation, complete, Some(report))
+        Searcher::new(self.shared.root.clone(), view, complete, Some(report))
     }
 
     /// What the index holds and how complete it is.

@@ -106,10 +106,20 @@ pub(crate) const YIELD_LOOK_MS: u64 = 10;
 /// How much nicer than the rest of the program a build in the background is, in steps of the system's scheduler.
 #[cfg(target_os = "linux")]
 pub(crate) const NICE_STEPS: i32 = 10;
+/// Saved files kept in memory before the text index is written.
+pub(crate) const SAVED_FILES_MAX: usize = 64;
+/// Their texts together, in bytes; each search counts their words one by one.
+pub(crate) const SAVED_BYTES_MAX: usize = 2 << 20;
+/// How long nothing is saved before the text index is written, in milliseconds.
+pub(crate) const FLUSH_IDLE_MS: u64 = 1_500;
+/// How long saved files wait for that at most, in milliseconds.
+pub(crate) const FLUSH_AGE_MS: u64 = 20_000;
 /// How long saves are gathered before they are indexed, in milliseconds.
 pub(crate) const COALESCE_MS: u64 = 25;
 /// First interval after which a running build publishes what it has, in seconds; it doubles each time.
 pub(crate) const PUBLISH_SECONDS_FIRST: u64 = 1;
+/// A build that ends sooner than this publishes only then, in milliseconds; the live files are looked through meanwhile.
+pub(crate) const PUBLISH_REST_MS: u64 = 3_000;
 /// Longest such interval, in seconds.
 pub(crate) const PUBLISH_SECONDS_MAX: u64 = 60;
 /// A file changed this shortly before it was read is hashed again at the next walk, in nanoseconds: its clock

@@ -25,10 +25,12 @@
 ; Values of a file or a class, not those of a function.
 (compilation_unit (val_definition pattern: (identifier) @name) @definition.value)
 (compilation_unit (var_definition pattern: (identifier) @name) @definition.variable)
-(template_body (val_definition pattern: (identifier) @name) @definition.value)
-(template_body (var_definition pattern: (identifier) @name) @definition.variable)
-(template_body (val_declaration name: (identifier) @name) @definition.value)
-(template_body (var_declaration name: (identifier) @name) @definition.variable)
+(template_body [
+  (val_definition pattern: (identifier) @name) @definition.value
+  (var_definition pattern: (identifier) @name) @definition.variable
+  (val_declaration) @definition.value
+  (var_declaration) @definition.variable
+])
 (with_template_body (val_definition pattern: (identifier) @name) @definition.value)
 (enum_body (val_definition pattern: (identifier) @name) @definition.value)
 (class_definition

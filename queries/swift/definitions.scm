@@ -13,12 +13,7 @@
   declaration_kind: "extension"
   name: (user_type (type_identifier) @container (type_arguments)? .)) @definition.extension
 
-(function_declaration
-  name: [
-    (simple_identifier)
-    (custom_operator)
-    "+" "-" "*" "/" "%" "==" "!=" "<" ">" "<=" ">=" "+=" "-=" "*=" "/="
-  ] @name) @definition.function
+(function_declaration) @definition.function
 (protocol_function_declaration name: (simple_identifier) @name) @definition.function
 (init_declaration name: "init" @name) @definition.constructor
 (deinit_declaration "deinit" @name) @definition.method

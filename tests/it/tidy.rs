@@ -43,7 +43,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("git2", &["index"]),
     ("ignore", &["index"]),
     ("notify", &["index"]),
-    ("similar", &["server/text"]),
+    ("similar", &["server/text", "index"]),
     ("minijinja", &["server/llama"]),
     ("minijinja-contrib", &["server/llama"]),
     ("ropey", &["server/text"]),

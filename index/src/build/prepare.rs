@@ -15,13 +15,14 @@ use crate::files::walk::Entry;
 use crate::parse::cut::Cutter;
 use crate::parse::language::recipe_of;
 use crate::parse::light;
+use crate::search::saved::SavedFile;
 use crate::storage::document::{Fields, FileFacts};
 use crate::storage::manifest::FileRow;
 
 /// What became of a file.
 pub(crate) enum Outcome {
     /// New or changed: replace what is indexed of it.
-    Indexed(FileRow, Vec<TantivyDocument>),
+    Indexed(FileRow, Vec<TantivyDocument>, Option<SavedFile>),
     /// Its bytes are those that are indexed; only the stat is new.
     Same(FileRow),
     /// Left out for a reason that lies in the file; remembered so that it is not read again, and known by its path and,
@@ -43,6 +44,8 @@ pub(crate) struct Preparation<'a> {
     pub(crate) next_id: &'a AtomicU64,
     /// Largest file, in bytes.
     pub(crate) bytes_max: u64,
+    /// Also keeps what is needed to search a file before the text index is written.
+    pub(crate) keep: bool,
 }
 
 impl Preparation<'_> {
@@ -97,8 +100,9 @@ impl Preparation<'_> {
         if generated {
             return self.by_path(row, &facts, SkipReason::Generated, documents);
         }
-        let chunks = u32::try_from(documents.len()).unwrap_or(u32::MAX);
-        Outcome::Indexed(FileRow { chunks, ..row }, documents)
+        let row = FileRow { chunks: u32::try_from(documents.len()).unwrap_or(u32::MAX), ..row };
+        let kept = self.keep.then(|| SavedFile::new(path, text, u128::from_le_bytes(hash), chunks));
+        Outcome::Indexed(row, documents, kept)
     }
 
     fn skipped(&self, stat: StatKey, path: &str, reason: SkipReason) -> Outcome {

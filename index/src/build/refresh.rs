@@ -16,7 +16,7 @@ use crate::files::skip::{SkipReason, SkipTally};
 use crate::files::walk::{Entry, Walk, left_out_note, priority, walk};
 use crate::limits::{
     BUILD_FILES_MIN, COALESCE_MS, CancelFlag, INDEX_LOOKS, INDEXED_FILE_BYTES, PREPARED_QUEUE_MAX,
-    PUBLISH_SECONDS_FIRST, PUBLISH_SECONDS_MAX,
+    PUBLISH_REST_MS, PUBLISH_SECONDS_FIRST, PUBLISH_SECONDS_MAX,
 };
 use crate::parse::cut::Cutter;
 use crate::storage::manifest::FileRow;
@@ -54,11 +54,22 @@ struct Build {
     /// The first job that was left out because the index is as large as it may be.
     full_from: Option<usize>,
     told: Option<Instant>,
+    /// Files that were done before it began.
+    unchanged: usize,
+    started: Instant,
     published: Instant,
     publish_every: Duration,
 }
 
 impl Build {
+    /// Whether the rest takes so long, as far as can be told, that what there is should be shown meanwhile: each
+    /// publication makes smaller segments, in which the same words are written again.
+    fn is_long(&self) -> bool {
+        let done = self.done.saturating_sub(self.unchanged).max(1) as u128;
+        let left = self.total.saturating_sub(self.done) as u128;
+        self.started.elapsed().as_millis() * left / done > u128::from(PUBLISH_REST_MS)
+    }
+
     /// Whether a path, or a folder above it, was dealt with meanwhile.
     fn is_overtaken(&self, path: &str) -> bool {
         !self.overtaken.is_empty()
@@ -100,6 +111,8 @@ impl Writer {
             unweighed: 0,
             full_from: None,
             told: None,
+            unchanged,
+            started: Instant::now(),
             published: Instant::now(),
             publish_every: Duration::from_secs(PUBLISH_SECONDS_FIRST),
         };
@@ -194,7 +207,8 @@ impl Writer {
         let root = self.shared.root.clone();
         let base = self.base_mut();
         let next_id = base.next_id.clone();
-        let preparation = Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max };
+        let preparation =
+            Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max, keep: false };
         let seen: HashSet<&str> = found.files.iter().map(|entry| entry.path.as_str()).collect();
         let gone = base.rows.keys().filter(|path| !seen.contains(path.as_str())).cloned().collect();
         let mut plan = Plan { jobs: Vec::new(), gone, unchanged: 0 };
@@ -241,8 +255,9 @@ impl Writer {
         let limits = self.shared.limits.clone();
         let base = self.base_mut();
         let next_id = base.next_id.clone();
+        let bytes_max = limits.file_bytes_max;
         let preparation =
-            Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max: limits.file_bytes_max };
+            Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max, keep: false };
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -340,7 +355,7 @@ impl Writer {
                 }
             }
         }
-        if build.published.elapsed() >= build.publish_every && self.base_mut().has_pending() {
+        if build.published.elapsed() >= build.publish_every && build.is_long() && self.base_mut().has_pending() {
             self.publish_part(build)?;
             build.publish_every = (build.publish_every * 2).min(Duration::from_secs(PUBLISH_SECONDS_MAX));
         }

@@ -17,6 +17,7 @@ use crate::limits::{
     COALESCE_MS, CancelFlag, Limits, NOTES_MAX, SWEEP_BLIND_SECONDS, SWEEP_ROOT_GONE_SECONDS, SWEEP_SECONDS,
     TOUCHED_MAX,
 };
+use crate::search::saved::Saved;
 use crate::search::snapshot::Snapshot;
 use crate::storage::base::Base;
 
@@ -47,6 +48,8 @@ pub(crate) enum Work {
     Refresh(Option<RefreshJob>, Ticket),
     /// Look at these paths again.
     Touch(BTreeSet<String>, Ticket),
+    /// Write what waits for a quiet moment.
+    Flush,
     /// End.
     Stop,
 }
@@ -67,15 +70,23 @@ struct Inbox {
 pub(crate) struct View {
     /// Snapshot.
     pub(crate) snapshot: Arc<Snapshot>,
+    /// What was saved since.
+    pub(crate) saved: Arc<Saved>,
     /// Its generation.
     pub(crate) generation: u64,
 }
 
 impl View {
-    /// What a base has published. What is known from the view before is taken over.
-    pub(crate) fn of(base: &Base, before: Option<&Self>) -> Self {
-        let before = before.map(|view| view.snapshot.as_ref());
-        Self { snapshot: Arc::new(Snapshot::new(base.reader.searcher(), before)), generation: base.generation }
+    /// What a base has published, under what was saved since. What is known from the view before is taken over.
+    pub(crate) fn of(base: &Base, saved: &Saved, before: Option<&Self>) -> Self {
+        let text = base.reader.searcher();
+        let same =
+            before.filter(|view| view.snapshot.text.generation().segments() == text.generation().segments());
+        let snapshot = match same {
+            Some(view) => view.snapshot.clone(),
+            None => Arc::new(Snapshot::new(text, before.map(|view| view.snapshot.as_ref()))),
+        };
+        Self { snapshot, saved: Arc::new(saved.clone()), generation: base.generation }
     }
 }
 
@@ -171,8 +182,9 @@ impl Shared {
         self.settled.notify_all();
     }
 
-    /// Waits for the next work; saves are gathered for a moment first. A sweep is due from time to time.
-    pub(crate) fn next_work(&self, last_walk: Instant) -> Work {
+    /// Waits for the next work; saves are gathered for a moment first. A sweep is due from time to time, and what was
+    /// not written yet is at `flush`.
+    pub(crate) fn next_work(&self, last_walk: Instant, flush: Option<Instant>) -> Work {
         let mut inbox = lock(&self.inbox);
         loop {
             if inbox.stop {
@@ -199,7 +211,10 @@ impl Shared {
                 inbox.first_touch = None;
                 return Work::Touch(std::mem::take(&mut inbox.touched), inbox.asked);
             }
-            inbox = match gathered.into_iter().chain(sweep).min() {
+            if flush.is_some_and(|due| due <= now) {
+                return Work::Flush;
+            }
+            inbox = match gathered.into_iter().chain(sweep).chain(flush).min() {
                 Some(due) => {
                     let wait = self.wake.wait_timeout(inbox, due.saturating_duration_since(now));
                     wait.unwrap_or_else(PoisonError::into_inner).0

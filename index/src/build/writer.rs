@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::build::prepare::{Outcome, Preparation};
 use crate::build::shared::{RefreshEvent, Shared, View, Work};
@@ -15,8 +15,9 @@ use crate::error::IndexError;
 use crate::files::rules::{EXCLUDE_FILE, RULE_FILES};
 use crate::files::skip::SkipTally;
 use crate::files::walk::{Entry, Found, look_at};
-use crate::limits::BUILD_FILES_MIN;
+use crate::limits::{BUILD_FILES_MIN, FLUSH_AGE_MS, FLUSH_IDLE_MS};
 use crate::parse::cut::Cutter;
+use crate::search::saved::Saved;
 use crate::storage::base::Base;
 
 /// Fact that says that the last walk was completed.
@@ -36,15 +37,26 @@ pub(crate) struct Writer {
     /// `None` after a failure, until it is opened again.
     pub(crate) base: Option<Base>,
     pub(crate) cutter: Cutter,
+    /// What the base holds but has not published.
+    saved: Saved,
+    /// Since when it waits, and when something was added to it.
+    unwritten: Option<(Instant, Instant)>,
 }
 
 impl Writer {
+    /// A writer of an open base.
+    pub(crate) fn new(shared: Arc<Shared>, folder: PathBuf, base: Base) -> Self {
+        let (cutter, saved) = (Cutter::default(), Saved::default());
+        Self { shared, folder, base: Some(base), cutter, saved, unwritten: None }
+    }
+
     /// Works until it is told to stop.
     pub(crate) fn run(mut self) {
         let mut last_walk = Instant::now();
         loop {
-            match self.shared.next_work(last_walk) {
-                Work::Stop => return,
+            match self.shared.next_work(last_walk, self.flush_due()) {
+                Work::Stop => return self.flush(),
+                Work::Flush => self.flush(),
                 Work::Refresh(job, ticket) => {
                     // A walk that nobody waits for ends when the index closes.
                     let cancel = job.as_ref().map_or(&self.shared.closing, |job| &job.cancel).clone();
@@ -55,6 +67,8 @@ impl Writer {
                             let _ = job.events.send(RefreshEvent::Progress(progress));
                         }
                     };
+                    // A build starts from a written base, because it needs a larger writer.
+                    self.flush();
                     let result = self.guarded(|writer| writer.refresh(in_background, &cancel, &tell));
                     last_walk = Instant::now();
                     let is_overtaken = in_background && !cancel.is_cancelled() && self.shared.is_hurried();
@@ -124,6 +138,12 @@ impl Writer {
                 self.shared.note(note.clone());
             }
             self.base = Some(base);
+            self.unwritten = None;
+            if !self.saved.is_empty() {
+                // The new base does not know these files.
+                self.saved.clear();
+                self.shared.want_walk();
+            }
             self.show(None);
         }
         let result = catch_unwind(AssertUnwindSafe(|| work(self)));
@@ -148,7 +168,7 @@ impl Writer {
         if let Err(error) = ended {
             self.shared.note(error.to_string());
         } else if let Some(base) = &self.base {
-            self.shared.set_view(View::of(base, Some(&self.shared.view())));
+            self.shared.set_view(View::of(base, &self.saved, Some(&self.shared.view())));
         }
     }
 
@@ -160,16 +180,49 @@ impl Writer {
     /// Publishes all changes, with facts, and shows them to searchers.
     pub(crate) fn publish(&mut self, facts: &[(&str, String)], state: Option<State>) -> Result<(), IndexError> {
         self.base_mut().publish(facts)?;
+        self.saved.clear();
+        self.unwritten = None;
         self.show(state);
         Ok(())
     }
 
-    /// Shows what is published.
+    /// When what waits to be written should be.
+    fn flush_due(&self) -> Option<Instant> {
+        let (first, last) = self.unwritten?;
+        Some((last + Duration::from_millis(FLUSH_IDLE_MS)).min(first + Duration::from_millis(FLUSH_AGE_MS)))
+    }
+
+    /// Writes what waits to be written.
+    fn flush(&mut self) {
+        if self.unwritten.is_some()
+            && let Err(error) = self.guarded(|writer| writer.publish(&[], None))
+        {
+            // Once is enough: the base is opened anew by the next work.
+            self.unwritten = None;
+            self.shared.note(error.to_string());
+        }
+    }
+
+    /// Shows changes to searchers before they are written, unless they are too many.
+    fn show_saved(&mut self) -> Result<(), IndexError> {
+        if self.saved.is_full() {
+            return self.publish(&[], None);
+        }
+        let now = Instant::now();
+        self.unwritten = Some((self.unwritten.map_or(now, |(first, _)| first), now));
+        if self.saved.take_new() {
+            self.base_mut().generation += 1;
+            self.show(None);
+        }
+        Ok(())
+    }
+
+    /// Shows what is published, and what was saved since.
     pub(crate) fn show(&mut self, state: Option<State>) {
         let Some(base) = &self.base else { return };
         let (files, chunks) = base.counts();
         let generation = base.generation;
-        let view = View::of(base, Some(&self.shared.view()));
+        let view = View::of(base, &self.saved, Some(&self.shared.view()));
         self.shared.update_status(|status| {
             // Inside, so that nobody sees a new view beside an old status.
             self.shared.set_view(view);
@@ -180,7 +233,7 @@ impl Writer {
         });
     }
 
-    /// Looks at touched paths and publishes what changed.
+    /// Looks at touched paths and shows what changed.
     pub(crate) fn touch(&mut self, paths: &BTreeSet<String>) -> Result<(), IndexError> {
         let root = self.shared.root.clone();
         if !root.is_dir() {
@@ -212,7 +265,7 @@ impl Writer {
                 }
             }
         }
-        if self.base_mut().has_pending() { self.publish(&[], None) } else { Ok(()) }
+        if self.base_mut().has_pending() { self.show_saved() } else { Ok(()) }
     }
 
     /// Indexes one file again if it is not the one that is indexed.
@@ -227,17 +280,31 @@ impl Writer {
             return Ok(());
         }
         let next_id = base.next_id.clone();
-        let preparation = Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max };
+        let preparation =
+            Preparation { root: &root, fields: base.fields, next_id: &next_id, bytes_max, keep: true };
         if known.as_ref().is_some_and(|row| preparation.is_unchanged(entry, row)) {
             return Ok(());
         }
-        let outcome = preparation.prepare(&mut self.cutter, entry, known.as_ref());
+        let mut outcome = preparation.prepare(&mut self.cutter, entry, known.as_ref());
+        match &mut outcome {
+            Outcome::Indexed(_, _, kept) => {
+                if let Some(file) = kept.take() {
+                    self.saved.put(&entry.path, file);
+                }
+            }
+            Outcome::Same(_) => {}
+            Outcome::Skipped(..) | Outcome::Refused(_) | Outcome::Gone => {
+                if known.is_some_and(|row| row.chunks > 0) {
+                    self.saved.hide(&entry.path);
+                }
+            }
+        }
         apply(base, &entry.path, outcome, &mut SkipTally::default()).map(drop)
     }
 
     /// Forgets a path and everything below it, except what was seen there.
     fn forget_below(&mut self, path: &str, seen: &BTreeSet<String>) -> Result<(), IndexError> {
-        let base = self.base_mut();
+        let base = self.base.as_mut().expect("work runs inside `guarded`, which opens the base first");
         let folder = format!("{path}/");
         let below =
             base.rows.range(folder.clone()..).map(|(path, _)| path).take_while(|path| path.starts_with(&folder));
@@ -246,6 +313,9 @@ impl Writer {
             lost.push(path.to_owned());
         }
         for path in lost {
+            if base.rows.get(&path).is_some_and(|row| row.chunks > 0) {
+                self.saved.hide(&path);
+            }
             base.remove(&path)?;
         }
         Ok(())
@@ -260,7 +330,7 @@ pub(crate) fn apply(
     tally: &mut SkipTally,
 ) -> Result<bool, IndexError> {
     match outcome {
-        Outcome::Indexed(row, documents) => {
+        Outcome::Indexed(row, documents, _) => {
             base.put(path, row, documents)?;
             return Ok(true);
         }
@@ -290,7 +360,8 @@ pub(crate) type Tell<'a> = &'a dyn Fn(Progress);
 mod tests {
     use super::*;
     use crate::build::status::Status;
-    use crate::limits::Limits;
+    use crate::limits::{CancelFlag, Limits, SAVED_FILES_MAX};
+    use crate::search::searcher::{ChunkRef, SearchKind, SearchRequest, Searcher};
 
     /// A writer that has one walk to do, which nobody waits for.
     fn swept(closing: bool) -> (State, usize) {
@@ -301,13 +372,13 @@ mod tests {
         let folder = dir.path().join("index");
         std::fs::create_dir(&folder).unwrap();
         let base = Base::open(&folder).unwrap();
-        let view = View::of(&base, None);
+        let view = View::of(&base, &Saved::default(), None);
         let shared = Arc::new(Shared::new(root, Limits::default().bounded(), view, Status::default()));
         let ticket = shared.want_walk();
         if closing {
             shared.closing.cancel();
         }
-        let writer = Writer { shared: shared.clone(), folder, base: Some(base), cutter: Cutter::default() };
+        let writer = Writer::new(shared.clone(), folder, base);
         let thread = std::thread::spawn(move || writer.run());
         if !closing {
             assert!(shared.wait(ticket, std::time::Duration::from_secs(30)), "the walk ends");
@@ -327,7 +398,7 @@ mod tests {
     fn the_reason_to_poll_outlives_a_walk() {
         let dir = tempfile::tempdir().unwrap();
         let base = Base::open(dir.path()).unwrap();
-        let view = View::of(&base, None);
+        let view = View::of(&base, &Saved::default(), None);
         let shared = Shared::new(dir.path().to_owned(), Limits::default(), view, Status::default());
         shared.poll("no watches are left".to_owned());
         shared.note("a passing trouble".to_owned());
@@ -336,6 +407,79 @@ mod tests {
         shared.drop_watch();
         shared.begin_notes(None);
         assert!(shared.status().notes.is_empty());
+    }
+
+    /// What searchers see, and how many chunks are written.
+    fn shown(writer: &Writer) -> (Vec<ChunkRef>, u64) {
+        let searcher = Searcher::new(writer.shared.root.clone(), writer.shared.view(), true, None);
+        (searcher.chunks().unwrap(), writer.base.as_ref().unwrap().reader.searcher().num_docs())
+    }
+
+    #[test]
+    fn saves_are_shown_at_once_and_written_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap().join("work");
+        std::fs::create_dir(&root).unwrap();
+        let folder = dir.path().join("index");
+        std::fs::create_dir(&folder).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(root.join(name), text).unwrap();
+        let opened = || {
+            let base = Base::open(&folder).unwrap();
+            let view = View::of(&base, &Saved::default(), None);
+            let shared = Shared::new(root.clone(), Limits::default().bounded(), view, Status::default());
+            Writer::new(Arc::new(shared), folder.clone(), base)
+        };
+        let touch = |writer: &mut Writer, paths: &[&str]| {
+            let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+            writer.guarded(|writer| writer.touch(&paths)).unwrap();
+        };
+        let walk = |writer: &mut Writer| {
+            writer.guarded(|writer| writer.refresh(false, &CancelFlag::new(), &|_| {})).unwrap();
+        };
+        write("a.py", "def a():\n    pass\n");
+        write("b.py", "def b():\n    pass\n");
+        let mut writer = opened();
+        walk(&mut writer);
+        let (before, written) = shown(&writer);
+        assert_eq!((before.len(), written), (2, 2));
+        write("a.py", "def a_as_saved():\n    pass\n");
+        write("c.md", "# C\n");
+        std::fs::remove_file(root.join("b.py")).unwrap();
+        let generation = writer.shared.view().generation;
+        touch(&mut writer, &["a.py", "b.py", "c.md"]);
+        assert_ne!(writer.shared.view().generation, generation);
+        let (saved, written) = shown(&writer);
+        assert_eq!(saved.iter().map(|chunk| chunk.path.as_str()).collect::<Vec<_>>(), ["a.py", "c.md"]);
+        assert_eq!((writer.shared.status().chunks, written), (2, 2));
+        assert_eq!(writer.base.as_ref().unwrap().reader.searcher().num_docs(), 2, "nothing is written yet");
+        let searcher = Searcher::new(root.clone(), writer.shared.view(), true, None);
+        let symbols = |name: &str| {
+            let request = SearchRequest { kind: SearchKind::Symbol, ..SearchRequest::new(name, 5) };
+            searcher.search(&request).unwrap().into_iter().filter_map(|hit| hit.symbol).collect::<Vec<_>>()
+        };
+        assert_eq!((symbols("a_as"), symbols("b")), (vec!["a_as_saved".to_owned()], vec![]));
+        // A process that is killed here has told nobody.
+        drop(writer);
+        let mut writer = opened();
+        assert_eq!(shown(&writer), (before, 2));
+        walk(&mut writer);
+        assert_eq!(shown(&writer).0, saved);
+        write("a.py", "def a():\n    pass\n");
+        touch(&mut writer, &["a.py"]);
+        assert!(writer.flush_due().is_some());
+        writer.flush();
+        assert!(writer.flush_due().is_none() && writer.saved.is_empty());
+        let last = shown(&writer);
+        drop(writer);
+        assert_eq!(shown(&opened()), last, "after that it is");
+        // More than the bounds is written at once.
+        let mut writer = opened();
+        let names: Vec<String> = (0..=SAVED_FILES_MAX).map(|n| format!("{n}.txt")).collect();
+        names.iter().for_each(|name| write(name, "text\n"));
+        for some in names.chunks(SAVED_FILES_MAX) {
+            touch(&mut writer, &some.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        assert_eq!((writer.flush_due(), shown(&writer).1), (None, 3 + SAVED_FILES_MAX as u64));
     }
 
     #[test]

@@ -125,14 +125,19 @@ mod tests {
     use crate::build::shared::View;
     use crate::build::status::Status;
     use crate::limits::Limits;
+    use crate::search::saved::Saved;
     use crate::storage::base::Base;
 
     /// Whether an event makes the writer walk, or look at something.
     fn check(event: notify::Result<Event>) -> (bool, bool) {
         let dir = tempfile::tempdir().unwrap();
         let base = Base::open(dir.path()).unwrap();
-        let shared =
-            Shared::new(PathBuf::from("/project"), Limits::default(), View::of(&base, None), Status::default());
+        let shared = Shared::new(
+            PathBuf::from("/project"),
+            Limits::default(),
+            View::of(&base, &Saved::default(), None),
+            Status::default(),
+        );
         take(&shared, event);
         (shared.walk_is_wanted(), shared.has_touched())
     }

@@ -172,7 +172,7 @@ impl Cutter {
         lines: &LineStarts,
     ) -> Option<Vec<Chunk>> {
         // The time of a file does not pay for queries that its language needs first.
-        language.queries();
+        language.prepare();
         let deadline = parse_deadline();
         let tree = self.parse(language, text, deadline)?;
         let injected = injected(self, language, &tree, text, deadline);

@@ -29,13 +29,13 @@ pub(crate) fn injected(
     text: &str,
     deadline: Instant,
 ) -> Vec<Injected> {
-    let Some(query) = &language.queries().injections else { return Vec::new() };
+    let Some(query) = language.injections() else { return Vec::new() };
     let mut found = Vec::new();
     for (range, inner) in pieces(query, tree, text) {
         if Instant::now() >= deadline {
             break;
         }
-        inner.queries();
+        inner.prepare();
         let span = range.start_byte..range.end_byte;
         if let Some(tree) = cutter.parse_range(inner, text, Some(range), deadline) {
             found.push(Injected { language: inner, tree, span });

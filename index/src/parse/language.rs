@@ -32,7 +32,7 @@ pub(crate) struct Language {
     pub(crate) names_max: usize,
     grammar: fn() -> Grammar,
     sources: Sources,
-    compiled: OnceLock<Compiled>,
+    compiled: Compiled,
     recipe: OnceLock<i64>,
 }
 
@@ -47,16 +47,15 @@ struct Sources {
     injections: &'static str,
 }
 
-/// The queries of a language, ready to run.
-pub(crate) struct Compiled {
+/// The queries of a language, each compiled at its first use: a large grammar takes a tenth of a second for one of them,
+/// and a build needs neither references nor imports.
+#[derive(Default)]
+struct Compiled {
     /// `definitions.scm` and `docs.scm` in one query, because every file of a build runs both.
-    pub(crate) definitions: Query,
-    /// `references.scm`.
-    pub(crate) references: Query,
-    /// `imports.scm`.
-    pub(crate) imports: Query,
-    /// `injections.scm`, for a language that holds others.
-    pub(crate) injections: Option<Query>,
+    definitions: OnceLock<Query>,
+    references: OnceLock<Query>,
+    imports: OnceLock<Query>,
+    injections: OnceLock<Query>,
 }
 
 /// Reads the folder of one language at compile time.
@@ -84,7 +83,7 @@ macro_rules! language {
                 more_references: "",
                 injections: "",
             },
-            compiled: OnceLock::new(),
+            compiled: Compiled::default(),
             recipe: OnceLock::new(),
         }
     };
@@ -308,22 +307,37 @@ impl Language {
         (self.grammar)()
     }
 
-    /// The queries, compiled at the first call.
-    pub(crate) fn queries(&self) -> &Compiled {
-        self.compiled.get_or_init(|| {
-            let grammar = self.grammar();
-            let query = |source: &str| {
-                Query::new(&grammar, source)
-                    .expect("the queries are compiled in, and a test compiles each of them")
-            };
-            let Sources { definitions, docs, references, more_references, imports, injections } = self.sources;
-            Compiled {
-                definitions: query(&format!("{definitions}\n{docs}")),
-                references: query(&format!("{references}\n{more_references}")),
-                imports: query(imports),
-                injections: (!injections.is_empty()).then(|| query(injections)),
-            }
-        })
+    /// What a file is cut by.
+    pub(crate) fn definitions(&self) -> &Query {
+        let Sources { definitions, docs, .. } = self.sources;
+        self.compiled.definitions.get_or_init(|| self.compile(&format!("{definitions}\n{docs}")))
+    }
+
+    /// Uses of names.
+    pub(crate) fn references(&self) -> &Query {
+        let Sources { references, more_references, .. } = self.sources;
+        self.compiled.references.get_or_init(|| self.compile(&format!("{references}\n{more_references}")))
+    }
+
+    /// Imports.
+    pub(crate) fn imports(&self) -> &Query {
+        self.compiled.imports.get_or_init(|| self.compile(self.sources.imports))
+    }
+
+    /// Pieces of other languages, for a language that holds some.
+    pub(crate) fn injections(&self) -> Option<&Query> {
+        let source = self.sources.injections;
+        (!source.is_empty()).then(|| self.compiled.injections.get_or_init(|| self.compile(source)))
+    }
+
+    /// Compiles what every file of this language needs, so that the time of a file does not pay for it.
+    pub(crate) fn prepare(&self) {
+        self.definitions();
+        self.injections();
+    }
+
+    fn compile(&self, source: &str) -> Query {
+        Query::new(&self.grammar(), source).expect("the queries are compiled in, and a test compiles each of them")
     }
 
     /// Changes when the grammar or a query changes; stored beside each file.
@@ -444,7 +458,8 @@ mod tests {
     #[test]
     fn every_query_compiles_and_names_differ() {
         for (index, language) in LANGUAGES.iter().enumerate() {
-            assert!(language.queries().definitions.pattern_count() > 0, "{}", language.name);
+            assert!(language.definitions().pattern_count() > 0, "{}", language.name);
+            let _ = (language.references(), language.imports(), language.injections());
             assert!(LANGUAGES[index + 1..].iter().all(|other| other.name != language.name));
             for extension in language.extensions {
                 assert!(

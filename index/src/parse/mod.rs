@@ -1,5 +1,6 @@
 //! One text -> definitions, chunks and words. Refuses: files, stores and scores.
 
+pub(crate) mod changes;
 pub(crate) mod cut;
 pub(crate) mod incremental;
 pub(crate) mod inject;

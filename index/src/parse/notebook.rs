@@ -43,7 +43,7 @@ pub(crate) fn parts(cutter: &mut Cutter, text: &str, deadline: Instant) -> Optio
         .and_then(|kernel| value_of(kernel, "language", text))
         .and_then(|name| named(&unescaped(&text[name.byte_range()]).to_lowercase()))
         .or_else(|| named("python"))?;
-    language.queries();
+    language.prepare();
     let cells = value_of(top, "cells", text)?;
     let mut parts = Vec::new();
     let mut heading = None;

@@ -9,7 +9,7 @@ use tree_sitter::{Node, Query, QueryCursor, StreamingIterator};
 use crate::files::lines::LineStarts;
 use crate::parse::cut::{Cutter, parse_deadline};
 use crate::parse::inject::injected;
-use crate::parse::language::{Compiled, Language, language_in, language_of};
+use crate::parse::language::{Language, language_in, language_of};
 
 /// Errors, references and imports reported of one text.
 const ITEMS_MAX: usize = 20_000;
@@ -63,7 +63,7 @@ pub struct Outline {
 pub fn outline(path: &str, text: &str) -> Option<Outline> {
     let language = language_in(path, text)?;
     let mut cutter = Cutter::default();
-    language.queries();
+    language.prepare();
     let deadline = parse_deadline();
     let tree = cutter.parse(language, text, deadline)?;
     let lines = LineStarts::of(text);
@@ -83,13 +83,13 @@ pub fn outline(path: &str, text: &str) -> Option<Outline> {
         .collect();
     let inner = pieces.iter().map(|piece| (piece.language, piece.tree.root_node()));
     let trees: Vec<_> = std::iter::once((language, tree.root_node())).chain(inner).collect();
-    let queries = |which: fn(&Compiled) -> &Query| {
-        trees.iter().map(move |(language, root)| (which(language.queries()), *root))
+    let queries = |which: fn(&'static Language) -> &'static Query| {
+        trees.iter().map(move |(language, root)| (which(language), *root))
     };
     Some(Outline {
         symbols,
-        references: mentions(queries(|all| &all.references), text, &lines),
-        imports: mentions(queries(|all| &all.imports), text, &lines),
+        references: mentions(queries(Language::references), text, &lines),
+        imports: mentions(queries(Language::imports), text, &lines),
     })
 }
 

@@ -164,6 +164,21 @@ impl Captured {
         self.leading.sort_by_key(|range| range.start);
         self.docs.sort_by_key(|doc| doc.span.start);
     }
+
+    /// Keeps only what lies where `wanted` says.
+    pub(crate) fn keep(&mut self, wanted: impl Fn(&Range<usize>) -> bool) {
+        self.definitions.retain(|one| wanted(&one.span));
+        self.leading.retain(&wanted);
+        self.docs.retain(|doc| wanted(&doc.span));
+    }
+
+    /// Adds what was captured elsewhere.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.definitions.append(&mut other.definitions);
+        self.leading.append(&mut other.leading);
+        self.docs.append(&mut other.docs);
+        self.cut_short |= other.cut_short;
+    }
 }
 
 /// Runs the queries of a language over a tree. With `part` only over what intersects these bytes, which also gives
@@ -177,7 +192,7 @@ pub(crate) fn capture(
     part: Option<Range<usize>>,
     out: &mut Captured,
 ) {
-    let query = &language.queries().definitions;
+    let query = language.definitions();
     let names = query.capture_names();
     let mut in_time = |_: &QueryCursorState| {
         if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -214,6 +229,10 @@ pub(crate) fn capture(
                 }
             }
         }
+        let name = name.or_else(|| {
+            let (_, node) = definition?;
+            Some((node.child_by_field_name("name")?.byte_range(), false))
+        });
         if let (Some((kind, node)), Some((name, container))) = (definition, name)
             && !name.is_empty()
         {

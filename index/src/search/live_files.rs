@@ -46,12 +46,21 @@ impl<'a> LiveFiles<'a> {
 
     /// The text of a stored chunk's file, if the file still is what was indexed.
     pub(crate) fn text(&mut self, card: &Card) -> Option<&str> {
-        if !self.read.contains_key(&card.path) {
-            let text =
-                load(self.root, &card.path).filter(|(hash, _)| *hash == card.file_hash).map(|(_, text)| text);
-            self.read.insert(card.path.clone(), text);
+        self.text_of(&card.path, card.file_hash)
+    }
+
+    /// Whether a file is still what it was when its chunks were made. Unsaved text is.
+    pub(crate) fn is_as(&mut self, file: &Changed<'_>) -> bool {
+        file.saved.is_none_or(|hash| self.text_of(file.path, hash).is_some())
+    }
+
+    /// The text of a file whose bytes have this hash. No search asks for one file with two hashes.
+    fn text_of(&mut self, path: &str, hash: u128) -> Option<&str> {
+        if !self.read.contains_key(path) {
+            let text = load(self.root, path).filter(|(now, _)| *now == hash).map(|(_, text)| text);
+            self.read.insert(path.to_owned(), text);
         }
-        self.read.get(&card.path)?.as_deref()
+        self.read.get(path)?.as_deref()
     }
 }
 
@@ -62,7 +71,7 @@ impl Differing {
         let mut cutter = Cutter::default();
         let mut anything = false;
         for path in paths {
-            if self.changed.contains_key(&path) || self.gone.contains(&path) {
+            if self.knows(&path) {
                 continue;
             }
             if let Some(report) = report {
@@ -89,12 +98,18 @@ impl Differing {
             chunks: &file.chunks,
             terms: &file.terms,
             unsaved: false,
+            saved: None,
         })
     }
 
     /// Files that are not.
-    pub(crate) fn gone(&self) -> &[String] {
-        &self.gone
+    pub(crate) fn gone(&self) -> impl Iterator<Item = &str> {
+        self.gone.iter().map(String::as_str)
+    }
+
+    /// Whether a file was taken up.
+    pub(crate) fn knows(&self, path: &str) -> bool {
+        self.changed.contains_key(path) || self.gone.iter().any(|gone| gone == path)
     }
 }
 

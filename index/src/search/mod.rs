@@ -10,6 +10,7 @@ pub(crate) mod query;
 pub(crate) mod rank;
 pub(crate) mod related;
 pub(crate) mod report;
+pub(crate) mod saved;
 pub(crate) mod score;
 pub(crate) mod searcher;
 pub(crate) mod snapshot;

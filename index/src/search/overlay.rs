@@ -86,7 +86,7 @@ impl Overlay {
     pub(crate) fn cut(&self) -> impl Iterator<Item = Changed<'_>> {
         self.buffers.iter().map(|(path, buffer)| {
             let Parsed { chunks, terms, .. } = buffer.cut(path);
-            Changed { path, text: &buffer.text, chunks, terms, unsaved: true }
+            Changed { path, text: &buffer.text, chunks, terms, unsaved: true, saved: None }
         })
     }
 }

@@ -229,11 +229,11 @@ impl Searcher {
     fn files_with(&self, field: Field, term: &str, kind: Kind, most: usize) -> Result<Vec<String>, IndexError> {
         let doing = "looking up a name";
         let tables = self.snapshot.tables()?;
-        let term = Term::from_field_text(field, term);
+        let indexed = Term::from_field_text(field, term);
         let mut chunks: HashMap<u32, u32> = HashMap::new();
         for (reader, table) in self.snapshot.text.segment_readers().iter().zip(tables.segments()) {
             let words = reader.inverted_index(field).doing(doing)?;
-            let found = words.read_postings(&term, IndexRecordOption::Basic).doing(doing)?;
+            let found = words.read_postings(&indexed, IndexRecordOption::Basic).doing(doing)?;
             let Some(mut postings) = found else { continue };
             let mut document = postings.doc();
             while document != TERMINATED {
@@ -244,8 +244,17 @@ impl Searcher {
             }
         }
         let files = (0..).zip(tables.files()).filter(|(_, (_, role))| kind.has(*role));
-        let mut files: Vec<(u32, &str)> =
-            files.filter_map(|(file, (path, _))| Some((*chunks.get(&file)?, path))).collect();
+        let mut files: Vec<(u32, &str)> = files
+            .filter_map(|(file, (path, _))| Some((*chunks.get(&file)?, path)))
+            .filter(|(_, path)| !self.saved.hides(path))
+            .collect();
+        for file in self.saved.changed().filter(|file| kind.has(role_of(file.path))) {
+            let chunks = match self.snapshot.fields.words.iter().position(|words| *words == field) {
+                Some(words) => file.chunks_with(words, term),
+                None => file.chunks_that_define(term),
+            };
+            files.extend((chunks > 0).then_some((chunks, file.path)));
+        }
         files.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
         Ok(files.into_iter().take(most).map(|(_, path)| path.to_owned()).collect())
     }

@@ -50,6 +50,23 @@ pub(crate) struct Changed<'a> {
     pub(crate) terms: &'a [Terms],
     /// Not on disk, but in an open editor.
     pub(crate) unsaved: bool,
+    /// The hash of its bytes on disk when it was saved, if that may have changed since it was read.
+    pub(crate) saved: Option<u128>,
+}
+
+impl Changed<'_> {
+    /// How many chunks have a word in a field.
+    pub(crate) fn chunks_with(&self, field: usize, token: &str) -> u32 {
+        let hash = word_hash(token);
+        let with = self.terms.iter().filter(|terms| terms.count(hash).is_some_and(|count| count[field] > 0));
+        u32::try_from(with.count()).unwrap_or(u32::MAX)
+    }
+
+    /// How many chunks define a name, plain or qualified.
+    pub(crate) fn chunks_that_define(&self, name: &str) -> u32 {
+        let defines = |chunk: &&Chunk| chunk.names.iter().any(|one| one.name == name || one.qualified == name);
+        u32::try_from(self.chunks.iter().filter(defines).count()).unwrap_or(u32::MAX)
+    }
 }
 
 /// What is scored: a snapshot and the files that changed since.
@@ -78,14 +95,14 @@ impl<'a> Corpus<'a> {
     pub(crate) fn new(
         snapshot: &'a Snapshot,
         changed: &'a [Changed<'a>],
-        gone: &[String],
+        gone: &[&str],
     ) -> Result<Self, IndexError> {
         let tables = snapshot.tables()?;
         let mut corpus =
             Self { snapshot, tables, changed, hidden: vec![false; tables.files as usize], totals: tables.totals };
         if !changed.is_empty() || !gone.is_empty() {
-            for (hidden, (path, _)) in corpus.hidden.iter_mut().zip(tables.files()) {
-                *hidden = changed.iter().any(|file| file.path == path) || gone.iter().any(|gone| gone == path);
+            for path in changed.iter().map(|file| file.path).chain(gone.iter().copied()) {
+                tables.files_named(path).for_each(|file| corpus.hidden[file as usize] = true);
             }
             corpus.count_changes();
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tantivy::TantivyDocument;
 
+use crate::build::shared::View;
 use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
 use crate::handle::{canonical, folder_of};
@@ -20,6 +21,7 @@ use crate::search::live_files::{Differing, LiveFiles};
 use crate::search::overlay::Overlay;
 use crate::search::query::Plan;
 use crate::search::rank::{Ranked, rank};
+use crate::search::saved::Saved;
 use crate::search::score::{Changed, Corpus};
 use crate::search::snapshot::Snapshot;
 use crate::search::why::{best_name, why};
@@ -117,6 +119,8 @@ type ReportStale = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Searcher {
     pub(crate) root: PathBuf,
     pub(crate) snapshot: Arc<Snapshot>,
+    /// Files that are not in the text index yet.
+    pub(crate) saved: Arc<Saved>,
     generation: u64,
     /// Whether the index holds about everything; until then the live files are looked through as well.
     complete: bool,
@@ -126,12 +130,11 @@ pub struct Searcher {
 impl Searcher {
     pub(crate) fn new(
         root: PathBuf,
-        snapshot: Arc<Snapshot>,
-        generation: u64,
+        View { snapshot, saved, generation }: View,
         complete: bool,
         report_stale: Option<ReportStale>,
     ) -> Self {
-        Self { root, snapshot, generation, complete, report_stale }
+        Self { root, snapshot, saved, generation, complete, report_stale }
     }
 
     /// Opens the index of a workspace for reading only, also while another process owns it. How much of the workspace it
@@ -147,7 +150,8 @@ impl Searcher {
         let generation = payload.and_then(|payload| payload.parse().ok()).unwrap_or(0);
         let reader: tantivy::IndexReader =
             text.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).try_into().doing(doing)?;
-        Ok(Self::new(root, Arc::new(Snapshot::new(reader.searcher(), None)), generation, false, None))
+        let snapshot = Arc::new(Snapshot::new(reader.searcher(), None));
+        Ok(Self::new(root, View { snapshot, saved: Arc::default(), generation }, false, None))
     }
 
     /// The generation of the index that this snapshot shows.
@@ -191,12 +195,15 @@ impl Searcher {
         let mut live = LiveFiles::new(&self.root);
         let mut differing = Differing::default();
         let mut gate = Gate::new(&self.root);
-        let open = request.overlay.cut().filter(|file| gate.admits(file.path)).collect::<Vec<_>>();
+        let mut open = request.overlay.cut().filter(|file| gate.admits(file.path)).collect::<Vec<_>>();
+        self.add_saved(&mut open);
         let mut rounds_left = RANKING_ROUNDS_MAX;
         loop {
             rounds_left -= 1;
-            let changed: Vec<Changed<'_>> = open.iter().copied().chain(differing.changed()).collect();
-            let corpus = Corpus::new(&self.snapshot, &changed, differing.gone())?;
+            let kept = open.iter().copied().filter(|file| !differing.knows(file.path));
+            let changed: Vec<Changed<'_>> = kept.chain(differing.changed()).collect();
+            let gone: Vec<&str> = self.saved.hidden().chain(differing.gone()).collect();
+            let corpus = Corpus::new(&self.snapshot, &changed, &gone)?;
             let ranked = rank(&corpus, &corpus.score(&plan)?, &plan, &request.filter, limit);
             let mut hits = Vec::with_capacity(ranked.len());
             let mut stale = Vec::new();
@@ -215,6 +222,16 @@ impl Searcher {
         }
     }
 
+    /// Adds the files that are not in the text index yet, but for those that are open with unsaved text.
+    pub(crate) fn add_saved<'a>(&'a self, open: &mut Vec<Changed<'a>>) {
+        let unsaved = open.len();
+        for file in self.saved.changed() {
+            if open[..unsaved].iter().all(|one| one.path != file.path) {
+                open.push(file);
+            }
+        }
+    }
+
     /// The chunk behind a place in the order, as it is now.
     fn candidate(
         &self,
@@ -225,6 +242,9 @@ impl Searcher {
         let score = ranked.score;
         if let Some((file, chunk)) = corpus.changed_chunk(ranked.chunk) {
             let file = corpus.changed(file);
+            if !live.is_as(file) {
+                return Ok(Found::Stale(file.path.to_owned()));
+            }
             let chunk = &file.chunks[chunk];
             let text = file.text[chunk.span.clone()].to_owned();
             let card = Card::unstored(file.path, chunk);
@@ -252,7 +272,9 @@ impl Searcher {
             let store = segment.get_store_reader(1).doing(doing)?;
             for document in segment.doc_ids_alive() {
                 let document: TantivyDocument = store.get(document).doing(doing)?;
-                if let Some(card) = self.snapshot.fields.card(&document) {
+                if let Some(card) =
+                    self.snapshot.fields.card(&document).filter(|card| !self.saved.hides(&card.path))
+                {
                     let (start, end) = card.bytes;
                     let (start_line, end_line) = card.lines;
                     let light = card.is_light();
@@ -267,6 +289,13 @@ impl Searcher {
                     });
                 }
             }
+        }
+        for file in self.saved.changed() {
+            all.extend(file.chunks.iter().map(|chunk| {
+                let Card { path, bytes: (start, end), lines: (start_line, end_line), hash, .. } =
+                    Card::unstored(file.path, chunk);
+                ChunkRef { path, start, end, start_line, end_line, hash, light: chunk.is_light() }
+            }));
         }
         all.sort();
         Ok(all)

@@ -57,7 +57,7 @@ pub(crate) struct Totals {
 struct Segment {
     /// File of each chunk, numbered within the segment.
     file_of: Vec<u32>,
-    /// Paths by that number.
+    /// Paths by that number, in order.
     paths: Vec<Box<str>>,
     /// Roles by that number.
     roles: Vec<u64>,
@@ -164,6 +164,14 @@ impl Tables {
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, u64)> {
         self.segments.iter().flat_map(|segment| {
             segment.paths.iter().zip(&segment.roles).map(|(path, &role)| (path.as_ref(), role))
+        })
+    }
+
+    /// The numbers of a file, one in each segment that has chunks of it.
+    pub(crate) fn files_named(&self, path: &str) -> impl Iterator<Item = u32> {
+        self.segments.iter().zip(&self.first_file).filter_map(move |(segment, first_file)| {
+            let at = segment.paths.binary_search_by(|known| known.as_ref().cmp(path)).ok()?;
+            Some(first_file + u32::try_from(at).ok()?)
         })
     }
 

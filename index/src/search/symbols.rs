@@ -13,7 +13,7 @@ use crate::files::admit::Gate;
 use crate::files::lines::LineStarts;
 use crate::files::role::role_of;
 use crate::limits::{HITS_MAX, SYMBOL_CANDIDATES_MAX, SYMBOL_WORDS_MAX, SYMBOL_WORDS_SEEN_MAX};
-use crate::parse::cut::Name;
+use crate::parse::cut::{Chunk, Name};
 use crate::parse::terms::NAMES;
 use crate::parse::tokenize::{folded, tokens};
 use crate::search::live_files::{Differing, LiveFiles};
@@ -117,7 +117,8 @@ impl Searcher {
             return Ok(Vec::new());
         }
         let mut gate = Gate::new(&self.root);
-        let open: Vec<Changed<'_>> = request.overlay.cut().filter(|file| gate.admits(file.path)).collect();
+        let mut open: Vec<Changed<'_>> = request.overlay.cut().filter(|file| gate.admits(file.path)).collect();
+        self.add_saved(&mut open);
         let mut live = LiveFiles::new(&self.root);
         let mut differing = Differing::default();
         let mut found = Vec::new();
@@ -125,7 +126,8 @@ impl Searcher {
         for document in self.candidates(&asked)? {
             let Some(card) = self.snapshot.fields.card(&document) else { continue };
             let admitted = request.filter.admits(&card.path) && card.path.ends_with(asked.path);
-            if !admitted || open.iter().any(|file| file.path == card.path) {
+            let replaced = || self.saved.hides(&card.path) || open.iter().any(|file| file.path == card.path);
+            if !admitted || replaced() {
                 continue;
             }
             if !card.names.iter().any(|name| asked.likeness(name) > 0.0) {
@@ -143,6 +145,14 @@ impl Searcher {
                 None => drop(stale.insert(card.path)),
             }
         }
+        open.retain(|file| {
+            let defines = |chunk: &Chunk| chunk.names.iter().any(|name| asked.likeness(name) > 0.0);
+            let as_it_was = !file.chunks.iter().any(defines) || live.is_as(file);
+            if !as_it_was {
+                stale.insert(file.path.to_owned());
+            }
+            as_it_was
+        });
         differing.take_up(&self.root, stale.into_iter().collect(), self.report_stale.as_ref());
         for file in open.iter().copied().chain(differing.changed()) {
             if request.filter.admits(file.path) && file.path.ends_with(asked.path) {

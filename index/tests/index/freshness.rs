@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use index::{CancelFlag, Index, IndexDirs, IndexError, Limits, Progress, SearchRequest, Searcher, State};
+use index::{
+    CancelFlag, Index, IndexDirs, IndexError, Limits, Progress, SearchKind, SearchRequest, Searcher, State,
+};
 
 use crate::space::{PATIENCE, Space, check_live, paths, refresh, search, touch};
 
@@ -53,6 +55,42 @@ fn touched_paths_are_taken_up() {
     check("delta", &["new.rs"]);
     touch(&index, &["../outside", "/etc/passwd", "", "moved/./c.rs"]);
     assert_eq!(index.searcher().chunks().unwrap(), space.rebuilt());
+}
+
+/// Also before the text index is written anew: the same hits, with the same scores.
+#[test]
+fn saved_files_rank_as_if_everything_were_indexed_anew() {
+    let file = |n: usize| {
+        format!("def needle_{n}(thing):\n    \"\"\"Finds a needle.\"\"\"\n    return {n}\n").repeat(1 + n % 3)
+    };
+    let space = Space::with(&[]);
+    (0..12).for_each(|n| space.write(&format!("f{n}.py"), file(n).as_bytes()));
+    let (index, _) = space.indexed();
+    space.write("f3.py", format!("{}\ndef thread(needle):\n    return needle\n", file(5)).as_bytes());
+    space.write("f4.py", b"nothing = 0\n");
+    space.write("new.py", b"class Needle:\n    def thread(self):\n        return self.needle_3\n");
+    space.remove("f5.py");
+    touch(&index, &["f3.py", "f4.py", "f5.py", "new.py"]);
+    let anew = IndexDirs { cache: space.dirs.cache.join("anew") };
+    let anew = Index::open(&space.root, &anew, Limits::default()).unwrap();
+    refresh(&anew);
+    let key = |hit: &index::Hit| (hit.path.clone(), hit.start_line);
+    for query in ["needle", "thread", "Needle.thread", "finds a thing", "needle_5", "nothing", "new.py"] {
+        for kind in [SearchKind::Auto, SearchKind::Symbol] {
+            let request = SearchRequest { kind, ..SearchRequest::new(query, 40) };
+            let [mut found, mut expected] =
+                [&index, &anew].map(|index| index.searcher().search(&request).unwrap());
+            check_live(&space.root, &found);
+            for hits in [&mut found, &mut expected] {
+                // Misspelt names are looked for in the stored names only when none is written so.
+                hits.retain(|hit| kind == SearchKind::Auto || hit.score > 0.5);
+                hits.sort_by_key(key);
+            }
+            assert_eq!(found, expected, "{query}, {kind:?}");
+        }
+    }
+    let place = |index: &Index| index.searcher().related("new.py", 2..=2, None).unwrap();
+    assert_eq!(place(&index), place(&anew));
 }
 
 /// The files change behind the index's back; what is shown is right all the same.
