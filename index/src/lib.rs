@@ -33,11 +33,12 @@ pub use history::{
 };
 pub use limits::{
     BUILD_BYTES_MAX, BUILD_BYTES_MIN, CancelFlag, FILE_BYTES_MAX, FILES_MAX, HITS_MAX, INDEX_BYTES_MAX, IndexDirs,
-    Limits, PASSAGE_LINES_MAX, QUERY_BYTES_MAX, SOURCE_BYTES_MAX, THREADS_MAX,
+    Limits, NEARBY_FILES_MAX, PASSAGE_LINES_MAX, QUERY_BYTES_MAX, SOURCE_BYTES_MAX, THREADS_MAX,
 };
 pub use parse::outline::{Mention, Outline, Symbol, language_name, outline, syntax_errors};
 pub use search::filter::Filter;
 pub use search::live::{LiveAnswer, LiveBudget, live_search};
+pub use search::nearby::Nearby;
 pub use search::overlay::{Overlay, OverlayMemory};
 pub use search::related::{Related, RelatedItem};
-pub use search::searcher::{ChunkRef, Hit, SearchKind, SearchRequest, Searcher};
+pub use search::searcher::{ChunkRef, Hit, SearchAnswer, SearchKind, SearchRequest, Searcher};

@@ -22,6 +22,8 @@ pub const BUILD_BYTES_MAX: usize = 1 << 30;
 pub const BUILD_BYTES_MIN: usize = 32 << 20;
 /// Parsing threads of one build; more would only starve the editor.
 pub const THREADS_MAX: usize = 8;
+/// Open files, and files edited lately, that one search looks at.
+pub const NEARBY_FILES_MAX: usize = 16;
 /// Hits one search may return.
 pub const HITS_MAX: usize = 200;
 /// Bytes of a query that are looked at; the rest of a pasted log is ignored.

@@ -224,7 +224,7 @@ fn search_is_measured_apart_from_the_own_index() {
     let (sets, result) = (workspace.path("colours.jsonl"), workspace.path("result.json"));
     let (sets, result) = (sets.to_str().expect("a path"), result.to_str().expect("a path"));
     let told = familiar(&home, &["eval", "--sets", sets, "--json", result, "--details"]).run();
-    assert_eq!(told.stderr, "", "standard error is silent on success");
+    assert_eq!(told.stderr, "1 of 1 trees: colours, 2 questions\n", "one line for each repository or set");
     let table = told.success();
     for line in
         ["colours: 2 questions", "mrr                0.500", "not in the index: none.py", "2 questions in "]
@@ -252,4 +252,96 @@ fn an_interrupted_command_ends_at_once() {
     let redacted = Redactor::new().path(&home.root(), "[home]").redact(&index.output(Stream::Err));
     assert!(!redacted.contains("panicked"), "{redacted}");
     familiar(&home, &["index", project.to_str().expect("a path")]).run().success();
+}
+
+/// A repository beside the sets stands for the one on the network.
+#[test]
+fn missing_repositories_are_cloned_by_name() {
+    let home = TempHome::new();
+    let workspace = TempWorkspace::new("//- /hub/own/er/mix.py\ndef mix(colours):\n    return sum(colours) / 2\n");
+    let source = workspace.path("hub/own/er");
+    let git = |words: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        let who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "commit.gpgsign=false"];
+        let done = git.args(who).args(words).current_dir(&source).output().expect("git is there");
+        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).expect("a text").trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "mix colours"]);
+    let rev = git(&["rev-parse", "HEAD"]);
+    let task = json!({ "set": "lite", "id": "0", "repo": "own/er", "rev": rev, "kind": "issue",
+        "query": "mix two colours", "gold": [{ "path": "mix.py" }] });
+    fs::write(workspace.path("lite.jsonl"), format!("{task}\n")).expect("it is written");
+    let (sets, repos) = (workspace.path("lite.jsonl"), workspace.path("repos"));
+    let (sets, repos) = (sets.to_str().expect("a path"), repos.to_str().expect("a path"));
+    let origin = format!("file://{}", workspace.path("hub").display());
+    let command = ["eval", "--sets", sets, "--repos", repos];
+    let told = familiar(&home, &command).run().failure(1);
+    assert!(told.contains("--clone"), "{told}");
+    let nowhere = familiar(&home, &[&command[..], &["--clone", "file:///nowhere"]].concat()).run().failure(1);
+    assert!(nowhere.contains("cannot be cloned"), "{nowhere}");
+    let told = familiar(&home, &[&command[..], &["--clone", &origin]].concat()).run();
+    for line in ["cloning 1 of 1: own/er", "1 of 1 trees: own/er at "] {
+        assert!(told.stderr.contains(line), "{line}: {}", told.stderr);
+    }
+    let table = told.success();
+    assert!(table.contains("all@1              1.000") && table.contains("all@N"), "{table}");
+    assert!(workspace.path("repos/own+er/repo/HEAD").is_file());
+    let again = familiar(&home, &[&command[..], &["--clone", "file:///nowhere"]].concat()).run();
+    assert!(!again.stderr.contains("cloning"), "what is there is not cloned again: {}", again.stderr);
+}
+
+/// What is asked while the daemon builds its first index of a large folder is answered from the files.
+#[test]
+fn a_search_answers_correctly_while_the_first_index_is_being_built() {
+    let home = TempHome::new();
+    let workspace = TempWorkspace::empty();
+    let body: String = (0..400)
+        .map(|n| format!("def step_{n}(value):\n    return value * {n} + other_{n}(value)\n\n\n"))
+        .collect();
+    // Names of one file: more to index than any machine gets done meanwhile, and no room on the disk.
+    let crowd = workspace.path("crowd.py");
+    fs::write(&crowd, &body).expect("it is written");
+    for at in 0..12_000 {
+        fs::hard_link(&crowd, workspace.path(&format!("crowd_{at:05}.py"))).expect("it is linked");
+    }
+    fs::create_dir(workspace.path("tests")).expect("it is made");
+    let postage = "class Parcel:\n    def postage(self):\n        return 3\n\n\ndef send(parcel):\n    return parcel.postage()\n";
+    fs::write(workspace.path("tests/parcel_postage.py"), postage).expect("it is written");
+    let folder = workspace.root().to_str().expect("a path");
+    let daemon = crate::project::serve(familiar(&home, &["serve", "--workspace", folder]));
+    for (query, kind) in
+        [("Parcel::postage", "auto"), ("the postage of a parcel", "auto"), ("Parcel.postage", "symbol")]
+    {
+        let words = ["search", query, "--kind", kind, "--json", "--related", "--workspace", folder];
+        let found = json(&familiar(&home, &words).run().success());
+        let first = &found["hits"][0];
+        assert_eq!(first["path"], "tests/parcel_postage.py", "{query}: {found}");
+        assert!(first["symbol"].as_str().is_some_and(|symbol| symbol.starts_with("Parcel")), "{query}: {first}");
+        assert!(found["notice"].as_str().is_some_and(|notice| notice.contains("index")), "{query}: {found}");
+        assert_eq!(found["related"]["path"], "tests/parcel_postage.py");
+    }
+    let status = json(&familiar(&home, &["status", "--json"]).run().success());
+    assert_eq!(status["workspaces"][0]["state"], "building", "the answers came before the index: {status}");
+    daemon.process.signal(Signal::Interrupt);
+    daemon.process.wait();
+}
+
+#[test]
+fn a_language_that_nobody_knows_and_a_broken_pattern_are_explained() {
+    let home = TempHome::new();
+    let workspace = TempWorkspace::new(CODE);
+    let folder = workspace.root().to_str().expect("a path");
+    let told =
+        familiar(&home, &["search", "launch", "--language", "klingon", "--workspace", folder]).run().failure(1);
+    assert!(told.contains("no language is called `klingon`") && told.contains("python"), "{told}");
+    let told = familiar(&home, &["search", "launch(", "--kind", "regex", "--workspace", folder]).run().failure(1);
+    assert!(told.contains("unclosed group at character 7, `(`"), "{told}");
+    let shown = familiar(&home, &["search", "Rocket#launch", "--related", "--workspace", folder]).run().success();
+    assert!(
+        shown.contains("\nrelated to app/rocket.py:") && shown.contains("  outline       Rocket:1"),
+        "{shown}"
+    );
 }

@@ -3,6 +3,7 @@
 //! Refuses: history, links, submodules, names that could leave the folder, and any write in the repository. A finished
 //! folder is taken as it is; an unfinished one is begun again.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use git2::{FileMode, ObjectType, Oid, Repository, RepositoryOpenFlags};
 
 use crate::eval::EvalError;
-use crate::eval::task::documents;
+use crate::eval::task::{Sets, documents};
 use crate::limits::{CancelFlag, EVAL_TREE_BYTES_MAX, FILE_BYTES_MAX, FILES_MAX, FOLDER_DEPTH_MAX};
 
 /// Mode bits of a git tree entry: what kind it is, and the two kinds of plain files.
@@ -25,17 +26,12 @@ const MODE_FILE: i32 = 0o100_000;
 pub fn repository(name: &str, repos: &Path) -> Result<Repository, EvalError> {
     let missing =
         |reason: String| EvalError::Repository { name: name.to_owned(), folder: repos.to_owned(), reason };
-    let plain = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with(['.', '-'])
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    };
     let parts: Vec<&str> = name.split('/').collect();
     let [owner, short] = parts[..] else { return Err(missing("it has no form `owner/name`".to_owned())) };
-    if !plain(owner) || !plain(short) {
+    if !is_plain(name) {
         return Err(missing("its name cannot be a folder".to_owned()));
     }
-    let folder = repos.join(format!("{owner}+{short}"));
+    let folder = folder_of(name, repos);
     let mut places = vec![folder.clone(), folder.join("repo"), repos.join(format!("{owner}+{short}.git"))];
     let inside = fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
     places.extend(inside.filter(|path| path.extension().is_some_and(|end| end == "git")));
@@ -44,6 +40,30 @@ pub fn repository(name: &str, repos: &Path) -> Result<Repository, EvalError> {
         let place = folder.display();
         missing(format!("fetch it: git clone --bare https://github.com/{name} {place}/repo"))
     })
+}
+
+/// The folder of `owner/name` in a folder of repositories.
+fn folder_of(name: &str, repos: &Path) -> PathBuf {
+    repos.join(name.replace('/', "+"))
+}
+
+/// The repositories that questions are about and that do not lie in a folder of repositories, each with the folder in
+/// which a clone of it is looked for. Names that cannot be folders are left out.
+pub fn missing(sets: &Sets, repos: &Path) -> Vec<(String, PathBuf)> {
+    let names: BTreeSet<&String> = sets.tasks.iter().filter_map(|task| task.repo.as_ref()).collect();
+    let absent = names.into_iter().filter(|name| is_plain(name) && repository(name, repos).is_err());
+    absent.map(|name| (name.clone(), folder_of(name, repos).join("repo"))).collect()
+}
+
+/// Whether a name has the form `owner/name` and can be a folder.
+fn is_plain(name: &str) -> bool {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(['.', '-'])
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    let parts: Vec<&str> = name.split('/').collect();
+    parts.len() == 2 && parts.into_iter().all(plain)
 }
 
 /// Where files are laid out.

@@ -36,6 +36,37 @@ const ORDER: &[&str] = &[
     "recall@10",
 ];
 
+/// What the names of scores mean, by their beginnings; `N` is the number behind the `@`.
+const MEANINGS: &[(&str, &str)] = &[
+    ("all@", "1 when every file that had to be found is among the first N files, else 0"),
+    ("fn@", "1 when every function that had to be found is among the first N hits, else 0"),
+    ("fn-named@", "the same, but the hit has to name the function"),
+    ("hit@", "1 when one of the first N hits shows what had to be found, else 0"),
+    ("pass@", "the share of passages that had to be found of which one of the first N hits shows a line"),
+    ("pass-half@", "the same, where the first N hits have to show half of the lines"),
+    ("mrr", "1 divided by the place of the first right hit; 0 without one"),
+    ("ndcg@10", "how far up the right ones stand among the first 10, from 0 to 1 (1: all of them first)"),
+    ("ndcg@10-hits", "the same over hits instead of files"),
+    ("ndcg@10-repeated", "the same, where what is found again counts again, so that it can exceed 1"),
+    ("recall@", "the share of what had to be found among the first N hits"),
+];
+
+/// What the scores that were shown mean.
+fn footnotes(tasks: &[TaskResult]) -> String {
+    let names = score_names(tasks);
+    let mut text = String::new();
+    for (beginning, meaning) in MEANINGS {
+        let is_it = |name: &String| {
+            if beginning.ends_with('@') { name.starts_with(beginning) } else { name == beginning }
+        };
+        if names.iter().any(is_it) {
+            let shown = if beginning.ends_with('@') { format!("{beginning}N") } else { (*beginning).to_owned() };
+            let _ = writeln!(text, "{shown:<18} {meaning}");
+        }
+    }
+    text
+}
+
 /// Names of the scores of some results, in the order in which they are shown.
 pub(crate) fn score_names<'a>(tasks: impl IntoIterator<Item = &'a TaskResult>) -> Vec<String> {
     let names: BTreeSet<&String> = tasks.into_iter().flat_map(|task| task.scores.keys()).collect();
@@ -68,6 +99,7 @@ pub fn table(outcome: &Outcome) -> String {
     for line in &outcome.missing {
         let _ = writeln!(text, "not asked: {line}");
     }
+    text.push_str(&footnotes(&outcome.tasks));
     let asked = outcome.tasks.len();
     let _ = writeln!(text, "{asked} questions in {:.1} s", outcome.seconds);
     text

@@ -21,6 +21,8 @@ use crate::limits::{CancelFlag, EVAL_HITS, EVAL_JOBS_MAX, FILE_BYTES_MAX, IndexD
 use crate::parse::outline::outline;
 use crate::search::searcher::{SearchRequest, Searcher};
 
+/// Digits of a commit that are shown.
+const REV_SHOWN: usize = 10;
 /// Places of hits kept in a result, for a look at what came instead.
 const TOP_KEPT: usize = 10;
 
@@ -117,7 +119,7 @@ pub fn run(
             let result = ask(group, sets, options, jobs, cancel);
             let mut collected = lock(&collected);
             collected.groups += 1;
-            progress(&format!("{} of {} trees", collected.groups, groups.len()));
+            progress(&format!("{} of {} trees: {}", collected.groups, groups.len(), name_of(group)));
             if collected.take(group, result) {
                 // Nobody begins another tree after an error.
                 next.store(groups.len(), Ordering::Relaxed);
@@ -201,6 +203,16 @@ fn groups(sets: &Sets) -> Vec<Group<'_>> {
         groups[place].tasks.push((at, task));
     }
     groups
+}
+
+/// What a person calls the tree of a group: its repository and how it went on, or its set.
+fn name_of(group: &Group<'_>) -> String {
+    let Some((_, one)) = group.tasks.first() else { return String::new() };
+    let rev = one.rev.as_deref().map(|rev| format!(" at {}", rev.get(..REV_SHOWN).unwrap_or(rev)));
+    let questions = group.tasks.len();
+    let plural = if questions == 1 { "question" } else { "questions" };
+    let name = one.repo.as_deref().unwrap_or(&one.set);
+    format!("{name}{}, {questions} {plural}", rev.unwrap_or_default())
 }
 
 /// What came of a group.

@@ -80,19 +80,32 @@ pub(crate) struct Chunk {
 pub(crate) struct Cutter {
     parser: Parser,
     pub(crate) cursor: QueryCursor,
+    /// No parse goes on after this, for somebody who waits.
+    until: Option<Instant>,
 }
 
 impl Default for Cutter {
     fn default() -> Self {
-        Self { parser: Parser::new(), cursor: QueryCursor::new() }
+        Self { parser: Parser::new(), cursor: QueryCursor::new(), until: None }
     }
 }
 
 impl Cutter {
+    /// A cutter that takes windows instead of syntax once `until` is over.
+    pub(crate) fn until(until: Instant) -> Self {
+        Self { until: Some(until), ..Self::default() }
+    }
+
+    /// When a parse that starts now must be over.
+    fn deadline(&self) -> Instant {
+        let deadline = parse_deadline();
+        self.until.map_or(deadline, |until| until.min(deadline))
+    }
+
     /// The chunks of one text. Never fails: what cannot be parsed in time becomes windows.
     pub(crate) fn cut(&mut self, path: &str, text: &str) -> Vec<Chunk> {
         let lines = LineStarts::of(text);
-        if let Some(cells) = is_notebook(path).then(|| notebook::parts(self, text, parse_deadline())).flatten() {
+        if let Some(cells) = is_notebook(path).then(|| notebook::parts(self, text, self.deadline())).flatten() {
             return cells.into_iter().flat_map(|part| cell_chunks(path, text, &lines, part)).collect();
         }
         let chunks = language_in(path, text).and_then(|language| self.cut_code(language, path, text, &lines));
@@ -173,7 +186,7 @@ impl Cutter {
     ) -> Option<Vec<Chunk>> {
         // The time of a file does not pay for queries that its language needs first.
         language.prepare();
-        let deadline = parse_deadline();
+        let deadline = self.deadline();
         let tree = self.parse(language, text, deadline)?;
         let injected = injected(self, language, &tree, text, deadline);
         let all = self.definitions(language, &tree, &injected, text, deadline);

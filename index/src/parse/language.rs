@@ -11,7 +11,7 @@ use crate::files::content::extension;
 use crate::limits::{FIRST_LINE_BYTES_MAX, HEADER_SNIFF_BYTES, SYMBOL_DEPTH_MAX, SYMBOLS_MAX};
 
 /// Raised whenever chunks of the same text come out differently, so that stored ones are made again.
-const CHUNKER_VERSION: u32 = 2;
+const CHUNKER_VERSION: u32 = 3;
 
 /// One language: its grammar, its queries, and how its files are recognised.
 pub(crate) struct Language {
@@ -396,7 +396,18 @@ pub(crate) fn is_notebook(path: &str) -> bool {
     extension(path).eq_ignore_ascii_case("ipynb")
 }
 
-fn is_header(path: &str) -> bool {
+/// The names of all languages that are parsed.
+pub(crate) fn language_names() -> impl Iterator<Item = &'static str> {
+    LANGUAGES.iter().map(|one| one.name)
+}
+
+/// Whether files of some language have this extension, in lower case.
+pub(crate) fn is_extension(extension: &str) -> bool {
+    LANGUAGES.iter().any(|one| one.extensions.contains(&extension))
+}
+
+/// Whether a file may be a header of C or of C++.
+pub(crate) fn is_header(path: &str) -> bool {
     extension(path).eq_ignore_ascii_case("h")
 }
 

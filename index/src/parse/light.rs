@@ -29,7 +29,7 @@ pub(crate) fn cut(cutter: &mut Cutter, path: &str, text: &str) -> Vec<Chunk> {
 
 fn names(cutter: &mut Cutter, path: &str, text: &str) -> Option<Vec<Chunk>> {
     let language = language_in(path, text)?;
-    language.queries();
+    language.prepare();
     let deadline = parse_deadline();
     let tree = cutter.parse(language, text, deadline)?;
     let pieces = injected(cutter, language, &tree, text, deadline);

@@ -9,6 +9,7 @@ pub(crate) mod light;
 pub(crate) mod notebook;
 pub(crate) mod outline;
 pub(crate) mod prose;
+pub(crate) mod qualified;
 pub(crate) mod split;
 pub(crate) mod symbols;
 pub(crate) mod terms;

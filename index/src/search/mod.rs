@@ -5,6 +5,7 @@ pub(crate) mod imports;
 pub(crate) mod light;
 pub(crate) mod live;
 pub(crate) mod live_files;
+pub(crate) mod nearby;
 pub(crate) mod overlay;
 pub(crate) mod query;
 pub(crate) mod rank;

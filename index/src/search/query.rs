@@ -170,19 +170,32 @@ fn add_compounds(question: &str, order: &mut Vec<Term>, known: &mut HashMap<Stri
     }
 }
 
+/// What stands between the parts of a name.
+const JOINTS: [char; 4] = ['.', ':', '#', '/'];
+
+/// A name without the count of its arguments, as in `Shop.Basket.add/2`.
+pub(crate) fn without_arity(name: &str) -> &str {
+    let name = name.trim();
+    let end = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    end.strip_suffix('/').filter(|_| end.len() < name.len()).unwrap_or(name)
+}
+
 /// Names in a question that are written as code is, with their last parts.
 fn identifiers(question: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let alone = question.split_whitespace().count() == 1;
-    let is_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.' | ':');
+    let question = if alone { without_arity(question) } else { question };
+    let is_name = |letter: char| {
+        letter.is_alphanumeric() || matches!(letter, '_' | '.' | ':' | '#') || alone && letter == '/'
+    };
     for run in question.split(|letter: char| !is_name(letter)) {
-        let run = run.trim_matches(['.', ':']);
+        let run = run.trim_matches(JOINTS);
         if run.is_empty() || !(alone || looks_like_code(run)) {
             continue;
         }
-        let last = run.rsplit(['.', ':']).next().unwrap_or(run);
-        let last_two = run.rmatch_indices(['.', ':']).filter(|(at, _)| !run[..*at].ends_with(':')).nth(1);
-        let last_two = last_two.map_or(run, |(at, _)| run[at..].trim_start_matches(['.', ':']));
+        let last = run.rsplit(JOINTS).next().unwrap_or(run);
+        let last_two = run.rmatch_indices(JOINTS).filter(|(at, _)| !run[..*at].ends_with(':')).nth(1);
+        let last_two = last_two.map_or(run, |(at, _)| run[at..].trim_start_matches(JOINTS));
         for name in [run, last_two, last] {
             if name.len() > 1 && !found.iter().any(|known| known == name) && found.len() < IDENTIFIERS_MAX {
                 found.push(name.to_owned());

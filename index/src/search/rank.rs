@@ -8,6 +8,7 @@ use crate::files::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
 use crate::limits::{CANDIDATES_MIN, CANDIDATES_PER_HIT};
 use crate::parse::tokenize::tokens;
 use crate::search::filter::Filter;
+use crate::search::nearby::Gains;
 use crate::search::query::Plan;
 use crate::search::score::{Corpus, Scores};
 
@@ -72,6 +73,7 @@ pub(crate) fn rank(
     scores: &Scores,
     plan: &Plan,
     filter: &Filter,
+    gains: &Gains,
     count: usize,
 ) -> Vec<Ranked> {
     let best_chunk = scores.chunks.iter().copied().fold(0.0, f32::max);
@@ -98,7 +100,7 @@ pub(crate) fn rank(
         &mut found,
         if filter.is_open() { (count * CANDIDATES_PER_HIT).max(CANDIDATES_MIN) } else { usize::MAX },
     );
-    weigh_paths(&mut found, corpus, plan, filter);
+    weigh_paths(&mut found, corpus, plan, filter, gains);
     spread(found, corpus, count)
 }
 
@@ -111,7 +113,7 @@ fn keep_best(found: &mut Vec<(u32, Ranked)>, count: usize) {
 }
 
 /// Raises files whose paths the question speaks of, and drops those that it is not about.
-fn weigh_paths(found: &mut Vec<(u32, Ranked)>, corpus: &Corpus<'_>, plan: &Plan, filter: &Filter) {
+fn weigh_paths(found: &mut Vec<(u32, Ranked)>, corpus: &Corpus<'_>, plan: &Plan, filter: &Filter, gains: &Gains) {
     let mut factors: HashMap<u32, f32> = found.iter().map(|(file, _)| (*file, 0.0)).collect();
     for (file, (path, _)) in (0..).zip(corpus.files()) {
         if let Some(factor) = factors.get_mut(&file)
@@ -123,6 +125,7 @@ fn weigh_paths(found: &mut Vec<(u32, Ranked)>, corpus: &Corpus<'_>, plan: &Plan,
                 .any(|named| is_end_of(path, named) || path.contains('/') && is_end_of(named, path));
             let (stem, folder) = named_share(path, plan);
             *factor = (1.0 + MIX.stem * stem + MIX.folder * folder) * if named { MIX.path } else { 1.0 };
+            *factor *= gains.factor(path);
         }
     }
     for (file, one) in found.iter_mut() {

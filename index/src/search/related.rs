@@ -1,7 +1,8 @@
 //! What belongs to a passage beyond its text: the outline of its file, callers and callees by name, imports, tests, the
-//! last commits. A list of its own, because names alone often mislead.
+//! last commits and what changes with it. A list of its own, because names alone often mislead.
 //!
-//! Refuses: to change what a search finds or its order, and to name a place without looking at the live file.
+//! Refuses: to change what a search finds or its order, and to name a place without looking at the live file, or at the
+//! unsaved text in its place.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -13,13 +14,15 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocSet, TERMINATED, Term};
 
 use crate::error::{Doing, IndexError};
+use crate::files::admit::Gate;
 use crate::files::live::{inside, read_text};
 use crate::files::role::{TEST, role_of};
-use crate::history::{Commit, History};
+use crate::history::{CoChange, Commit, History, HistoryLimits, blame};
 use crate::parse::outline::{Mention, Outline, Symbol, outline};
 use crate::parse::terms::BODY;
 use crate::parse::tokenize::tokens;
 use crate::search::imports::{Resolver, family};
+use crate::search::overlay::Overlay;
 use crate::search::searcher::Searcher;
 
 /// Time after which no further file is parsed, in milliseconds.
@@ -40,8 +43,11 @@ const CALLED_NAMES_MAX: usize = 40;
 const OUTLINE_MAX: usize = 200;
 /// Items of every other list.
 const ITEMS_MAX: usize = 20;
-/// Commits of the file.
+/// Commits of the file, and files that change with it.
 const COMMITS_MAX: usize = 5;
+const CO_CHANGED_MAX: usize = 8;
+/// Time that the origin of the lines is looked for, in milliseconds.
+const ORIGIN_MS: u64 = 500;
 
 /// A place that belongs to a passage. It stood there when it was looked up.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -57,7 +63,7 @@ pub struct RelatedItem {
 }
 
 /// What belongs to a passage. Every list is bounded, the closest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Related {
     /// The symbol that the passage is about, with those around it; none in prose.
     pub symbol: Option<String>,
@@ -73,13 +79,18 @@ pub struct Related {
     pub tests: Vec<RelatedItem>,
     /// The last commits that changed the file.
     pub commits: Vec<Commit>,
+    /// The newest commit that brought in some of the passage's lines, where that was found in time.
+    pub last_change: Option<Commit>,
+    /// Files that change together with this one, the closest first.
+    pub changes_with: Vec<CoChange>,
     /// Time or a limit ended the look: there may be more.
     pub cut: bool,
 }
 
 impl Searcher {
     /// What belongs to some lines (1-based, inclusive) of a file: found by name through the index, and checked in the
-    /// live files. The commits come from `history`, where there is one.
+    /// live files, with the unsaved buffers of `overlay` in place of theirs. The commits come from `history`, where there
+    /// is one.
     ///
     /// # Errors
     /// [`IndexError::Refused`] for a file that may not be shown, [`IndexError::Storage`] when the index cannot be read.
@@ -87,14 +98,26 @@ impl Searcher {
         &self,
         path: &str,
         lines: RangeInclusive<u32>,
+        overlay: &Overlay,
         history: Option<&History>,
     ) -> Result<Related, IndexError> {
-        let (path, text) = read_text(&self.root, path)?;
-        let commits = history.map(|history| history.commits_of(&path).take(COMMITS_MAX).cloned().collect());
-        let mut related = Related { commits: commits.unwrap_or_default(), ..Related::default() };
+        let mut files = Files::new(&self.root, overlay);
+        let unsaved = files.unsaved(path);
+        let (path, text) = match unsaved {
+            Some(text) => (path.to_owned(), text.to_owned()),
+            None => read_text(&self.root, path)?,
+        };
+        let mut related = Related::default();
+        if let Some(history) = history {
+            related.commits = history.commits_of(&path).take(COMMITS_MAX).cloned().collect();
+            related.changes_with = history.co_changed(&path, CO_CHANGED_MAX);
+            // The lines of an unsaved text are not those of any commit.
+            if unsaved.is_none() && !related.commits.is_empty() {
+                related.last_change = last_change(&self.root, &path, &lines);
+            }
+        }
         let Some(mine) = outline(&path, &text) else { return Ok(related) };
         related.outline = mine.symbols.iter().take(OUTLINE_MAX).map(|symbol| item(&path, symbol)).collect();
-        let mut files = Files::new(&self.root);
         let mut resolver = Resolver::new(&self.root);
         let imported = imported(&mut resolver, &path, &mine);
         related.imports = imported.iter().take(ITEMS_MAX).cloned().collect();
@@ -153,7 +176,8 @@ impl Searcher {
         files: &mut Files<'_>,
     ) -> Result<Vec<RelatedItem>, IndexError> {
         let mut found = Vec::new();
-        for other in self.files_with(self.snapshot.fields.exact, name, Kind::Code, DEFINERS_CONSIDERED_MAX)? {
+        let stored = self.files_with(self.snapshot.fields.exact, name, Kind::Code, DEFINERS_CONSIDERED_MAX)?;
+        for other in files.with_unsaved(stored, name, Kind::Code) {
             if family(&other) != family(path) {
                 continue;
             }
@@ -180,8 +204,8 @@ impl Searcher {
         // file is imported.
         let is_method = place.symbol.name != place.symbol.qualified;
         let common = definers.len() > DEFINERS_MAX || is_method && !is_telling(name);
-        let mut others =
-            self.files_with(self.snapshot.fields.words[BODY], &token, kind, CALLERS_CONSIDERED_MAX)?;
+        let stored = self.files_with(self.snapshot.fields.words[BODY], &token, kind, CALLERS_CONSIDERED_MAX)?;
+        let mut others = files.with_unsaved(stored, name, kind);
         others.retain(|other| family(other) == family(place.path) && other != place.path);
         if kind.holds(place.path) {
             others.insert(0, place.path.to_owned());
@@ -303,9 +327,11 @@ struct Place<'a> {
     symbol: &'a Symbol,
 }
 
-/// Live files, each parsed once and only when the name that is looked for stands in it.
+/// Live files and unsaved texts, each parsed once and only when the name that is looked for stands in it.
 struct Files<'a> {
     root: &'a Path,
+    overlay: &'a Overlay,
+    gate: Gate<'a>,
     texts: HashMap<String, Option<String>>,
     outlines: HashMap<String, Option<Outline>>,
     until: Instant,
@@ -313,14 +339,36 @@ struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    fn new(root: &'a Path) -> Self {
+    fn new(root: &'a Path, overlay: &'a Overlay) -> Self {
         let until = Instant::now() + Duration::from_millis(RELATED_MS);
-        Self { root, texts: HashMap::new(), outlines: HashMap::new(), until, cut: false }
+        let (texts, outlines) = (HashMap::new(), HashMap::new());
+        Self { root, overlay, gate: Gate::new(root), texts, outlines, until, cut: false }
+    }
+
+    /// The unsaved text of a file, if there is one and rules do not leave it out.
+    fn unsaved(&mut self, path: &str) -> Option<&'a str> {
+        let text = self.overlay.text(path)?;
+        self.gate.admits(path).then_some(text)
+    }
+
+    /// Adds to files of the index those whose unsaved text holds a name: the index does not know them yet.
+    fn with_unsaved(&mut self, mut stored: Vec<String>, name: &str, kind: Kind) -> Vec<String> {
+        let overlay = self.overlay;
+        for path in overlay.paths() {
+            let is_new = kind.holds(path) && !stored.iter().any(|known| known == path);
+            if is_new && self.unsaved(path).is_some_and(|text| text.contains(name)) {
+                stored.insert(0, path.to_owned());
+            }
+        }
+        stored
     }
 
     /// Whether a word stands in the live text of a file.
     fn mentions(&mut self, path: &str, word: &str) -> bool {
         let root = self.root;
+        if let Some(text) = self.unsaved(path) {
+            return text.contains(word);
+        }
         if !self.texts.contains_key(path) && self.texts.len() >= READ_FILES_MAX {
             self.cut = true;
             return false;
@@ -339,11 +387,20 @@ impl<'a> Files<'a> {
             if !self.mentions(path, name) {
                 return None;
             }
-            let parsed = self.texts.get(path)?.as_deref().and_then(|text| outline(path, text));
+            let unsaved = self.unsaved(path);
+            let text = unsaved.or_else(|| self.texts.get(path)?.as_deref());
+            let parsed = text.and_then(|text| outline(path, text));
             self.outlines.insert(path.to_owned(), parsed);
         }
         self.outlines.get(path)?.as_ref()
     }
+}
+
+/// The newest commit that brought in some lines of a file; `None` when that takes too long.
+fn last_change(root: &Path, path: &str, lines: &RangeInclusive<u32>) -> Option<Commit> {
+    let limits = HistoryLimits { time: Duration::from_millis(ORIGIN_MS), ..HistoryLimits::default() };
+    let found = blame(root, path, *lines.start(), *lines.end(), &limits);
+    found.parts.into_iter().filter_map(|part| part.commit).max_by_key(|commit| commit.time)
 }
 
 /// What an import of a file has to name: the file, or its folder where the file stands for that.

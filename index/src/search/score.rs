@@ -14,6 +14,7 @@ use crate::error::{Doing, IndexError};
 use crate::files::role::role_of;
 use crate::limits::TERMS_MAX;
 use crate::parse::cut::Chunk;
+use crate::parse::qualified::{is_asked, normal};
 use crate::parse::terms::{BODY, FIELDS, NAMES, PATH, Terms, word_hash};
 use crate::search::query::Plan;
 use crate::search::snapshot::{Snapshot, Tables, Totals, norm_lengths};
@@ -334,14 +335,41 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Adds to the chunks that define a name exactly as the question writes it.
+    /// Adds to the chunks that define a name exactly as the question writes it, or with other signs between its parts.
     fn add_exact(&mut self, name: &str) -> Result<(), IndexError> {
+        let corpus = self.corpus;
+        let qualified = normal(name);
+        self.find_exact(name)?;
+        if qualified != name {
+            self.find_exact(&qualified)?;
+        }
+        for (chunk, one) in (corpus.tables.chunks..).zip(corpus.changed.iter().flat_map(|file| file.chunks)) {
+            if one.names.iter().any(|known| is_asked(known, name)) {
+                self.chunks.push(chunk);
+            }
+        }
+        self.chunks.sort_unstable();
+        self.chunks.dedup();
+        let rare = EXACT_WEIGHT * rarity(self.chunks.len(), corpus.totals.chunks);
+        for chunk in self.chunks.drain(..) {
+            self.scores.chunks[chunk as usize] += rare;
+            self.files.push(corpus.file_of(chunk));
+        }
+        self.files.dedup();
+        for file in self.files.drain(..) {
+            self.scores.files[file as usize] += rare;
+        }
+        Ok(())
+    }
+
+    /// Notes the stored chunks that have a name.
+    fn find_exact(&mut self, name: &str) -> Result<(), IndexError> {
         let corpus = self.corpus;
         let doing = "searching";
         let exact = corpus.snapshot.fields.exact;
+        let term = Term::from_field_text(exact, name);
         for (reader, table) in corpus.snapshot.text.segment_readers().iter().zip(corpus.tables.segments()) {
             let names = reader.inverted_index(exact).doing(doing)?;
-            let term = Term::from_field_text(exact, name);
             let Some(mut postings) = names.read_postings(&term, IndexRecordOption::Basic).doing(doing)? else {
                 continue;
             };
@@ -352,20 +380,6 @@ impl<'a> Pass<'a> {
                 }
                 document = postings.advance();
             }
-        }
-        for (chunk, one) in (corpus.tables.chunks..).zip(corpus.changed.iter().flat_map(|file| file.chunks)) {
-            if one.names.iter().any(|known| known.name == name || known.qualified == name) {
-                self.chunks.push(chunk);
-            }
-        }
-        let rare = EXACT_WEIGHT * rarity(self.chunks.len(), corpus.totals.chunks);
-        for chunk in self.chunks.drain(..) {
-            self.scores.chunks[chunk as usize] += rare;
-            self.files.push(corpus.file_of(chunk));
-        }
-        self.files.dedup();
-        for file in self.files.drain(..) {
-            self.scores.files[file as usize] += rare;
         }
         Ok(())
     }

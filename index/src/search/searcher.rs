@@ -13,17 +13,18 @@ use crate::build::shared::View;
 use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
 use crate::handle::{canonical, folder_of};
-use crate::limits::{HITS_MAX, IndexDirs, RANKING_ROUNDS_MAX};
-use crate::parse::tokenize::folded;
+use crate::limits::{CANDIDATES_PER_HIT, HITS_MAX, IndexDirs, RANKING_ROUNDS_MAX};
 use crate::search::filter::Filter;
-use crate::search::live::{LiveBudget, live_search};
+use crate::search::live::{LiveAnswer, LiveBudget, live_search};
 use crate::search::live_files::{Differing, LiveFiles};
+use crate::search::nearby::{Gains, Nearby};
 use crate::search::overlay::Overlay;
 use crate::search::query::Plan;
 use crate::search::rank::{Ranked, rank};
 use crate::search::saved::Saved;
 use crate::search::score::{Changed, Corpus};
 use crate::search::snapshot::Snapshot;
+use crate::search::symbols::names;
 use crate::search::why::{best_name, why};
 use crate::storage::base::open_text;
 use crate::storage::document::Card;
@@ -56,6 +57,9 @@ pub struct SearchRequest {
     pub filter: Filter,
     /// Unsaved buffers of the session that asks. Those that ignore rules exclude are not searched.
     pub overlay: Overlay,
+    /// What the asker is at; between near equals the nearer one comes first. Names, texts and patterns are searched
+    /// without it.
+    pub nearby: Nearby,
 }
 
 impl SearchRequest {
@@ -67,6 +71,7 @@ impl SearchRequest {
             kind: SearchKind::Auto,
             filter: Filter::default(),
             overlay: Overlay::default(),
+            nearby: Nearby::default(),
         }
     }
 }
@@ -90,6 +95,16 @@ pub struct Hit {
     pub why: String,
     /// The text of the passage.
     pub text: String,
+}
+
+/// What a question found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SearchAnswer {
+    /// Best first.
+    pub hits: Vec<Hit>,
+    /// The live files were looked through and not all could be: time was up, or there were more matches than anybody
+    /// reads.
+    pub cut: bool,
 }
 
 /// One chunk of a snapshot, without its text.
@@ -165,23 +180,33 @@ impl Searcher {
     /// # Errors
     /// [`IndexError::Storage`] when the index cannot be read. Stale or vanished files are no error.
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<Hit>, IndexError> {
+        Ok(self.answer(request)?.hits)
+    }
+
+    /// The same, with whether all that should be looked at was.
+    ///
+    /// # Errors
+    /// As [`Self::search`].
+    pub fn answer(&self, request: &SearchRequest) -> Result<SearchAnswer, IndexError> {
         match request.kind {
             SearchKind::Text | SearchKind::Regex => {
-                return Ok(live_search(&self.root, request, &LiveBudget::default())?.hits);
+                let live = live_search(&self.root, request, &LiveBudget::default())?;
+                return Ok(SearchAnswer { hits: live.hits, cut: live.cut });
             }
             SearchKind::Symbol | SearchKind::Auto => {}
         }
         let by_name = request.kind == SearchKind::Symbol;
         let indexed = if by_name { self.symbols(request)? } else { self.indexed(request)? };
         if self.complete {
-            return Ok(indexed);
+            return Ok(SearchAnswer { hits: indexed, cut: false });
         }
-        let mut live = live_search(&self.root, request, &LiveBudget::default())?.hits;
+        let LiveAnswer { hits: mut live, cut, .. } = live_search(&self.root, request, &LiveBudget::default())?;
         if by_name {
-            let name = folded(&request.query);
-            live.retain(|hit| hit.symbol.as_deref().is_some_and(|symbol| folded(symbol).contains(&name)));
+            live.retain(|hit| {
+                hit.symbol.as_deref().is_some_and(|symbol| names(&request.query, symbol, &hit.path))
+            });
         }
-        Ok(alternate(indexed, live, request.limit.min(HITS_MAX)))
+        Ok(SearchAnswer { hits: alternate(indexed, live, request.limit.min(HITS_MAX)), cut })
     }
 
     /// Answers from the index alone.
@@ -197,6 +222,9 @@ impl Searcher {
         let mut gate = Gate::new(&self.root);
         let mut open = request.overlay.cut().filter(|file| gate.admits(file.path)).collect::<Vec<_>>();
         self.add_saved(&mut open);
+        let gains = request.nearby.gains(&request.query);
+        // Some that pass by their path will not pass by their text.
+        let wanted = if request.filter.asks_text() { limit * CANDIDATES_PER_HIT } else { limit };
         let mut rounds_left = RANKING_ROUNDS_MAX;
         loop {
             rounds_left -= 1;
@@ -204,12 +232,15 @@ impl Searcher {
             let changed: Vec<Changed<'_>> = kept.chain(differing.changed()).collect();
             let gone: Vec<&str> = self.saved.hidden().chain(differing.gone()).collect();
             let corpus = Corpus::new(&self.snapshot, &changed, &gone)?;
-            let ranked = rank(&corpus, &corpus.score(&plan)?, &plan, &request.filter, limit);
-            let mut hits = Vec::with_capacity(ranked.len());
+            let ranked = rank(&corpus, &corpus.score(&plan)?, &plan, &request.filter, &gains, wanted);
+            let mut hits = Vec::with_capacity(limit);
             let mut stale = Vec::new();
             for one in ranked {
-                match self.candidate(&corpus, one, &mut live)? {
-                    Found::Shown(candidate) => hits.push(hit(candidate, &plan)),
+                if hits.len() >= limit {
+                    break;
+                }
+                match self.candidate(&corpus, one, &mut live, &request.filter)? {
+                    Found::Shown(candidate) => hits.push(hit(candidate, &plan, &gains)),
                     Found::Stale(path) => stale.push(path),
                     Found::Nothing => {}
                 }
@@ -238,12 +269,16 @@ impl Searcher {
         corpus: &Corpus<'_>,
         ranked: Ranked,
         live: &mut LiveFiles<'_>,
+        filter: &Filter,
     ) -> Result<Found, IndexError> {
         let score = ranked.score;
         if let Some((file, chunk)) = corpus.changed_chunk(ranked.chunk) {
             let file = corpus.changed(file);
             if !live.is_as(file) {
                 return Ok(Found::Stale(file.path.to_owned()));
+            }
+            if !filter.admits_text(file.path, file.text) {
+                return Ok(Found::Nothing);
             }
             let chunk = &file.chunks[chunk];
             let text = file.text[chunk.span.clone()].to_owned();
@@ -254,6 +289,9 @@ impl Searcher {
         let document: TantivyDocument = self.snapshot.text.doc(address).doing("reading the text index")?;
         let Some(card) = self.snapshot.fields.card(&document) else { return Ok(Found::Nothing) };
         let Some(text) = live.text(&card) else { return Ok(Found::Stale(card.path)) };
+        if !filter.admits_text(&card.path, text) {
+            return Ok(Found::Nothing);
+        }
         let (start, end) = card.bytes;
         Ok(match text.get(start as usize..end as usize) {
             Some(part) => Found::Shown(Candidate { score, text: part.to_owned(), card, unsaved: false }),
@@ -340,10 +378,13 @@ fn alternate(indexed: Vec<Hit>, live: Vec<Hit>, limit: usize) -> Vec<Hit> {
     both
 }
 
-fn hit(candidate: Candidate, plan: &Plan) -> Hit {
+fn hit(candidate: Candidate, plan: &Plan, gains: &Gains) -> Hit {
     let Candidate { score, card, text, unsaved } = candidate;
     let best = best_name(&card.names, plan);
-    let why = why(&card, best, &text, plan, unsaved);
+    let mut why = why(&card, best, &text, plan, unsaved);
+    if let Some(near) = gains.why(&card.path) {
+        why = if why.is_empty() { near } else { format!("{why}; {near}") };
+    }
     let (symbol, kind) = match best {
         Some(name) => (Some(name.qualified.clone()), name.kind.clone()),
         None => (card.symbol, card.kind),

@@ -14,9 +14,11 @@ use crate::files::lines::LineStarts;
 use crate::files::role::role_of;
 use crate::limits::{HITS_MAX, SYMBOL_CANDIDATES_MAX, SYMBOL_WORDS_MAX, SYMBOL_WORDS_SEEN_MAX};
 use crate::parse::cut::{Chunk, Name};
+use crate::parse::qualified::{around, parts};
 use crate::parse::terms::NAMES;
 use crate::parse::tokenize::{folded, tokens};
 use crate::search::live_files::{Differing, LiveFiles};
+use crate::search::query::without_arity;
 use crate::search::rank::role_factor;
 use crate::search::score::Changed;
 use crate::search::searcher::{Hit, SearchRequest, Searcher};
@@ -43,13 +45,13 @@ impl<'a> Asked<'a> {
     /// Reads `path:Class.method`, `module::Type::method`, `Class#method`, or a plain name.
     fn of(query: &'a str) -> Self {
         let query = query.trim().trim_matches(['`', '(', ')', '.', ':', '#']);
+        let query = without_arity(query);
         let colon = query.match_indices(':').map(|(at, _)| at).find(|&at| {
             let bytes = query.as_bytes();
             bytes.get(at + 1) != Some(&b':') && (at == 0 || bytes[at - 1] != b':')
         });
         let (path, qualified) = colon.map_or(("", query), |at| (&query[..at], &query[at + 1..]));
-        let mut around: Vec<&str> =
-            qualified.split(['.', ':', '#', '/', ' ']).filter(|part| !part.is_empty()).collect();
+        let mut around: Vec<&str> = qualified.split(' ').flat_map(parts).collect();
         let name = around.pop().unwrap_or("");
         // Several words that are no qualified name are the words of one.
         let words = if qualified.contains(' ') { tokens(qualified) } else { tokens(name) };
@@ -60,8 +62,8 @@ impl<'a> Asked<'a> {
         Self { path, around, name, folded: folded(whole), words }
     }
 
-    /// How well a definition answers, from 0 (not at all) to 1.
-    fn likeness(&self, known: &Name) -> f32 {
+    /// How well a definition in a file answers, from 0 (not at all) to 1.
+    fn likeness(&self, known: &Name, path: &str) -> f32 {
         let known_folded = folded(&known.name);
         let alike = if known.name == self.name {
             1.0
@@ -76,15 +78,43 @@ impl<'a> Asked<'a> {
         } else {
             return 0.0;
         };
-        let mut outer = known.qualified.split(['.', ':', '#']).filter(|part| !part.is_empty());
-        let nested = self.around.iter().all(|asked| outer.any(|part| part.eq_ignore_ascii_case(asked)));
-        if !nested {
+        let nested = self.nesting(&around(known), path);
+        if nested <= 0.0 {
             return 0.0;
         }
         #[expect(clippy::cast_precision_loss, reason = "names are short")]
         let spare = known_folded.len().saturating_sub(self.folded.len()) as f32;
         // Of two that begin alike the shorter is meant; the whole range stays within one kind of likeness.
-        alike - 0.09 * spare / (spare + 16.0)
+        nested * (alike - 0.09 * spare / (spare + 16.0))
+    }
+
+    /// How well the names around a definition are those that were asked for: the inner ones have to be there, what
+    /// stands before them may be a module, which is a file or folder, or a package whose name stands nowhere.
+    fn nesting(&self, own: &[&str], path: &str) -> f32 {
+        for outside in 0..=self.around.len() {
+            let (modules, inner) = self.around.split_at(outside);
+            let mut outer = own.iter();
+            if !inner.iter().all(|asked| outer.any(|part| part.eq_ignore_ascii_case(asked))) {
+                continue;
+            }
+            let of_path = modules.iter().all(|module| is_module(path, module));
+            if !of_path && inner.is_empty() {
+                continue;
+            }
+            // Of two the one without further names between is meant.
+            let ends =
+                own.iter().rev().zip(inner.iter().rev()).all(|(own, asked)| own.eq_ignore_ascii_case(asked));
+            let gap = if ends { 1.0 } else { 0.97 };
+            return gap
+                * if !of_path {
+                    0.95
+                } else if modules.is_empty() {
+                    1.0
+                } else {
+                    0.98
+                };
+        }
+        0.0
     }
 
     fn has_words_of(&self, known: &Name) -> bool {
@@ -92,6 +122,20 @@ impl<'a> Asked<'a> {
         !self.words.is_empty()
             && self.words.iter().all(|word| parts.iter().any(|part| part.starts_with(word.as_str())))
     }
+}
+
+/// Whether a file is what a language may call this module: one of its folders, or its own name.
+fn is_module(path: &str, module: &str) -> bool {
+    let mut names = path.split('/').map(|name| name.split('.').next().unwrap_or(name));
+    names.any(|name| name.eq_ignore_ascii_case(module))
+}
+
+/// Whether a query by name means a definition that is known only by its qualified name.
+pub(crate) fn names(query: &str, qualified: &str, path: &str) -> bool {
+    let name = parts(qualified).pop().unwrap_or(qualified).to_owned();
+    let known = Name { name, qualified: qualified.to_owned(), kind: String::new(), line: 0, more_lines: 0 };
+    let asked = Asked::of(query);
+    !asked.folded.is_empty() && path.ends_with(asked.path) && asked.likeness(&known, path) > 0.0
 }
 
 /// A definition before it is put in order.
@@ -130,11 +174,11 @@ impl Searcher {
             if !admitted || replaced() {
                 continue;
             }
-            if !card.names.iter().any(|name| asked.likeness(name) > 0.0) {
+            if !card.names.iter().any(|name| asked.likeness(name, &card.path) > 0.0) {
                 continue;
             }
             match live.text(&card) {
-                Some(text) => {
+                Some(text) if request.filter.admits_text(&card.path, text) => {
                     let before = found.len();
                     push(&mut found, &asked, &card.path, card.lines.0, &card.names, text, false);
                     if card.is_light() {
@@ -142,11 +186,12 @@ impl Searcher {
                         found[before..].iter_mut().for_each(|one| one.likeness *= LIGHT_SHARE);
                     }
                 }
+                Some(_) => {}
                 None => drop(stale.insert(card.path)),
             }
         }
         open.retain(|file| {
-            let defines = |chunk: &Chunk| chunk.names.iter().any(|name| asked.likeness(name) > 0.0);
+            let defines = |chunk: &Chunk| chunk.names.iter().any(|name| asked.likeness(name, file.path) > 0.0);
             let as_it_was = !file.chunks.iter().any(defines) || live.is_as(file);
             if !as_it_was {
                 stale.insert(file.path.to_owned());
@@ -155,7 +200,9 @@ impl Searcher {
         });
         differing.take_up(&self.root, stale.into_iter().collect(), self.report_stale.as_ref());
         for file in open.iter().copied().chain(differing.changed()) {
-            if request.filter.admits(file.path) && file.path.ends_with(asked.path) {
+            let filter = &request.filter;
+            let admitted = filter.admits(file.path) && filter.admits_text(file.path, file.text);
+            if admitted && file.path.ends_with(asked.path) {
                 for chunk in file.chunks {
                     push(&mut found, &asked, file.path, chunk.start_line, &chunk.names, file.text, file.unsaved);
                 }
@@ -271,7 +318,7 @@ fn push(
 ) {
     let mut lines = None;
     for name in names {
-        let likeness = asked.likeness(name);
+        let likeness = asked.likeness(name, path);
         let (start_line, end_line) = (first_line + name.line, first_line + name.line + name.more_lines);
         let known = |one: &Definition| one.path == path && one.start_line == start_line && one.name == *name;
         if likeness <= 0.0 || found.iter().any(known) {
@@ -327,7 +374,7 @@ mod tests {
         let name = qualified.rsplit(['.', ':']).next().unwrap().to_owned();
         let known =
             Name { name, qualified: qualified.to_owned(), kind: "function".to_owned(), line: 0, more_lines: 0 };
-        let likeness = Asked::of(query).likeness(&known);
+        let likeness = Asked::of(query).likeness(&known, "src/web/session.py");
         assert_eq!(likeness > 0.0, expected, "{query} for {qualified}: {likeness}");
     }
 
@@ -345,6 +392,12 @@ mod tests {
         check("gte_user", "get_user", true);
         check("set_user", "get_user", true);
         check("put_user", "get_user", false);
+        check("web::Session::get_user", "Session.get_user", true);
+        check("session.get_user", "get_user", true);
+        check("shop::get_user", "get_user", false);
+        check("shop::Session#get_user", "Session.get_user", true);
+        check("Session/get_user", "web::Session::get_user", true);
+        check("Web.Session.get_user/2", "Web.Session.get_user", true);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Refuses: to influence the order of hits.
 
 use crate::parse::cut::Name;
+use crate::parse::qualified::is_asked;
 use crate::parse::tokenize::{for_each_token, tokens};
 use crate::search::query::Plan;
 use crate::storage::document::Card;
@@ -12,10 +13,11 @@ const WORDS_MAX: usize = 6;
 
 /// The name of a chunk that the question means: one written exactly, else the one that shares most of its words.
 pub(crate) fn best_name<'a>(names: &'a [Name], plan: &Plan) -> Option<&'a Name> {
-    let exact =
-        |name: &&Name| plan.identifiers.iter().any(|asked| *asked == name.qualified || *asked == name.name);
-    if let Some(name) = names.iter().find(exact) {
-        return Some(name);
+    // Identifiers come with the most qualified first.
+    for asked in &plan.identifiers {
+        if let Some(name) = names.iter().find(|name| is_asked(name, asked)) {
+            return Some(name);
+        }
     }
     let mut best: Option<(f32, &Name)> = None;
     for name in names {

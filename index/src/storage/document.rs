@@ -11,6 +11,7 @@ use tantivy::schema::{
 use crate::files::skip::SkipReason;
 use crate::parse::cut::{Chunk, Name};
 use crate::parse::light::LIGHT;
+use crate::parse::qualified::ends;
 use crate::parse::terms::{FIELDS, FieldTexts};
 use crate::parse::tokenize::TOKENIZER;
 
@@ -26,7 +27,7 @@ pub(crate) struct Fields {
     pub(crate) file: Field,
     /// The path as it is, by which chunks of one file are told together.
     pub(crate) path_as_is: Field,
-    /// Names as they are written, plain and qualified.
+    /// Plain names as they are written, and the ends of qualified ones; see [`ends`].
     pub(crate) exact: Field,
     /// Words of names, path, context, documentation and text, in the order of [`FieldTexts`].
     pub(crate) words: [Field; FIELDS],
@@ -66,8 +67,8 @@ impl Fields {
         document.add_text(self.path_as_is, file.path);
         for name in &chunk.names {
             document.add_text(self.exact, &name.name);
-            if name.qualified != name.name {
-                document.add_text(self.exact, &name.qualified);
+            for end in ends(name) {
+                document.add_text(self.exact, end);
             }
             if chunk.is_light() {
                 document.add_text(self.light_names, &name.name);

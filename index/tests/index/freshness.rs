@@ -89,7 +89,8 @@ fn saved_files_rank_as_if_everything_were_indexed_anew() {
             assert_eq!(found, expected, "{query}, {kind:?}");
         }
     }
-    let place = |index: &Index| index.searcher().related("new.py", 2..=2, None).unwrap();
+    let place =
+        |index: &Index| index.searcher().related("new.py", 2..=2, &index::Overlay::default(), None).unwrap();
     assert_eq!(place(&index), place(&anew));
 }
 

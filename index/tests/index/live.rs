@@ -205,3 +205,84 @@ fn a_spent_budget_cuts_and_a_raised_flag_ends() {
     let gone = live_search(&space.root.join("none"), &request, &patient());
     assert!(matches!(gone, Err(IndexError::Root { .. })), "{gone:?}");
 }
+
+#[test]
+fn a_broken_expression_is_told_with_its_place() {
+    let space = space();
+    for (broken, told) in [
+        ("ab(c", "unclosed group at character 3, `(`"),
+        ("é[z-a]", "invalid character class range, the start must be <= the end at character 3, `z-a`"),
+        ("a**{", "unclosed counted repetition at character 4, `{`"),
+        (r"\p{Klingon}", "Unicode property not found at character 1, `\\p{Klingon}`"),
+    ] {
+        let request = SearchRequest { kind: SearchKind::Regex, ..SearchRequest::new(broken, 5) };
+        let error = live_search(&space.root, &request, &patient()).unwrap_err().to_string();
+        assert!(error.contains(told) && !error.contains('\n'), "{broken}: {error}");
+    }
+}
+
+/// A line that no chunk holds is shown in part when it is long, at the match, and the lines stay honest.
+#[test]
+fn long_lines_without_chunks_are_cut() {
+    let other = "x ".repeat(20_000) + "\n";
+    let long =
+        format!("{}{}needle{}\n{}", other.repeat(4), "a ".repeat(15_000), " b".repeat(5_000), other.repeat(4));
+    let space = Space::with(&[("long.txt", &long)]);
+    let found = ask(&space, SearchKind::Text, "needle");
+    let hit = &found.hits[0];
+    assert!(hit.text.contains("needle") && hit.text.len() <= 2_400, "{} bytes", hit.text.len());
+    assert_eq!((hit.start_line, hit.end_line), (5, 5));
+}
+
+/// Scripts and headers belong to the language they are written in, with and without an index.
+#[test]
+fn a_language_is_that_of_the_text() {
+    let space = Space::with(&[
+        ("bin/tool", "#!/usr/bin/env python3\ndef needle():\n    pass\n"),
+        ("bin/other", "#!/bin/sh\nneedle() {\n  echo\n}\n"),
+        ("a.h", "int needle(void);\n"),
+        ("b.h", "namespace shop {\nint needle();\n}\n"),
+        ("c.py", "def needle():\n    pass\n"),
+        ("LICENSE", "needle\n"),
+    ]);
+    let (index, _) = space.indexed();
+    let fresh = space.rebuilt();
+    assert!(!fresh.is_empty());
+    for (language, expected) in [
+        ("python", &["bin/tool", "c.py"] as &[&str]),
+        ("bash", &["bin/other"]),
+        ("c", &["a.h"]),
+        ("c++", &["b.h"]),
+        (".h", &["a.h", "b.h"]),
+    ] {
+        for kind in [SearchKind::Auto, SearchKind::Text, SearchKind::Symbol] {
+            let filter = Filter::new(&[language.to_owned()], &[]).unwrap();
+            let request = SearchRequest { kind, filter, ..SearchRequest::new("needle", 10) };
+            let hits = index.searcher().search(&request).unwrap();
+            let live = live_search(&space.root, &request, &patient()).unwrap().hits;
+            for hits in [hits, live] {
+                let mut found = paths(&hits);
+                found.sort_unstable();
+                // A declaration in a header is no definition.
+                if kind == SearchKind::Symbol {
+                    assert!(found.iter().all(|path| expected.contains(path)), "{language} {kind:?}: {found:?}");
+                } else {
+                    assert_eq!(found, expected, "{language} {kind:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_says_when_not_all_was_looked_at() {
+    let space = space();
+    let request = SearchRequest { kind: SearchKind::Text, ..SearchRequest::new("login", 5) };
+    let (index, _) = space.indexed();
+    assert!(!index.searcher().answer(&request).unwrap().cut);
+    for n in 0..120 {
+        space.write(&format!("many/m{n}.txt"), "login\n".repeat(200).as_bytes());
+    }
+    let answer = index.searcher().answer(&request).unwrap();
+    assert!(answer.cut && answer.hits.len() == 5);
+}

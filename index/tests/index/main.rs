@@ -12,6 +12,8 @@ mod fuzz;
 mod history;
 mod keeping;
 mod live;
+mod naming;
+mod nearness;
 mod queries;
 mod recovery;
 mod related;

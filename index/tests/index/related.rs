@@ -1,6 +1,6 @@
 //! What belongs to a passage: outline, callers, callees, imports, tests, commits.
 
-use index::{Filter, History, HistoryLimits, IndexError, Related, RelatedItem, SearchRequest};
+use index::{Filter, History, HistoryLimits, IndexError, Overlay, Related, RelatedItem, SearchRequest};
 
 use crate::space::{Space, search, touch};
 
@@ -45,7 +45,7 @@ fn space() -> Space {
 
 fn related(space: &Space, path: &str, lines: std::ops::RangeInclusive<u32>) -> Related {
     let (index, _) = space.indexed();
-    index.searcher().related(path, lines, None).unwrap()
+    index.searcher().related(path, lines, &Overlay::new(), None).unwrap()
 }
 
 fn shape(items: &[RelatedItem]) -> Vec<(&str, u32, &str)> {
@@ -123,11 +123,29 @@ fn places_are_those_of_the_live_files() {
         b"\n\n\nfrom .store import Store\n\n\ndef enter(request):\n    Store('a').save(request)\n",
     );
     space.remove("tests/test_store.py");
-    let found = index.searcher().related("app/store.py", 8..=11, None).unwrap();
+    let found = index.searcher().related("app/store.py", 8..=11, &Overlay::new(), None).unwrap();
     assert_eq!(shape(&found.callers), [("app/store.py", 18, "purge"), ("app/views.py", 8, "enter")]);
     assert_eq!(found.tests, []);
     touch(&index, &["app/views.py", "tests/test_store.py"]);
-    assert_eq!(index.searcher().related("app/store.py", 8..=11, None).unwrap(), found);
+    assert_eq!(index.searcher().related("app/store.py", 8..=11, &Overlay::new(), None).unwrap(), found);
+}
+
+/// What stands in an editor counts instead of what is on disk, also in files that the index does not know.
+#[test]
+fn unsaved_text_has_its_callers_too() {
+    let space = space();
+    let (index, _) = space.indexed();
+    let mut overlay = Overlay::new();
+    overlay.set("app/views.py", "TEXT = 'nothing is called here'\n");
+    overlay.set("app/new.py", "from .store import Store\n\n\ndef begin():\n    Store('n').save(1)\n");
+    overlay.set("node_modules/dep/new.py", "from .store import Store\nStore('n').save(1)\n");
+    let related = index.searcher().related("app/store.py", 8..=11, &overlay, None).unwrap();
+    assert_eq!(shape(&related.callers), [("app/store.py", 18, "purge"), ("app/new.py", 5, "begin")]);
+    let unsaved = index.searcher().related("app/new.py", 4..=5, &overlay, None).unwrap();
+    assert_eq!(unsaved.symbol.as_deref(), Some("begin"));
+    assert_eq!(shape(&unsaved.callees), [("app/store.py", 4, "Store")]);
+    let refused = index.searcher().related("node_modules/dep/new.py", 1..=2, &overlay, None);
+    assert!(matches!(refused, Err(IndexError::Refused { .. })), "{refused:?}");
 }
 
 #[test]
@@ -136,12 +154,12 @@ fn prose_secrets_and_missing_files() {
     space.write("notes.md", b"# Notes\n\nText.\n");
     space.write(".env", b"KEY=1\n");
     let (index, _) = space.indexed();
-    assert_eq!(index.searcher().related("notes.md", 1..=3, None).unwrap(), Related::default());
+    assert_eq!(index.searcher().related("notes.md", 1..=3, &Overlay::new(), None).unwrap(), Related::default());
     for path in [".env", "none.py", "../outside.py"] {
-        let result = index.searcher().related(path, 1..=1, None);
+        let result = index.searcher().related(path, 1..=1, &Overlay::new(), None);
         assert!(matches!(result, Err(IndexError::Refused { .. })), "{path}");
     }
-    let nowhere = index.searcher().related("app/store.py", 900..=901, None).unwrap();
+    let nowhere = index.searcher().related("app/store.py", 900..=901, &Overlay::new(), None).unwrap();
     assert_eq!((nowhere.symbol, nowhere.callers.len()), (None, 0));
 }
 
@@ -157,8 +175,9 @@ fn commits_come_from_the_history_and_search_stays_as_it_is() {
     let history = History::read(&space.root, &HistoryLimits::default());
     let (index, _) = space.indexed();
     let before = search(&index, "save a session");
-    let related = index.searcher().related("app/store.py", 8..=11, Some(&history)).unwrap();
+    let related = index.searcher().related("app/store.py", 8..=11, &Overlay::new(), Some(&history)).unwrap();
     assert_eq!(related.commits[0].subject, "keep sessions");
+    assert_eq!(related.last_change, Some(related.commits[0].clone()));
     assert_eq!(search(&index, "save a session"), before);
     let request = SearchRequest { filter: Filter::default(), ..SearchRequest::new("save a session", 10) };
     assert_eq!(index.searcher().search(&request).unwrap(), before);

@@ -61,6 +61,8 @@ pub struct Ask {
     pub search_by_focus: bool,
     /// Open documents with unsaved text.
     pub open_buffers: Vec<Buffer>,
+    /// Files open in the editor, the one in front first.
+    pub open_files: Vec<PathBuf>,
     /// Text the user hands over with the question, such as what was piped in; of more than fits, the lines that matter
     /// most are sent.
     pub attachment: Option<String>,

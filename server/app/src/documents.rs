@@ -55,11 +55,8 @@ impl App {
 fn markdown(title: &str, workspace: Option<&Path>, answer: &Answer) -> String {
     let mut page = format!("# {}\n\n", title.lines().next().unwrap_or_default());
     if let Some(problem) = &answer.problem {
-        let hint = problem.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        page.push_str(&format!(
-            "> The model gave no answer: {}{hint}. These are the passages.\n\n",
-            problem.message
-        ));
+        let why = crate::with_hint(&problem.message, problem.hint.as_deref());
+        page.push_str(&format!("> The model gave no answer: {why}. These are the passages.\n\n"));
     }
     if let Some(notice) = &answer.notice {
         page.push_str(&format!("> {notice}\n\n"));

@@ -11,7 +11,7 @@ use model::{ChatEvent, ChatRequest, ModelInfo, Priority, Sampling};
 use text::{Document, Edit};
 
 use crate::streaming::{Events, streaming};
-use crate::{App, AppError, Buffer, ErrorKind, Result, RunningModel};
+use crate::{App, AppError, Buffer, Editing, ErrorKind, Result, RunningModel};
 
 /// Answers asked for until one can be used.
 const ATTEMPTS_MAX: u32 = 3;
@@ -43,6 +43,8 @@ pub struct EditRequest {
     pub instruction: Option<String>,
     /// Open documents with unsaved text.
     pub open_buffers: Vec<Buffer>,
+    /// Files open in the editor, the one in front first.
+    pub open_files: Vec<PathBuf>,
 }
 
 /// What happens while an edit is made.
@@ -107,7 +109,9 @@ impl App {
     async fn make_edit(&self, request: EditRequest, events: &Events<EditEvent>) -> Result<EditOutcome> {
         self.accept_work()?;
         let _busy = self.count_run();
-        let EditRequest { workspace, path, document, selection, action, instruction, open_buffers } = request;
+        let EditRequest { workspace, path, document, selection, action, instruction, open_buffers, open_files } =
+            request;
+        let editing = Editing { buffers: &open_buffers, open: &open_files };
         if action == EditAction::Edit && instruction.as_deref().is_none_or(|words| words.trim().is_empty()) {
             return Err(AppError::new(ErrorKind::User, "an edit needs an instruction")
                 .hint("say what to change, or use the fix, document, tests or optimise action"));
@@ -127,7 +131,7 @@ impl App {
         let budget = engine::budget(&info, answer_tokens_max, config.prompt_seconds_max);
         let room = budget.prompt_tokens_max.saturating_sub(code_tokens) / RELATED_SHARE;
         let related = match &workspace {
-            Some(root) => self.related(root, path.as_deref(), &task, &open_buffers, room, &*model).await?,
+            Some(root) => self.beside(root, path.as_deref(), &task, editing, room, &*model).await?,
             None => Vec::new(),
         };
         let _writing = self.inner.workspaces.pace().writing();
@@ -158,19 +162,19 @@ impl App {
 
 impl App {
     /// Passages of other files that the code to change has to do with, within `room` tokens.
-    async fn related(
+    async fn beside(
         &self,
         root: &Path,
         own: Option<&Path>,
         task: &EditTask,
-        open_buffers: &[Buffer],
+        editing: Editing<'_>,
         room: u32,
         model: &dyn RunningModel,
     ) -> Result<Vec<engine::Passage>> {
         let code = task.code();
         let query = format!("{}\n{code}", task.instruction.as_deref().unwrap_or_default());
         // An edit needs no search to be made, so a folder that cannot be searched costs it only its context.
-        let found = match self.search_with(root, &query, RELATED_MAX, open_buffers).await {
+        let found = match self.search_with(root, &query, RELATED_MAX, editing).await {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, "an edit goes on without related passages");

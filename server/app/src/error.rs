@@ -69,6 +69,15 @@ impl AppError {
     }
 }
 
+/// What happened with the next step behind it: in brackets, unless either has brackets of its own.
+pub fn with_hint(message: &str, hint: Option<&str>) -> String {
+    match hint {
+        None => message.to_owned(),
+        Some(hint) if message.contains('(') || hint.contains('(') => format!("{message}; {hint}"),
+        Some(hint) => format!("{message} ({hint})"),
+    }
+}
+
 impl fmt::Display for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -99,5 +108,18 @@ impl From<ModelError> for AppError {
             ModelError::Cancelled | ModelError::Bug(_) => None,
         };
         Self { kind, message: error.to_string(), hint: hint.map(str::to_owned), source: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_never_makes_brackets_in_brackets() {
+        assert_eq!(with_hint("it is gone", None), "it is gone");
+        assert_eq!(with_hint("it is gone", Some("look again")), "it is gone (look again)");
+        assert_eq!(with_hint("it is gone (since 9)", Some("look again")), "it is gone (since 9); look again");
+        assert_eq!(with_hint("it is gone", Some("look (twice)")), "it is gone; look (twice)");
     }
 }

@@ -1,6 +1,7 @@
 //! Workspaces: opened once, indexed in the background, watched, searched. Refuses: a second writer for a folder, and
 //! search results that hide how complete the index is.
 
+mod related;
 mod searching;
 mod stored;
 mod symbols;
@@ -13,9 +14,10 @@ use std::path::{Path, PathBuf};
 use index::IndexError;
 use serde::{Deserialize, Serialize};
 
+pub use related::{ChangesWith, Commit, Related, RelatedPlace};
 pub use searching::{
-    BatchAnswer, BatchQuery, BatchStream, Hit, Passage, SEARCH_HITS_MAX, SearchKind, SearchOptions, SearchResult,
-    search_read_only,
+    BatchAnswer, BatchQuery, BatchStream, Editing, Hit, Passage, SEARCH_HITS_MAX, SearchKind, SearchOptions,
+    SearchResult, search_read_only,
 };
 pub use stored::{IndexStatus, LeftOut, WorkspaceStatus, stored_index};
 pub use symbols::{OutlinedSymbol, SymbolPlace, outline};

@@ -9,7 +9,7 @@ use engine::{Citation, Origin, Passage};
 use crate::answer::{AnswerEvent, Ask, CANDIDATES_MAX, Focus, absolute};
 use crate::indexing::{Progress, slashed};
 use crate::streaming::Events;
-use crate::{App, AppError, ErrorKind, Hit, Result};
+use crate::{App, AppError, Editing, ErrorKind, Hit, Result};
 
 /// How long a question waits for a folder that was never indexed.
 const FIRST_INDEX_WAIT_MAX: Duration = Duration::from_secs(20);
@@ -70,7 +70,8 @@ pub(crate) async fn find(app: &App, ask: &Ask, events: &Events<AnswerEvent>) -> 
         }
         wait_for_first_index(app, &root, events).await?;
         events.send(AnswerEvent::Searching).await?;
-        let result = app.search_with(&root, &query, CANDIDATES_MAX, &ask.open_buffers).await?;
+        let editing = Editing { buffers: &ask.open_buffers, open: &ask.open_files };
+        let result = app.search_with(&root, &query, CANDIDATES_MAX, editing).await?;
         found.notice = result.notice;
         // A picture that the question names is found by its path and has nothing to read.
         let readable = result.hits.into_iter().filter(|hit| !hit.text.is_empty());

@@ -136,7 +136,11 @@ impl MainLoop {
             }
             Inbound::Opened(params) => self.opened(params),
             Inbound::Changed(params) => self.changed(&params),
-            Inbound::Saved(params) => self.touch(&params.text_document.uri.0),
+            Inbound::Saved(params) => {
+                if let Some(path) = path_of(&params.text_document.uri.0) {
+                    self.app.edited(&path);
+                }
+            }
             Inbound::Closed(params) => {
                 let uri = params.text_document.uri.0;
                 if self.documents.close(&uri) {

@@ -243,3 +243,36 @@ async fn typing_elsewhere_does_not_make_a_refused_deletion_look_applied() {
     assert!(text.contains("the editor's text does not show the edit"), "{text}");
     client.shutdown().await;
 }
+
+/// Symbols are found before the first index is complete: what is not in it yet is looked for in the files.
+#[tokio::test(flavor = "multi_thread")]
+async fn symbols_are_found_while_the_first_index_is_being_built() {
+    let workspace = TempWorkspace::empty();
+    let body: String = (0..150).map(|n| format!("def step_{n}(value):\n    return value * {n}\n\n\n")).collect();
+    for at in 0..2_500 {
+        std::fs::write(workspace.path(&format!("crowd_{at:04}.py")), &body).expect("it is written");
+    }
+    std::fs::create_dir(workspace.path("tests")).expect("it is made");
+    let file = workspace.path("tests/parcel_postage.py");
+    std::fs::write(file, "class Parcel:\n    def postage(self):\n        return 3\n").expect("it is written");
+    let Session { mut client, _home, .. } = connect(workspace.root(), Vec::new());
+    client.ignore("$/progress").await;
+    client.ignore("window/workDoneProgress/create").await;
+    client.initialize_as(&Profile::neovim(), &workspace.root_uri()).await;
+    loop {
+        let status = client.request("familiar/status", json!({})).await.expect("the status is known");
+        let first = &status["workspaces"][0];
+        if first["state"] == "building" && first["done"].as_u64() > Some(0) {
+            break;
+        }
+        assert_ne!(first["state"], "ready", "the index was complete before anybody could ask: {first}");
+        tokio::task::yield_now().await;
+    }
+    let found =
+        client.request("workspace/symbol", json!({ "query": "Parcel.postage" })).await.expect("it is answered");
+    assert_eq!((&found[0]["name"], &found[0]["containerName"]), (&json!("postage"), &json!("Parcel")), "{found}");
+    assert_eq!(found[0]["location"]["uri"], json!(workspace.uri("tests/parcel_postage.py")));
+    let status = client.request("familiar/status", json!({})).await.expect("the status is known");
+    assert_eq!(status["workspaces"][0]["state"], "building", "it was answered before the index was complete");
+    client.shutdown().await;
+}

@@ -75,12 +75,17 @@ pub fn live_search(root: &Path, request: &SearchRequest, budget: &LiveBudget) ->
         return Ok(LiveAnswer::default());
     }
     let tree = tree::list(&root, request, &wanted, &clock)?;
-    let mut scanned = scan::scan(&root, &tree.files, &request.overlay, &wanted, &clock)?;
+    let mut scanned = scan::scan(&root, &tree.files, request, &wanted, &clock)?;
     let rarity = scanned.rank(&tree.files, &wanted);
     let job =
         show::Job { root: &root, overlay: &request.overlay, wanted: &wanted, rarity: &rarity, clock: &clock };
-    let hits = show::hits(&job, &tree.files, &scanned.found, limit)?;
-    Ok(LiveAnswer { hits, cut: tree.cut || scanned.cut, searched: scanned.searched, files: tree.files.len() })
+    let (hits, unshown) = show::hits(&job, &tree.files, &scanned.found, limit)?;
+    Ok(LiveAnswer {
+        hits,
+        cut: tree.cut || scanned.cut || unshown,
+        searched: scanned.searched,
+        files: tree.files.len(),
+    })
 }
 
 /// When the parts of a search have to be over.

@@ -142,7 +142,7 @@ impl Lines {
         let around = around.map(|(at, other)| (place(at) - place(anchor), fold(other.trim()))).collect();
         let mut builder = builder();
         builder.fixed_strings(true).case_insensitive(!case_matters);
-        let matcher = builder.build(line).map_err(|error| unreadable(&error))?;
+        let matcher = builder.build(line).map_err(|error| unreadable(line, &error))?;
         Ok(Some(Self { matcher, around, case_matters, shown: shown(query) }))
     }
 
@@ -153,7 +153,7 @@ impl Lines {
             return Ok(None);
         }
         let matcher = builder().case_smart(true).build(query);
-        let matcher = matcher.map_err(|error| unreadable(&error))?;
+        let matcher = matcher.map_err(|error| unreadable(query, &error))?;
         Ok(Some(Self { matcher, around: Vec::new(), case_matters: true, shown: shown(query) }))
     }
 
@@ -228,13 +228,36 @@ fn builder() -> RegexMatcherBuilder {
     builder
 }
 
-/// What is wrong with a pattern, and what to do about one that is too large.
-fn unreadable(error: &grep_regex::Error) -> IndexError {
-    let mut sentence = error.to_string();
+/// What is wrong with a pattern, where, and what to do about one that is too large.
+fn unreadable(pattern: &str, error: &grep_regex::Error) -> IndexError {
+    let parsed = regex_syntax::ParserBuilder::new().nest_limit(REGEX_NEST_MAX).build().parse(pattern);
+    let (what, span) = match &parsed {
+        Err(regex_syntax::Error::Parse(error)) => (error.kind().to_string(), Some(error.span())),
+        Err(regex_syntax::Error::Translate(error)) => (error.kind().to_string(), Some(error.span())),
+        _ => (one_line(&error.to_string()), None),
+    };
+    let place = span.map(|span| place_in(pattern, span.start.offset, span.end.offset)).unwrap_or_default();
+    let mut sentence = format!("{what}{place}");
     if sentence.contains("size limit") {
         sentence.push_str("; write smaller counts in braces, or [a-z] in place of \\w");
     }
     IndexError::Query(sentence)
+}
+
+/// Where in a pattern, in characters from 1, and what stands there.
+fn place_in(pattern: &str, start: usize, end: usize) -> String {
+    let before = pattern.get(..start).unwrap_or(pattern);
+    let character = before.chars().count() + 1;
+    let part = pattern.get(start..end).map(shown).unwrap_or_default();
+    if part.is_empty() {
+        format!(" at character {character}")
+    } else {
+        format!(" at character {character}, `{part}`")
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn check_size(query: &str) -> Result<(), IndexError> {

@@ -14,8 +14,8 @@ use crate::files::role::role_of;
 use crate::limits::{FILE_BYTES_MAX, SNIFF_BYTES};
 use crate::search::live::Clock;
 use crate::search::live::pattern::{WORDS_MAX, Wanted};
-use crate::search::overlay::Overlay;
 use crate::search::rank::role_factor;
+use crate::search::searcher::SearchRequest;
 
 /// Matching lines noted of one file.
 pub(super) const LINES_PER_FILE_MAX: usize = 200;
@@ -60,7 +60,7 @@ pub(super) struct Scanned {
 pub(super) fn scan(
     root: &Path,
     files: &[String],
-    overlay: &Overlay,
+    request: &SearchRequest,
     wanted: &Wanted,
     clock: &Clock<'_>,
 ) -> Result<Scanned, IndexError> {
@@ -79,7 +79,7 @@ pub(super) fn scan(
                 break;
             }
             mine.searched += 1;
-            let Some((found, bytes)) = look(root, path, overlay, wanted, clock) else { continue };
+            let Some((found, bytes)) = look(root, path, request, wanted, clock) else { continue };
             mine.bytes += u64::from(bytes);
             if let Some(found) = found {
                 if matches!(wanted, Wanted::Lines(_)) {
@@ -109,11 +109,11 @@ pub(super) fn scan(
 fn look(
     root: &Path,
     path: &str,
-    overlay: &Overlay,
+    request: &SearchRequest,
     wanted: &Wanted,
     clock: &Clock<'_>,
 ) -> Option<(Option<Found>, u32)> {
-    let text = match overlay.text(path) {
+    let text = match request.overlay.text(path) {
         Some(text) if text.len() as u64 > FILE_BYTES_MAX => return None,
         Some(text) => Cow::Borrowed(text),
         None => {
@@ -129,6 +129,9 @@ fn look(
             Cow::Owned(decode(path, bytes).ok()?.text)
         }
     };
+    if !request.filter.admits_text(path, &text) {
+        return None;
+    }
     Some((evaluate(&text, wanted, clock), size(text.as_bytes())))
 }
 

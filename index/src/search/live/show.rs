@@ -3,9 +3,10 @@
 //! Refuses: lines that are not there any more, and to parse when time is short; then some lines around are shown.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use crate::files::content::decode;
 use crate::files::lines::LineStarts;
 use crate::files::live::{inside, read};
 use crate::files::role::role_of;
-use crate::limits::FILE_BYTES_MAX;
+use crate::limits::{CHUNK_BYTES_MAX, FILE_BYTES_MAX};
 use crate::parse::cut::{Chunk, Cutter, Name};
+use crate::parse::qualified::is_asked;
 use crate::parse::tokenize::for_each_token;
 use crate::search::live::Clock;
 use crate::search::live::pattern::{LineMatch, Lines, WORDS_MAX, Wanted, Words};
@@ -29,14 +31,17 @@ use crate::storage::document::Card;
 /// Files read for each wanted hit, because cutting changes their order, and the fewest.
 const FILES_PER_HIT: usize = 2;
 const FILES_MIN: usize = 24;
+/// Of those, files that are shown however late it is, so that a busy machine still gives an answer.
+const FILES_ALWAYS: usize = 8;
 /// Hits of one file.
 const HITS_PER_FILE_MAX: usize = 8;
 /// Larger files are not parsed for their chunks, in bytes: that would take the time of many others.
 const CUT_BYTES_MAX: usize = 256 << 10;
 /// Time beyond the end in which a file that was found is searched again to show it, in milliseconds.
 const GRACE_MS: u64 = 500;
-/// Lines shown above and below a match where nothing is parsed.
+/// Lines shown above and below a match where nothing is parsed, and most bytes of them.
 const LINES_AROUND: u32 = 3;
+const PLAIN_BYTES_MAX: usize = CHUNK_BYTES_MAX;
 /// Line numbers listed in the reason of a hit.
 const LINES_LISTED_MAX: usize = 3;
 /// What a word in the name of a definition, and in the lines above it, counts against one in its text.
@@ -61,7 +66,8 @@ pub(super) struct Job<'a> {
     pub(super) clock: &'a Clock<'a>,
 }
 
-/// The hits in the best of the files found, best first: the best of each file, then further ones.
+/// The hits in the best of the files found, best first: the best of each file, then further ones. And whether time was
+/// up before all of these files were shown.
 ///
 /// # Errors
 /// [`IndexError::Cancelled`].
@@ -70,15 +76,22 @@ pub(super) fn hits(
     files: &[String],
     found: &[Found],
     limit: usize,
-) -> Result<Vec<Hit>, IndexError> {
+) -> Result<(Vec<Hit>, bool), IndexError> {
     let chosen = &found[..found.len().min((limit * FILES_PER_HIT).max(FILES_MIN))];
     let next = AtomicUsize::new(0);
     let all: Mutex<Vec<(usize, Hit)>> = Mutex::default();
+    let unshown = AtomicBool::new(false);
     let work = || {
-        let mut cutter = Cutter::default();
-        while let Some(found) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let mut cutter = Cutter::until(job.clock.end);
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(found) = chosen.get(index) else { break };
             let Some(path) = files.get(found.file) else { continue };
-            if job.clock.cancel.is_cancelled() {
+            let too_late = index >= FILES_ALWAYS && job.clock.is_over(job.clock.end);
+            if too_late {
+                unshown.store(true, Ordering::Relaxed);
+            }
+            if too_late || job.clock.cancel.is_cancelled() {
                 break;
             }
             let mut hits = job.file(path, found.score, &mut cutter);
@@ -99,7 +112,7 @@ pub(super) fn hits(
         let by_score = round_a.cmp(round_b).then(b.score.total_cmp(&a.score));
         by_score.then_with(|| (&a.path, a.start_line).cmp(&(&b.path, b.start_line)))
     });
-    Ok(all.into_iter().take(limit).map(|(_, hit)| hit).collect())
+    Ok((all.into_iter().take(limit).map(|(_, hit)| hit).collect(), unshown.into_inner()))
 }
 
 /// A live text with its lines.
@@ -120,10 +133,11 @@ struct Group<'a> {
 
 impl Group<'_> {
     /// Whether a line belongs here: in the same chunk, or close by where there are no chunks.
-    fn takes(&self, chunk: Option<&Chunk>, span: (u32, u32)) -> bool {
+    fn takes(&self, lines: &LineStarts, chunk: Option<&Chunk>, span: (u32, u32)) -> bool {
         match (self.chunk, chunk) {
             (Some(mine), Some(other)) => std::ptr::eq(mine, other),
-            (None, None) => self.span.1 >= span.0,
+            // What would be too long to show is shown apart.
+            (None, None) => self.span.1 >= span.0 && lines.span(self.span.0, span.1).len() <= PLAIN_BYTES_MAX,
             _ => false,
         }
     }
@@ -156,7 +170,7 @@ impl Job<'_> {
             let span =
                 chunk.map_or_else(|| around(&shown.lines, line), |chunk| (chunk.start_line, chunk.end_line));
             match groups.last_mut() {
-                Some(last) if last.takes(chunk, span) => {
+                Some(last) if last.takes(&shown.lines, chunk, span) => {
                     last.span.1 = span.1;
                     last.matches.push(one);
                 }
@@ -202,9 +216,8 @@ impl Job<'_> {
         for name in &chunk.names {
             add(&name.name, NAME_WEIGHT);
         }
-        let named = chunk.names.iter().any(|name| {
-            words.plan.identifiers.iter().any(|asked| *asked == name.name || *asked == name.qualified)
-        });
+        let named =
+            chunk.names.iter().any(|name| words.plan.identifiers.iter().any(|asked| is_asked(name, asked)));
         let score: f32 = (0..WORDS_MAX)
             .map(|word| words.weight(word) * self.rarity[word] * counts[word] / (counts[word] + 1.0))
             .sum();
@@ -218,7 +231,7 @@ impl Job<'_> {
         })?;
         let (first, last) = around(&shown.lines, telling);
         let why = with_unsaved("text matches words of the question".to_owned(), shown.unsaved);
-        Some(Hit { score, why, ..plain(shown, (first, last)) })
+        Some(Hit { score, why, ..plain(shown, (first, last), shown.lines.span(telling, telling).start) })
     }
 }
 
@@ -240,10 +253,27 @@ fn cut(cutter: &mut Cutter, path: &str, text: &str) -> Vec<Chunk> {
     })
 }
 
-/// A line with some lines around it.
+/// A line with some lines around it: as many as are short enough to be shown.
 fn around(lines: &LineStarts, line: u32) -> (u32, u32) {
-    let last = lines.count().max(1);
-    (line.saturating_sub(LINES_AROUND).max(1), line.saturating_add(LINES_AROUND).min(last))
+    let count = lines.count().max(1);
+    let (mut first, mut last) = (line, line);
+    for distance in 1..=LINES_AROUND {
+        let wider = (line.saturating_sub(distance).max(1), line.saturating_add(distance).min(count));
+        if lines.span(wider.0, wider.1).len() > PLAIN_BYTES_MAX {
+            break;
+        }
+        (first, last) = wider;
+    }
+    (first, last)
+}
+
+/// The part of some lines that is shown: all, or of lines that are too long the part from shortly before `from`.
+fn part(text: &str, lines: Range<usize>, from: usize) -> Range<usize> {
+    if lines.len() <= PLAIN_BYTES_MAX {
+        return lines;
+    }
+    let start = text.floor_char_boundary(from.saturating_sub(PLAIN_BYTES_MAX / 4).max(lines.start));
+    start..text.floor_char_boundary(start + PLAIN_BYTES_MAX).min(lines.end)
 }
 
 fn line_hit(shown: &Shown<'_>, lines: &Lines, group: &Group<'_>, factor: f32) -> Hit {
@@ -263,7 +293,7 @@ fn line_hit(shown: &Shown<'_>, lines: &Lines, group: &Group<'_>, factor: f32) ->
             let text = shown.text[chunk.span.clone()].to_owned();
             hit(shown.path, *span, chunk, name, score, why, text)
         }
-        None => Hit { score, why, ..plain(shown, *span) },
+        None => Hit { score, why, ..plain(shown, *span, matches.first().map_or(0, |one| one.from)) },
     }
 }
 
@@ -290,18 +320,21 @@ fn with_unsaved(why: String, unsaved: bool) -> String {
     if unsaved { format!("{why}; unsaved text of an open editor") } else { why }
 }
 
-/// Lines without syntax; an empty one where there is no text.
-fn plain(shown: &Shown<'_>, (first, last): (u32, u32)) -> Hit {
-    let text = shown.text[shown.lines.span(first, last)].trim_end_matches(['\n', '\r']).to_owned();
+/// Lines without syntax, around a byte of the text; an empty one where there is no text. What is too long is cut, and
+/// the lines are those of what is left.
+fn plain(shown: &Shown<'_>, (first, last): (u32, u32), at: usize) -> Hit {
+    let part = part(&shown.text, shown.lines.span(first, last), at);
+    let start = part.start;
+    let text = shown.text[part].trim_end_matches(['\n', '\r']);
     Hit {
         path: shown.path.to_owned(),
-        start_line: first,
-        end_line: last,
+        start_line: shown.lines.line_at(start),
+        end_line: shown.lines.line_at((start + text.len()).saturating_sub(1).max(start)),
         symbol: None,
         kind: "text".to_owned(),
         score: 0.0,
         why: String::new(),
-        text,
+        text: text.to_owned(),
     }
 }
 

@@ -50,8 +50,10 @@ pub(super) fn list(
     let on_disk = on_disk.filter(|path| skip_by_name(path).is_none());
     let admitted = open.iter().map(|path| (true, *path)).chain(on_disk.map(|path| (false, path)));
     let admitted = admitted.filter(|(_, path)| request.filter.admits(path));
-    let mut files: Vec<(u8, bool, &str)> =
-        admitted.map(|(open, path)| (likely(path, open, wanted), !wanted.is_in_path(path), path)).collect();
+    // What the question names comes first, wherever it lies: time may be up before the rest.
+    let mut files: Vec<(bool, u8, &str)> = admitted
+        .map(|(open, path)| (!open && !wanted.is_in_path(path), likely(path, open, wanted), path))
+        .collect();
     files.sort_unstable();
     Ok(Tree { files: files.into_iter().map(|(_, _, path)| path.to_owned()).collect(), cut })
 }

@@ -1,15 +1,21 @@
 //! Searching a workspace: one question, or many against one snapshot. Refuses: questions without words, paths outside the
 //! workspace, and answers that do not say when the index is not complete.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use index::{Filter, IndexDirs, IndexError, LiveBudget, Searcher};
+use index::{
+    Filter, HistoryCache, HistoryLimits, IndexDirs, IndexError, LiveBudget, Nearby, Overlay, SearchAnswer,
+    Searcher,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::related::{Related, related};
+use super::words::partly;
+use super::workspaces::Workspace;
 use super::{existing_folder, from_index, incomplete, slashed};
 use crate::streaming::streaming;
 use crate::{App, AppError, Buffer, ErrorKind, Home, Result};
@@ -49,8 +55,20 @@ pub struct Hit {
 pub struct SearchResult {
     /// Best first.
     pub hits: Vec<Hit>,
+    /// What belongs to the first hit, when it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub related: Option<Box<Related>>,
     /// How complete the index is, when it is not.
     pub notice: Option<String>,
+}
+
+/// What somebody who searches has in an editor.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Editing<'a> {
+    /// Documents with unsaved text, which is searched instead of what is on disk.
+    pub buffers: &'a [Buffer],
+    /// Open files, the one in front first: between near equals they and what changes with them come first.
+    pub open: &'a [PathBuf],
 }
 
 /// What a query is taken for.
@@ -80,11 +98,22 @@ pub struct SearchOptions {
     pub languages: Vec<String>,
     /// Only these folders, files or globs, relative to the workspace or absolute in it.
     pub paths: Vec<String>,
+    /// Also list what belongs to the first hit: callers, callees, imports, tests, commits.
+    pub related: bool,
+    /// Order hits by words alone, not by what was edited lately or what commits say: for measuring.
+    pub words_alone: bool,
 }
 
 impl Default for SearchOptions {
     fn default() -> Self {
-        Self { limit: HITS_DEFAULT, kind: SearchKind::Auto, languages: Vec::new(), paths: Vec::new() }
+        Self {
+            limit: HITS_DEFAULT,
+            kind: SearchKind::Auto,
+            languages: Vec::new(),
+            paths: Vec::new(),
+            related: false,
+            words_alone: false,
+        }
     }
 }
 
@@ -105,6 +134,9 @@ pub struct BatchAnswer {
     pub id: Value,
     /// Best first.
     pub hits: Vec<Hit>,
+    /// What belongs to the first hit, when it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub related: Option<Box<Related>>,
     /// Why there are none, when the query cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -138,6 +170,8 @@ struct Plan {
     filter: Filter,
     kind: index::SearchKind,
     limit: usize,
+    related: bool,
+    words_alone: bool,
 }
 
 impl Plan {
@@ -151,7 +185,8 @@ impl Plan {
             SearchKind::Text => index::SearchKind::Text,
             SearchKind::Regex => index::SearchKind::Regex,
         };
-        Ok(Self { filter, kind, limit: options.limit.min(SEARCH_HITS_MAX) })
+        let SearchOptions { limit, related, words_alone, .. } = *options;
+        Ok(Self { filter, kind, limit: limit.min(SEARCH_HITS_MAX), related, words_alone })
     }
 
     fn request(&self, query: &str) -> index::SearchRequest {
@@ -197,22 +232,22 @@ impl App {
     /// # Errors
     /// `User` for an empty or overlong query or a folder that is missing.
     pub async fn search(&self, workspace: &Path, query: &str, limit: usize) -> Result<SearchResult> {
-        self.search_with(workspace, query, limit, &[]).await
+        self.search_with(workspace, query, limit, Editing::default()).await
     }
 
-    /// Searches a workspace with unsaved buffers laid over it.
+    /// Searches a workspace for somebody who works in an editor.
     pub(crate) async fn search_with(
         &self,
         workspace: &Path,
         query: &str,
         limit: usize,
-        buffers: &[Buffer],
+        editing: Editing<'_>,
     ) -> Result<SearchResult> {
         let options = SearchOptions { limit, ..SearchOptions::default() };
-        self.search_in(workspace, query, &options, buffers).await
+        self.search_in(workspace, query, &options, editing).await
     }
 
-    /// Searches some files of a workspace, in a chosen way, with unsaved buffers laid over it.
+    /// Searches some files of a workspace, in a chosen way, for somebody who may work in an editor.
     ///
     /// # Errors
     /// As [`App::search`]; `User` for a pattern that cannot be read and for paths outside the workspace.
@@ -221,19 +256,15 @@ impl App {
         workspace: &Path,
         query: &str,
         options: &SearchOptions,
-        buffers: &[Buffer],
+        editing: Editing<'_>,
     ) -> Result<SearchResult> {
         checked(query)?;
         let (app, root, query) = (self.clone(), workspace.to_owned(), query.to_owned());
-        let (options, buffers) = (options.clone(), buffers.to_vec());
+        let (options, buffers, open) = (options.clone(), editing.buffers.to_vec(), editing.open.to_vec());
         let search = tokio::task::spawn_blocking(move || {
             let workspace = app.inner.workspaces.open(&root, false)?;
-            let mut request = Plan::new(&workspace.root, &options)?.request(&query);
-            request.overlay = workspace.overlay(&buffers);
-            // Looked at before the search: what is complete then is complete in it.
-            let notice = incomplete(&workspace.progress.borrow());
-            let hits = workspace.index.searcher().search(&request).map_err(from_index)?;
-            Ok(SearchResult { hits: hits.into_iter().map(hit).collect(), notice })
+            let plan = Plan::new(&workspace.root, &options)?;
+            Asked::of(&workspace, &plan, Editing { buffers: &buffers, open: &open }).answer(&plan, &query)
         });
         search.await.map_err(AppError::task_died)?
     }
@@ -248,17 +279,14 @@ impl App {
             let prepared = tokio::task::spawn_blocking(move || {
                 let workspace = opened.inner.workspaces.open(&root, false)?;
                 let plan = Plan::new(&workspace.root, &options)?;
-                let notice = incomplete(&workspace.progress.borrow());
-                Ok::<_, AppError>(Arc::new((workspace.index.searcher(), plan, notice)))
+                let asked = Asked::of(&workspace, &plan, Editing::default());
+                Ok::<_, AppError>(Arc::new((asked, plan)))
             });
             let prepared = prepared.await.map_err(AppError::task_died)??;
             let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
             let answers = futures::stream::iter(queries).map(|one| {
                 let prepared = Arc::clone(&prepared);
-                tokio::task::spawn_blocking(move || {
-                    let (searcher, plan, notice) = &*prepared;
-                    answer(searcher, plan, one, notice.clone())
-                })
+                tokio::task::spawn_blocking(move || answer(&prepared.0, &prepared.1, one))
             });
             let mut answers = answers.buffered(threads.min(BATCH_THREADS_MAX));
             while let Some(answer) = answers.next().await {
@@ -287,15 +315,65 @@ impl App {
     }
 }
 
-fn answer(searcher: &Searcher, plan: &Plan, one: BatchQuery, notice: Option<String>) -> Result<BatchAnswer> {
-    let BatchQuery { id, query } = one;
-    let empty = BatchAnswer { id, hits: Vec::new(), error: None, notice };
-    if let Err(wrong) = checked(&query) {
-        return Ok(BatchAnswer { error: Some(wrong.message), ..empty });
+/// One state of a workspace, ready for questions.
+struct Asked {
+    searcher: Searcher,
+    overlay: Overlay,
+    nearby: Nearby,
+    history: HistoryCache,
+    notice: Option<String>,
+}
+
+impl Asked {
+    fn of(workspace: &Workspace, plan: &Plan, editing: Editing<'_>) -> Self {
+        Self {
+            overlay: workspace.overlay(editing.buffers),
+            nearby: if plan.words_alone { Nearby::default() } else { workspace.nearby(&editing) },
+            history: workspace.history.clone(),
+            // Looked at before the search: what is complete then is complete in it.
+            notice: incomplete(&workspace.progress.borrow()),
+            searcher: workspace.index.searcher(),
+        }
     }
-    match searcher.search(&plan.request(&query)) {
-        Ok(hits) => Ok(BatchAnswer { hits: hits.into_iter().map(hit).collect(), ..empty }),
-        Err(error @ IndexError::Query(_)) => Ok(BatchAnswer { error: Some(error.to_string()), ..empty }),
+
+    fn answer(&self, plan: &Plan, query: &str) -> Result<SearchResult> {
+        self.found(plan, query).map_err(from_index).and_then(|answer| self.result(plan, answer))
+    }
+
+    fn found(&self, plan: &Plan, query: &str) -> std::result::Result<SearchAnswer, IndexError> {
+        let mut request = plan.request(query);
+        request.overlay = self.overlay.clone();
+        request.nearby = self.nearby.clone();
+        self.searcher.answer(&request)
+    }
+
+    fn result(&self, plan: &Plan, answer: SearchAnswer) -> Result<SearchResult> {
+        let SearchAnswer { hits, cut } = answer;
+        let related = match hits.first().filter(|_| plan.related) {
+            Some(hit) => {
+                let lines = (hit.start_line, hit.end_line);
+                Some(Box::new(related(&self.searcher, &hit.path, lines, &self.overlay, &self.history)?))
+            }
+            None => None,
+        };
+        let notice = if cut { Some(partly(self.notice.as_deref())) } else { self.notice.clone() };
+        Ok(SearchResult { hits: hits.into_iter().map(hit).collect(), related, notice })
+    }
+}
+
+fn answer(asked: &Asked, plan: &Plan, one: BatchQuery) -> Result<BatchAnswer> {
+    let BatchQuery { id, query } = one;
+    let failed =
+        |id, error| BatchAnswer { id, error: Some(error), notice: asked.notice.clone(), ..BatchAnswer::default() };
+    if let Err(wrong) = checked(&query) {
+        return Ok(failed(id, wrong.message));
+    }
+    match asked.found(plan, &query) {
+        Ok(answer) => {
+            let SearchResult { hits, related, notice } = asked.result(plan, answer)?;
+            Ok(BatchAnswer { id, hits, related, error: None, notice })
+        }
+        Err(error @ IndexError::Query(_)) => Ok(failed(id, error.to_string())),
         Err(error) => Err(from_index(error)),
     }
 }
@@ -314,16 +392,21 @@ pub fn search_read_only(home: &Home, root: &Path, query: &str, options: &SearchO
             let live =
                 index::live_search(&root, &plan.request(query), &LiveBudget::default()).map_err(from_index)?;
             let notice = "Another process is only beginning to build the index: these are matches in the files.";
-            return Ok(SearchResult {
-                hits: live.hits.into_iter().map(hit).collect(),
-                notice: Some(notice.into()),
-            });
+            let notice = if live.cut { partly(Some(notice)) } else { notice.into() };
+            let hits = live.hits.into_iter().map(hit).collect();
+            return Ok(SearchResult { hits, related: None, notice: Some(notice) });
         }
         Err(error) => return Err(from_index(error)),
     };
-    let hits = searcher.search(&plan.request(query)).map_err(from_index)?;
     let notice = "Another process has the index this moment: answers may lack what is not in it yet.";
-    Ok(SearchResult { hits: hits.into_iter().map(hit).collect(), notice: Some(notice.into()) })
+    let asked = Asked {
+        searcher,
+        overlay: Overlay::default(),
+        nearby: Nearby::default(),
+        history: HistoryCache::new(&root, HistoryLimits::default()),
+        notice: Some(notice.into()),
+    };
+    asked.answer(&plan, query)
 }
 
 fn hit(hit: index::Hit) -> Hit {

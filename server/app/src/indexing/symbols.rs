@@ -157,8 +157,13 @@ impl Fit {
     fn of(symbol: &OutlinedSymbol, query: &str) -> Option<Self> {
         // `Basket.add` and `basket::add` name a symbol in a container.
         let name = query.rsplit(['.', ':', '/', '#']).find(|part| !part.is_empty())?;
-        let around = query.strip_suffix(name).unwrap_or_default().trim_end_matches(['.', ':', '/', '#']);
-        if !around.is_empty() && !letters_in(&folded(around), &folded(&symbol.container)) {
+        let around = query.strip_suffix(name).unwrap_or_default();
+        let inner = around.rsplit(['.', ':', '/', '#']).find(|part| !part.is_empty());
+        // What stands further out may be a package, a file or a folder, which the index has looked at; so may the inner
+        // one, where nothing is around the symbol.
+        if inner.is_some_and(|inner| {
+            !symbol.container.is_empty() && !letters_in(&folded(inner), &folded(&symbol.container))
+        }) {
             return None;
         }
         let (wanted, own) = (folded(name), folded(&symbol.name));
@@ -281,6 +286,8 @@ class Rocket:
             ("gah", Some(Fit::Letters)),
             ("Rocket.get_auth_hash", Some(Fit::Exact)),
             ("Basket::get_auth_hash", None),
+            ("space::Rocket::get_auth_hash", Some(Fit::Exact)),
+            ("src/rocket.py:Rocket#get_auth_hash", Some(Fit::Exact)),
             ("xyz", None),
             ("::", None),
         ] {

@@ -27,6 +27,13 @@ pub(crate) fn incomplete(progress: &Progress) -> Option<String> {
     }
 }
 
+/// What to say when the files themselves were looked through, and not all of them.
+pub(super) fn partly(more: Option<&str>) -> String {
+    let said = "Only a part of the files was looked through, because there was no more time or there were too many \
+                matches: narrow the search to a folder, or say more.";
+    more.map_or_else(|| said.to_owned(), |more| format!("{said} {more}"))
+}
+
 /// Whole percents, 100 only when all is done.
 fn percent(progress: IndexProgress) -> u64 {
     (progress.done.min(progress.total) * 100).checked_div(progress.total).unwrap_or(0)

@@ -1,18 +1,23 @@
 //! The open workspaces of one home: each has one index, brought up to date and watched in the background. Refuses:
 //! folders that are too much unless somebody named them, and more than [`WORKSPACES_MAX`] at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use index::{CancelFlag, Index, IndexDirs, IndexError, Limits, Overlay, OverlayMemory, Pace};
+use index::{
+    CancelFlag, HistoryCache, HistoryLimits, Index, IndexDirs, IndexError, Limits, NEARBY_FILES_MAX, Nearby,
+    Overlay, OverlayMemory, Pace,
+};
 use tokio::sync::watch;
 
-use super::{IndexProgress, existing_folder, from_index, slashed};
+use super::{Editing, IndexProgress, existing_folder, from_index, slashed};
 use crate::{App, AppError, Buffer, Config, ErrorKind, Result};
 
+/// A file that was saved this long ago was edited lately.
+const EDITED_LATELY: Duration = Duration::from_secs(60 * 60);
 /// Workspaces open at the same time.
 const WORKSPACES_MAX: usize = 32;
 /// How often, and after how long, forgetting asks again for an index that is in use.
@@ -36,6 +41,12 @@ pub(crate) struct Workspace {
     pub(crate) progress: watch::Sender<Progress>,
     /// Unsaved texts as they were searched last, whoever asked.
     unsaved: OverlayMemory,
+    /// Read when somebody asks for it.
+    pub(super) history: HistoryCache,
+    /// Files saved in an editor, the last one first, with the time of each.
+    edited: Mutex<VecDeque<(String, Instant)>>,
+    /// Whether it is kept up to date by itself; a command that ends soon reads no history for an order of hits.
+    in_background: bool,
     cancel: CancelFlag,
     /// Held by sessions that work in it.
     users: Arc<()>,
@@ -48,6 +59,32 @@ impl Workspace {
             let path = buffer.path.strip_prefix(&self.root).ok()?;
             Some((slashed(path), buffer.text.as_str()))
         }))
+    }
+
+    /// What somebody is at who has these files open.
+    pub(super) fn nearby(&self, editing: &Editing<'_>) -> Nearby {
+        let relative = |path: &Path| path.strip_prefix(&self.root).ok().map(slashed);
+        let unsaved = editing.buffers.iter().map(|buffer| buffer.path.as_path());
+        let mut open: Vec<String> = Vec::new();
+        for path in editing.open.iter().map(PathBuf::as_path).chain(unsaved).filter_map(relative) {
+            if open.len() < NEARBY_FILES_MAX && !open.contains(&path) {
+                open.push(path);
+            }
+        }
+        let edited = self.edited.lock().unwrap_or_else(PoisonError::into_inner);
+        let lately = edited.iter().filter(|(_, at)| at.elapsed() < EDITED_LATELY);
+        let edited = lately.map(|(path, _)| path.clone()).collect();
+        // While the index is being built, reading the history would only hold it up.
+        let ready = self.in_background && *self.progress.borrow() == Progress::Ready;
+        Nearby { open, edited, history: if ready { self.history.now() } else { None } }
+    }
+
+    fn note_edited(&self, path: &Path) {
+        let Some(path) = path.strip_prefix(&self.root).ok().map(slashed) else { return };
+        let mut edited = self.edited.lock().unwrap_or_else(PoisonError::into_inner);
+        edited.retain(|(known, _)| *known != path);
+        edited.push_front((path, Instant::now()));
+        edited.truncate(NEARBY_FILES_MAX);
     }
 }
 
@@ -214,6 +251,9 @@ impl Workspaces {
             index: Arc::new(index),
             progress: watch::Sender::new(first),
             unsaved: OverlayMemory::default(),
+            history: HistoryCache::new(&root, HistoryLimits::default()),
+            edited: Mutex::default(),
+            in_background,
             cancel: CancelFlag::new(),
             users,
         });
@@ -396,13 +436,25 @@ impl App {
         Ok(WorkspaceGuard { root: workspace.root.clone(), _user: Arc::clone(&workspace.users) })
     }
 
+    /// Says that the user saved a file in an editor: what they are at, besides a change as [`App::touch`] says it.
+    pub fn edited(&self, path: &Path) {
+        self.changed(path, true);
+    }
+
     /// Says that a file was saved, created, renamed or deleted.
     pub fn touch(&self, path: &Path) {
+        self.changed(path, false);
+    }
+
+    fn changed(&self, path: &Path, by_hand: bool) {
         let (app, path) = (self.clone(), path.to_owned());
         // Somebody may be opening an index this moment, and the caller must not wait for a disk.
         tokio::task::spawn_blocking(move || {
             for workspace in app.inner.workspaces.all() {
                 if path.starts_with(&workspace.root) {
+                    if by_hand {
+                        workspace.note_edited(&path);
+                    }
                     workspace.index.touch(std::iter::once(path.clone()));
                 }
             }

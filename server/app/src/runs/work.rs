@@ -74,18 +74,13 @@ async fn follow(app: &App, ask: Ask, live: &LiveRun, journal: &mut Journal) -> O
 /// An answer that is the passages alone, because its model could not be loaded, is kept as one that failed: it can be
 /// tried again.
 fn finished_with(answer: Box<Answer>) -> Outcome {
-    let error = answer.problem.as_ref().map(|problem| reason(&problem.message, problem.hint.as_deref()));
+    let error = answer.problem.as_ref().map(|problem| crate::with_hint(&problem.message, problem.hint.as_deref()));
     let outcome = if error.is_some() { RunOutcome::Failed } else { RunOutcome::Done };
     Outcome { outcome, error, answer: Some(answer) }
 }
 
 fn failed(error: AppError) -> Outcome {
     tracing::warn!(kind = ?error.kind, %error, "an answer failed");
-    let error = Some(reason(&error.message, error.hint.as_deref()));
+    let error = Some(crate::with_hint(&error.message, error.hint.as_deref()));
     Outcome { outcome: RunOutcome::Failed, error, answer: None }
-}
-
-fn reason(message: &str, hint: Option<&str>) -> String {
-    let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-    format!("{message}{hint}")
 }

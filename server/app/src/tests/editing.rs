@@ -19,6 +19,7 @@ async fn edit(world: &World, instruction: Option<&str>) -> Result<EditOutcome> {
         action: EditAction::Edit,
         instruction: instruction.map(str::to_owned),
         open_buffers: Vec::new(),
+        open_files: Vec::new(),
     };
     let mut events = world.app.edit(request);
     while let Some(event) = events.next().await {

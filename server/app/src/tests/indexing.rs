@@ -6,7 +6,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
-use crate::{BatchQuery, IndexEvent, IndexReport, IndexStream, SearchOptions, stored_index};
+use crate::{BatchQuery, Editing, IndexEvent, IndexReport, IndexStream, SearchOptions, stored_index};
 
 async fn report(mut events: IndexStream) -> IndexReport {
     while let Some(event) = events.next().await {
@@ -104,10 +104,11 @@ async fn a_batch_is_answered_in_order() {
     assert_eq!(answers[1].hits[0].path, "shop/sessions.py");
     assert!(answers[2].hits.is_empty() && answers[2].error.is_some(), "{:?}", answers[2]);
     let only = SearchOptions { paths: vec!["README.md".into()], ..SearchOptions::default() };
-    let found = world.app.search_in(root, "Basket things Shop", &only, &[]).await.expect("it is searched");
+    let found =
+        world.app.search_in(root, "Basket things Shop", &only, Editing::default()).await.expect("it is searched");
     assert!(found.hits.iter().all(|hit| hit.path == "README.md"), "{found:?}");
     let outside = SearchOptions { paths: vec!["/etc".into()], ..SearchOptions::default() };
-    assert!(world.app.search_in(root, "x", &outside, &[]).await.is_err());
+    assert!(world.app.search_in(root, "x", &outside, Editing::default()).await.is_err());
 }
 
 #[tokio::test]
@@ -122,4 +123,64 @@ async fn forgetting_says_whether_anything_was_known() {
     report(world.app.index(root)).await;
     assert!(world.app.forget_index(root).await.expect("it is removed"));
     assert!(!world.app.forget_index(root).await.expect("nothing is left"));
+}
+
+#[tokio::test]
+async fn a_search_lists_what_belongs_to_its_first_hit() {
+    let world = World::new([]);
+    let root = world.workspace.root();
+    std::fs::write(
+        world.workspace.path("till.py"),
+        "from shop.basket import Basket\n\n\ndef sell():\n    Basket().add(1)\n",
+    )
+    .expect("it is written");
+    report(world.app.index(root)).await;
+    let options = SearchOptions { related: true, ..SearchOptions::default() };
+    let found =
+        world.app.search_in(root, "Basket::add", &options, Editing::default()).await.expect("it is searched");
+    assert_eq!(
+        (found.hits[0].path.as_str(), found.hits[0].symbol.as_deref()),
+        ("shop/basket.py", Some("Basket.add"))
+    );
+    let related = found.related.expect("it was asked for");
+    assert_eq!((related.path.as_str(), related.symbol.as_deref()), ("shop/basket.py", Some("Basket")));
+    let places = |places: &[crate::RelatedPlace]| {
+        places.iter().map(|one| format!("{}:{} {}", one.path, one.line, one.name)).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&related.callers), ["till.py:5 sell"]);
+    assert_eq!(places(&related.outline), ["shop/basket.py:1 Basket", "shop/basket.py:4 Basket.add"]);
+    // Unsaved text counts instead of what is saved.
+    let text = "from shop.basket import Basket\n\n\n\n\ndef unsaved():\n    Basket().add(1)\n".to_owned();
+    let buffers = [crate::Buffer { path: root.join("till.py"), text }];
+    let related = world.app.related(root, "shop/basket.py", (1, 5), &buffers).await.expect("it is there");
+    assert_eq!(places(&related.callers), ["till.py:7 unsaved"]);
+    let nothing = world.app.search_in(root, "zzzz", &options, Editing::default()).await.expect("it is searched");
+    assert_eq!((nothing.hits.len(), nothing.related), (0, None));
+}
+
+/// What was saved in an editor comes before its equals, and says why; a search by words alone does without.
+#[tokio::test]
+async fn what_was_edited_lately_comes_first_among_equals() {
+    let world = World::new([]);
+    let root = world.workspace.root().canonicalize().expect("it is there");
+    for name in ["alpha", "beta", "gamma"] {
+        std::fs::write(root.join(format!("{name}.py")), "def parcel(weight):\n    return weight\n")
+            .expect("written");
+    }
+    report(world.app.index(&root)).await;
+    let first = async |editing: Editing<'_>, words_alone: bool| {
+        let options = SearchOptions { words_alone, ..SearchOptions::default() };
+        let found = world.app.search_in(&root, "parcel weight", &options, editing).await.expect("it is searched");
+        let hit = &found.hits[0];
+        (hit.path.clone(), hit.why.rsplit("; ").next().unwrap_or_default().to_owned())
+    };
+    let open = [root.join("beta.py")];
+    let told = |path: &str, why: &str| (path.to_owned(), why.to_owned());
+    assert_eq!(first(Editing { open: &open, buffers: &[] }, false).await, told("beta.py", "open in the editor"));
+    assert_eq!(first(Editing { open: &open, buffers: &[] }, true).await.0, "alpha.py");
+    world.app.edited(&root.join("gamma.py"));
+    // It is noted on another thread.
+    while first(Editing::default(), false).await != told("gamma.py", "edited lately") {
+        tokio::task::yield_now().await;
+    }
 }

@@ -2,12 +2,16 @@
 //!
 //! Refuses: the user's own index, any write in a repository, and figures without intervals.
 
+mod clone;
+
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use clap::{ArgGroup, Args};
 use index::CancelFlag;
-use index::eval::{Options, Outcome, Sets, compare, own, report, run};
+use index::eval::{Options, Outcome, Sets, compare, layout, own, report, run};
 
 use super::folder;
 use crate::failure::{Failure, USAGE};
@@ -39,6 +43,10 @@ pub(crate) struct Eval {
     /// Where the repositories of the sets lie: DIR/OWNER+NAME, a git directory, a checkout, or either inside it.
     #[arg(long, value_name = "DIR", requires = "sets")]
     repos: Option<PathBuf>,
+    /// Clone what --repos lacks, with git, from URL/OWNER/NAME [default: https://github.com]; without --repos into the
+    /// folder of --work
+    #[arg(long, value_name = "URL", requires = "sets", num_args = 0..=1, default_missing_value = clone::ORIGIN)]
+    clone: Option<String>,
     /// Keep laid out trees and their indexes here for the next run [default: a temporary folder]
     #[arg(long, value_name = "DIR", conflicts_with = "compare")]
     work: Option<PathBuf>,
@@ -120,19 +128,30 @@ impl Eval {
             return Err(Failure::new("there are no questions to ask").hint(hint).into());
         }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let options = Options { repos: self.repos.clone(), work, jobs: self.jobs.unwrap_or(cores) };
-        let line = std::sync::Mutex::new(ProgressLine::new());
+        let repos = self.repositories(&sets, &work, cancel)?;
+        let options = Options { repos, work, jobs: self.jobs.unwrap_or(cores) };
+        let told = Mutex::new(Told { line: ProgressLine::new(), names: HashSet::new() });
         let progress = |text: &str| {
-            if let Ok(mut line) = line.lock() {
-                line.show(text);
+            if let Ok(mut told) = told.lock() {
+                told.tell(text);
             }
         };
         let outcome = run(&sets, &options, &progress, cancel)?;
         if outcome.tasks.is_empty() {
             let reason = outcome.missing.first().cloned().unwrap_or_default();
-            return Err(Failure::new(format!("no question could be asked: {reason}")).hint("name --repos").into());
+            return Err(Failure::new(format!("no question could be asked: {reason}"))
+                .hint("name --repos, or add --clone")
+                .into());
         }
         Ok(outcome)
+    }
+
+    /// The folder of repositories, with those in it that are to be cloned.
+    fn repositories(&self, sets: &Sets, work: &Path, cancel: &CancelFlag) -> anyhow::Result<Option<PathBuf>> {
+        let Some(origin) = &self.clone else { return Ok(self.repos.clone()) };
+        let repos = self.repos.clone().unwrap_or_else(|| work.join("repos"));
+        clone::all(&layout::missing(sets, &repos), origin, cancel)?;
+        Ok(Some(repos))
     }
 
     fn own_sets(&self, named: Option<&Path>, work: &Path, cancel: &CancelFlag) -> anyhow::Result<Sets> {
@@ -147,5 +166,24 @@ impl Eval {
             render::complain("reading the repository");
         }
         Ok(own::sets(&root, work, self.limit_tasks.unwrap_or(OWN_QUESTIONS), cancel)?)
+    }
+}
+
+/// Progress: on a terminal a line that changes, else a line for each repository as its first tree is done.
+struct Told {
+    line: ProgressLine,
+    names: HashSet<String>,
+}
+
+impl Told {
+    fn tell(&mut self, text: &str) {
+        if self.line.is_seen() {
+            return self.line.show(text);
+        }
+        let name = text.split_once(": ").map_or(text, |(_, name)| name);
+        let name = name.split([' ', ',']).next().unwrap_or(name);
+        if self.names.insert(name.to_owned()) {
+            render::complain(&render::one_line(text));
+        }
     }
 }

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, INTERRUPTED};
 use crate::os;
 use crate::render::{self, ProgressLine, Style};
 
@@ -85,8 +85,21 @@ impl PullArgs {
         let hub = std::env::var("HF_ENDPOINT").ok().filter(|hub| !hub.is_empty());
         let request = Pull { source: self.source, name: self.name, sha256: self.sha256, hub };
         let mut shown = Shown::new();
-        let pulled = app::pull(&home.models, request, &mut |progress| shown.progress(&progress)).await;
+        let pulled = {
+            let mut show = |progress| shown.progress(&progress);
+            let mut pulling = std::pin::pin!(app::pull(&home.models, request, &mut show));
+            tokio::select! {
+                pulled = &mut pulling => Some(pulled),
+                pressed = tokio::signal::ctrl_c() => if pressed.is_ok() { None } else { Some(pulling.await) },
+            }
+        };
         drop(shown);
+        let Some(pulled) = pulled else {
+            return Err(Failure::new("the pull was broken off; what was fetched is kept")
+                .hint("run it again to go on from there")
+                .code(INTERRUPTED)
+                .into());
+        };
         let pulled = pulled?;
         let state = if pulled.already { "is there already" } else { "is ready" };
         let mut text =

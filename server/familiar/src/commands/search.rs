@@ -2,12 +2,15 @@
 //! there answers, and the answer says what it may lack.
 
 mod batch;
+mod related;
 mod shown;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use app::{BatchAnswer, BatchQuery, SEARCH_HITS_MAX, SearchKind, SearchOptions, SearchResult, search_read_only};
+use app::{
+    BatchAnswer, BatchQuery, Editing, SEARCH_HITS_MAX, SearchKind, SearchOptions, SearchResult, search_read_only,
+};
 use clap::{Args, ValueEnum};
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -27,7 +30,7 @@ const FRESH_WAIT_MAX: Duration = Duration::from_millis(800);
 /// Find passages in a workspace: names, paths, words.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  familiar search \"parse the header\"\n  familiar search QuerySet.filter --limit 3 --json\n  familiar search 'fn \\w+_hash' --kind regex --language rust --path src\n  familiar search --batch queries.jsonl --limit 40\n\nA batch has one {\"id\": ..., \"query\": ...} a line; its answers are\n{\"id\": ..., \"hits\": [...]}, one a line, in that order."
+    after_help = "Examples:\n  familiar search \"parse the header\"\n  familiar search QuerySet.filter --limit 3 --json\n  familiar search 'fn \\w+_hash' --kind regex --language rust --path src\n  familiar search Basket::add --related\n  familiar search --batch queries.jsonl --limit 40\n\nA batch has one {\"id\": ..., \"query\": ...} a line; its answers are\n{\"id\": ..., \"hits\": [...]}, one a line, in that order."
 )]
 pub(crate) struct Search {
     /// What to look for.
@@ -51,6 +54,9 @@ pub(crate) struct Search {
     /// Only this folder, file or glob of the workspace; may be given several times.
     #[arg(long = "path", value_name = "PATH")]
     paths: Vec<String>,
+    /// Also list what belongs to the first hit: its file's outline, callers, callees, imports, tests, last commits.
+    #[arg(long, conflicts_with = "batch")]
+    related: bool,
     /// Answer the queries in FILE, once the index is complete; `-` reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "query")]
     batch: Option<PathBuf>,
@@ -87,7 +93,7 @@ impl Search {
             Some(Reach::Daemon(daemon)) => by_daemon(&daemon.client, &root, query, &options).await?,
             Some(Reach::Here(here)) => {
                 let settled = settle(&here.app, &root).await;
-                let found = here.app.search_in(&root, query, &options, &[]).await;
+                let found = here.app.search_in(&root, query, &options, Editing::default()).await;
                 here.close().await;
                 match (settled, found) {
                     (Ok(()), found) => found?,
@@ -112,12 +118,18 @@ impl Search {
             },
             languages: self.languages.clone(),
             paths: self.paths.clone(),
+            related: self.related,
+            // A batch measures; its answers do not depend on what was edited lately.
+            words_alone: self.batch.is_some(),
         }
     }
 
     fn print(&self, query: &str, result: &SearchResult) -> std::io::Result<()> {
         if self.json {
             let mut object = json!({ "hits": result.hits });
+            if let Some(related) = &result.related {
+                object["related"] = json!(related);
+            }
             if let Some(notice) = &result.notice {
                 object["notice"] = notice.as_str().into();
             }
@@ -192,7 +204,7 @@ async fn one(
     let answer = answer.unwrap_or_else(|| Err(app::AppError::new(app::ErrorKind::Bug, "the search broke off")))?;
     match answer.error {
         Some(error) => Err(Failure::new(error).hint("write it otherwise, or choose another `--kind`").into()),
-        None => Ok(SearchResult { hits: answer.hits, notice: answer.notice }),
+        None => Ok(SearchResult { hits: answer.hits, related: answer.related, notice: answer.notice }),
     }
 }
 

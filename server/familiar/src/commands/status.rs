@@ -80,7 +80,7 @@ fn running(status: &DaemonStatus, style: Style) -> String {
         lines.extend(workspace.notes.iter().map(|note| ("note", note.clone())));
     }
     lines.extend(status.notes.iter().map(|note| ("note", note.clone())));
-    lines.push(("home", status.home.display().to_string()));
+    lines.push(("data", status.home.display().to_string()));
     lines.push(("log", status.log.display().to_string()));
     let line = |(name, text): &(&str, String)| {
         format!("{} {}\n", style.dim(&format!("{name:<7}")), render::one_line(text))

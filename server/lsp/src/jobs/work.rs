@@ -159,6 +159,7 @@ impl<E: Send + 'static> Teller<E> {
 /// Explains a part of a file and writes the explanation into a document.
 pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut teller: Teller<E>) -> JobEvent {
     let Explain { workspace, path, name, document, part, instruction, open } = what;
+    let open_files = in_front(Some(&path), &open);
     let prepared = tokio::task::spawn_blocking(move || {
         let lines = match part {
             ExplainPart::Lines(first, last) => (first, last),
@@ -175,6 +176,7 @@ pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut tell
         question: instruction.unwrap_or_else(|| QUESTION.to_owned()),
         focus: Some(Focus { path, lines: Some(lines), text }),
         open_buffers,
+        open_files,
         ..Ask::default()
     };
     let answer = match answer(&app, ask, &mut teller).await {
@@ -191,8 +193,7 @@ pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut tell
 /// What the user is told beside the document: why the model gave no answer, else what is to be known about it.
 fn said(answer: &Answer) -> Option<String> {
     let Some(problem) = &answer.problem else { return answer.notice.clone() };
-    let hint = problem.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    Some(format!("{}{hint}", problem.message))
+    Some(app::with_hint(&problem.message, problem.hint.as_deref()))
 }
 
 /// Makes an edit of a document. `open` are the open documents.
@@ -202,6 +203,7 @@ pub(crate) async fn edit<E: Send + 'static>(
     open: Vec<Document>,
     mut teller: Teller<E>,
 ) -> JobEvent {
+    request.open_files = in_front(request.path.as_deref(), &open);
     let Ok(open_buffers) = tokio::task::spawn_blocking(move || unsaved(&open)).await else {
         return defect();
     };
@@ -327,6 +329,13 @@ fn lines_of(document: &Document, bytes: Range<usize>) -> (u32, u32) {
         |byte: usize| u32::try_from(rope.byte_to_line(byte.min(rope.len_bytes()))).unwrap_or(u32::MAX - 1) + 1;
     // The last byte, not the one after it: a range that ends with a line break does not touch the next line.
     (line(bytes.start), line(bytes.end.saturating_sub(1).max(bytes.start)))
+}
+
+/// The open files, the one that the user works in first.
+fn in_front(path: Option<&Path>, open: &[Document]) -> Vec<PathBuf> {
+    let others = open.iter().filter_map(|document| path_of(document.uri()));
+    let others = others.filter(|other| Some(other.as_path()) != path);
+    path.map(Path::to_owned).into_iter().chain(others).take(BUFFERS_MAX).collect()
 }
 
 /// The documents whose text is not what the disk holds. Reads files.

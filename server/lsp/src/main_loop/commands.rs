@@ -181,6 +181,7 @@ impl MainLoop {
             action,
             instruction: target.instruction,
             open_buffers: Vec::new(),
+            open_files: Vec::new(),
         };
         let open = self.documents.snapshots();
         let number = self.add_job(Feature::Edit(action), uri, Some(document), token);

@@ -93,6 +93,7 @@ impl Question {
             focus,
             search_by_focus: false,
             open_buffers: self.open_buffers,
+            open_files: Vec::new(),
             attachment: self.attachment,
         })
     }

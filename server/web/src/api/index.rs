@@ -1,8 +1,8 @@
 //! Search, passages and indexing of a workspace. Refuses: more hits and more queries at once than the limits say.
 
 use app::{
-    AppError, BatchQuery, ErrorKind, IndexStatus, Passage, SEARCH_HITS_MAX, SearchKind, SearchOptions,
-    SearchResult,
+    AppError, BatchQuery, Editing, ErrorKind, IndexStatus, Passage, Related, SEARCH_HITS_MAX, SearchKind,
+    SearchOptions, SearchResult,
 };
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -51,6 +51,11 @@ impl SearchQuery {
                 }
                 "language" => options.languages.push(value),
                 "path" => options.paths.push(value),
+                "related" => {
+                    options.related = value
+                        .parse()
+                        .map_err(|_| wrong("`related` is true or false".into(), "for example related=true"))?;
+                }
                 // Browsers and proxies add parameters of their own.
                 _ => {}
             }
@@ -82,7 +87,7 @@ pub(crate) async fn search(
 ) -> Result<Json<SearchResult>, ApiError> {
     let query = SearchQuery::parse(query.as_deref().unwrap_or_default())?;
     let root = folders::searched(&web.app, &caller, &query.workspace).await?;
-    Ok(Json(web.app.search_in(&root, &query.q, &query.options, &[]).await?))
+    Ok(Json(web.app.search_in(&root, &query.q, &query.options, Editing::default()).await?))
 }
 
 /// Many queries of one workspace.
@@ -128,6 +133,16 @@ pub(crate) async fn passage(
 ) -> Result<Json<Passage>, ApiError> {
     let root = folders::read(&web.app, &caller, &query.workspace).await?;
     Ok(Json(web.app.passage(&root, &query.path, query.start, query.end).await?))
+}
+
+/// What belongs to some lines of a file: callers, callees, imports, tests, commits.
+pub(crate) async fn related(
+    State(web): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Params(query): Params<PassageQuery>,
+) -> Result<Json<Related>, ApiError> {
+    let root = folders::searched(&web.app, &caller, &query.workspace).await?;
+    Ok(Json(web.app.related(&root, &query.path, (query.start, query.end), &[]).await?))
 }
 
 /// Names the folder to index.
@@ -238,19 +253,22 @@ mod tests {
     #[test]
     fn a_search_is_read_from_its_address() {
         let read = SearchQuery::parse(
-            "workspace=%2Fa+b&q=x%26y&limit=9999&kind=regex&language=rust&language=py&path=src",
+            "workspace=%2Fa+b&q=x%26y&limit=9999&kind=regex&language=rust&language=py&path=src&related=true",
         );
         let options = SearchOptions {
             limit: SEARCH_HITS_MAX,
             kind: SearchKind::Regex,
             languages: vec!["rust".into(), "py".into()],
             paths: vec!["src".into()],
+            related: true,
+            words_alone: false,
         };
         assert_eq!(read.unwrap(), SearchQuery { workspace: "/a b".into(), q: "x&y".into(), options });
         for (query, message) in [
             ("", "the query lacks `workspace`"),
             ("workspace=/a", "the query lacks `q`"),
             ("workspace=/a&q=x&limit=many", "`limit` is no number"),
+            ("workspace=/a&q=x&related=some", "`related` is true or false"),
             ("workspace=/a&q=x&kind=fuzzy", "no kind of search is called \"fuzzy\""),
         ] {
             assert_eq!(SearchQuery::parse(query).unwrap_err().message, message);

@@ -40,6 +40,7 @@ pub(crate) fn routes() -> Table {
         ("/api/v1/index/changes", post(index::changes)),
         ("/api/v1/index/pause", post(index::pause)),
         ("/api/v1/passage", get(index::passage)),
+        ("/api/v1/related", get(index::related)),
         ("/api/v1/chats", get(chats::list).post(chats::create)),
         ("/api/v1/chats/{id}", get(chats::show).patch(chats::change).delete(chats::trash)),
         ("/api/v1/chats/{id}/restore", post(chats::restore)),

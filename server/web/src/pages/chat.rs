@@ -1,22 +1,28 @@
 //! One chat: its transcript, the box to write in, and what its buttons do.
 
-use app::{AppError, ChatView, Sent};
+use std::time::Duration;
+
+use app::{App, AppError, ChatView, RunEvent, RunEventKind, RunView, Sent};
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use serde::Deserialize;
 
 use crate::access::caller::Visitor;
 use crate::error::{self, PageError};
 use crate::extract::{Fields, Params, Segments};
 use crate::pages::frame::{Frame, Section, chat_url, title};
-use crate::pages::home::sentence;
+use crate::pages::home::{no_model, sentence};
 use crate::pages::message::{Article, Ending, Place};
 use crate::pages::words::{self, Piece};
 use crate::pages::{not_done, page, see_other, wants_piece};
 use crate::state::Shared;
 
+/// Events of an answer that tell what it is at, and how long a page waits for them.
+const PHASE_EVENTS: u64 = 8;
+const PHASE_WAIT_MAX: Duration = Duration::from_millis(200);
 /// Messages on one page.
 const MESSAGES_PAGE_LEN: usize = 50;
 /// The event that tells the box that its text was taken.
@@ -38,6 +44,8 @@ struct Chat {
     refresh_url: String,
     draft: String,
     problem: Vec<Piece>,
+    /// What a missing model needs, where it is always in sight: beside the box.
+    no_model: Vec<Piece>,
 }
 
 /// Earlier messages, for a page that shows the later ones already.
@@ -207,16 +215,23 @@ async fn load(
     let view = web.app.chat(id, before, MESSAGES_PAGE_LEN).await?;
     let frame = Frame::load(&web.app, visitor, headers, Section::Chat, Some(id)).await?;
     let form_token = frame.form_token.clone();
-    let ChatView { chat, messages, earlier, .. } = view;
+    let ChatView { chat, messages, earlier, run, .. } = view;
     let workspace = chat.workspace.clone();
     let chat_id = chat.id.clone();
     let rendered = tokio::task::spawn_blocking(move || {
         let place = Place { chat_id: &chat_id, workspace: workspace.as_deref(), form_token: &form_token };
         place.articles(messages)
     });
-    let messages = rendered.await.map_err(|error| {
+    let mut messages = rendered.await.map_err(|error| {
         AppError::new(app::ErrorKind::Bug, "the messages could not be rendered").caused_by(error)
     })?;
+    let written = messages.iter_mut().find(|message| message.state == Ending::Streaming);
+    if let (Some(message), Some(run)) = (written, run) {
+        if let Some(phase) = phase(&web.app, &run).await {
+            message.phase = phase;
+        }
+    }
+    let model = web.status().await?.model;
     let url = chat_url(id);
     Ok(Chat {
         frame,
@@ -229,6 +244,26 @@ async fn load(
         refresh_url: format!("{url}?follow=1#latest"),
         draft: String::new(),
         problem: Vec::new(),
+        no_model: words::pieces(&no_model(&model)),
         url,
     })
+}
+
+/// What an answer is at, from its last events: a page without scripts is told only by reloading.
+async fn phase(app: &App, run: &RunView) -> Option<String> {
+    let mut events = app.run_events(&run.id, run.last_seq.saturating_sub(PHASE_EVENTS));
+    let mut phase = None;
+    let mut read = async || {
+        while let Some(Ok(RunEvent { seq, kind })) = events.next().await {
+            if let RunEventKind::Answer(event) = &kind {
+                phase = words::phase(event).or(phase.take());
+            }
+            if seq >= run.last_seq {
+                break;
+            }
+        }
+    };
+    // What is known by then is shown; the next reload knows more.
+    let _ = tokio::time::timeout(PHASE_WAIT_MAX, read()).await;
+    phase
 }

@@ -160,7 +160,7 @@ async fn load(
 }
 
 /// Why no model answers, and what to do; empty when one does.
-fn no_model(model: &ModelStatus) -> String {
+pub(super) fn no_model(model: &ModelStatus) -> String {
     let why = match (model.state.as_str(), &model.problem) {
         ("none", _) => "No model is here yet, so answers are the passages themselves.".to_owned(),
         ("unusable", Some(problem)) => {

@@ -27,6 +27,8 @@ pub(super) struct Article {
     pub(super) looked_at: Vec<Source>,
     pub(super) receipt: Option<Receipt>,
     pub(super) usage: Option<String>,
+    /// What is being done, while it is written.
+    pub(super) phase: String,
     /// Where the answer goes on, while it is written.
     pub(super) stream_url: String,
     pub(super) stop_url: String,
@@ -101,6 +103,7 @@ impl Place<'_> {
         let run = message.run_id.as_deref().map(words::segment).unwrap_or_default();
         let cited_ms = message.created_ms;
         let sources = self.sources(&message.citations, cited_ms);
+        let phase = if message.text.is_empty() { "Starting …" } else { "Writing …" };
         let html = if is_user { Html::default() } else { markdown::render(&message.text, &sources) };
         let (used, looked_at) = self.split(&message.citations, cited_ms);
         Article {
@@ -115,6 +118,7 @@ impl Place<'_> {
             looked_at,
             receipt: message.manifest.map(receipt),
             usage: message.usage.map(|usage| words::usage(&usage, message.model.as_deref())),
+            phase: phase.to_owned(),
             stream_url: format!("{chat}/runs/{run}/stream"),
             stop_url: format!("{chat}/runs/{run}/stop"),
             retry_url: format!("{chat}/messages/{id}/retry"),

@@ -138,7 +138,17 @@ async fn a_folder_is_indexed_searched_and_read() {
     };
     let found = program.json(Method::GET, &query("/api/v1/search", &[("q", "push_back")]), None, 200).await;
     assert_eq!(found["hits"][0]["path"], "queue.rs");
+    assert_eq!(found["related"], Value::Null);
+    let asked = query("/api/v1/search", &[("q", "push_back"), ("related", "true")]);
+    let related = program.json(Method::GET, &asked, None, 200).await["related"].take();
+    assert_eq!((&related["path"], &related["symbol"]), (&json!("queue.rs"), &json!("push_back")));
+    assert_eq!(related["outline"][0]["name"], "push_back");
     let lines = [("path", "queue.rs"), ("start", "2"), ("end", "2")];
+    let alone = program.json(Method::GET, &query("/api/v1/related", &lines), None, 200).await;
+    assert_eq!(alone["symbol"], "push_back");
+    let unknown = query("/api/v1/search", &[("q", "x"), ("language", "klingon")]);
+    let error = program.json(Method::GET, &unknown, None, 400).await;
+    assert!(error["error"]["message"].as_str().unwrap().contains("no language is called `klingon`"), "{error}");
     let passage = program.json(Method::GET, &query("/api/v1/passage", &lines), None, 200).await;
     assert_eq!(passage["text"].as_str().unwrap().trim_end(), "pub fn push_back(item: u32) -> bool {");
 }
@@ -240,4 +250,56 @@ async fn the_state_is_told_without_a_model() {
     let health = program.stage.send(request(Method::GET, "/healthz").body(Body::empty()).unwrap()).await;
     assert_eq!(health.status, StatusCode::OK);
     assert_eq!(serde_json::from_str::<Value>(&health.body).unwrap()["status"], "ok");
+}
+
+/// Files enough to keep a first index busy for many times as long as one search may take.
+const CROWD: usize = 2_500;
+
+/// A crowd of files, and one that answers a question; its folder comes last in the order of indexing.
+fn crowd(folder: &std::path::Path) {
+    let body: String = (0..150)
+        .map(|n| format!("def step_{n}(value):\n    return value * {n} + other_{n}(value)\n\n\n"))
+        .collect();
+    for at in 0..CROWD {
+        std::fs::write(folder.join(format!("crowd_{at:04}.py")), &body).unwrap();
+    }
+    std::fs::create_dir(folder.join("tests")).unwrap();
+    std::fs::write(folder.join("tests/parcel_postage.py"), "def parcel_postage(weight):\n    return weight * 3\n")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_search_answers_correctly_while_the_first_index_is_being_built() {
+    let program = Program::new(Stage::new(None).await).await;
+    crowd(&program.stage.workspace);
+    let folder = program.stage.workspace.to_str().unwrap().to_owned();
+    let guard = program.stage.app.open_workspace(&program.stage.workspace).unwrap();
+    let query = |path: &str, more: &[(&str, &str)]| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("workspace", &folder).extend_pairs(more);
+        format!("{path}?{}", query.finish())
+    };
+    // Some files are in it, and most are not.
+    loop {
+        let status = program.json(Method::GET, "/api/v1/status", None, 200).await;
+        let workspace = &status["workspaces"][0];
+        if workspace["state"] == "building" && workspace["done"].as_u64() > Some(0) {
+            break;
+        }
+        assert_ne!(workspace["state"], "ready", "the index was complete before anybody could ask: {workspace}");
+        tokio::task::yield_now().await;
+    }
+    for (question, kind) in
+        [("parcel_postage", "auto"), ("how much is the postage of a parcel", "auto"), ("parcel_postage", "symbol")]
+    {
+        let asked = query("/api/v1/search", &[("q", question), ("kind", kind)]);
+        let found = program.json(Method::GET, &asked, None, 200).await;
+        let first = &found["hits"][0];
+        assert_eq!(
+            (&first["path"], &first["symbol"]),
+            (&json!("tests/parcel_postage.py"), &json!("parcel_postage"))
+        );
+        assert!(found["notice"].as_str().unwrap().contains("being built"), "{question}: {}", found["notice"]);
+    }
+    drop(guard);
 }

@@ -255,3 +255,23 @@ async fn a_fifth_stream_of_one_session_waits_its_turn() {
     stage.app.stop_run(&stage.run_of(&chat).await).await.unwrap();
     stage.finished(&chat).await;
 }
+
+/// Without scripts a page is all that is ever seen, so it says itself what an answer is at.
+#[tokio::test]
+async fn a_page_says_what_an_answer_without_words_is_at() {
+    let stage = Stage::new(scripted([Reply { hang: true, ..Reply::default() }])).await;
+    let chat = stage.begin("How does push_back work?").await;
+    let told = async {
+        loop {
+            let page = stage.get(&format!("/chats/{chat}")).await.body;
+            assert!(page.contains("<noscript><meta http-equiv=\"refresh\""), "{page}");
+            if !page.contains("Starting …") {
+                break page;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let page = tokio::time::timeout(std::time::Duration::from_secs(30), told).await.expect("it goes on");
+    let phases = ["Searching the workspace", "Indexing the workspace", "Found 1 passages", "Reading: "];
+    assert!(phases.iter().any(|phase| page.contains(phase)), "{page}");
+}

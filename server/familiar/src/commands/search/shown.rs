@@ -3,6 +3,7 @@
 
 use app::{Hit, SearchResult};
 
+use super::related;
 use crate::render::{self, Style};
 
 /// Lines of a passage that are shown.
@@ -22,6 +23,9 @@ pub(super) fn page(result: &SearchResult, query: &str, style: Style) -> String {
     let mut blocks: Vec<String> = result.hits.iter().map(|hit| block(hit, &words, style)).collect();
     if result.hits.is_empty() {
         blocks.push("nothing found\n".to_owned());
+    }
+    if let Some(found) = &result.related {
+        blocks.push(related::block(found, style));
     }
     if let Some(notice) = &result.notice {
         blocks.push(format!("{}\n", style.dim(&render::one_line(notice))));
@@ -81,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_hit_is_shown_with_its_place() {
-        let result = SearchResult { hits: vec![hit()], notice: Some("not all".into()) };
+        let result = SearchResult { hits: vec![hit()], notice: Some("not all".into()), related: None };
         let text = page(&result, "f", Style::plain());
         assert!(text.starts_with("a/b.py:3-20  f  function, defines `f`\n   3  line 1\\x07\n"), "{text}");
         assert!(text.ends_with("\n\nnot all\n"), "{text}");
@@ -92,7 +96,7 @@ mod tests {
     fn the_lines_with_the_words_are_shown() {
         let mut hit = hit();
         hit.text.push_str("the needle\n");
-        let result = SearchResult { hits: vec![hit], notice: None };
+        let result = SearchResult { hits: vec![hit], notice: None, related: None };
         let text = page(&result, "where is the Needle", Style::plain());
         assert!(text.contains("  12  the needle\n") && !text.contains("line 1\\x07"), "{text}");
         assert_eq!(page(&SearchResult::default(), "x", Style::plain()), "nothing found\n");
