@@ -297,6 +297,9 @@ impl Writer {
                 if known.is_some_and(|row| row.chunks > 0) {
                     self.saved.hide(&entry.path);
                 }
+                if matches!(&outcome, Outcome::Skipped(_, _, documents) if !documents.is_empty()) {
+                    self.saved.ask_to_be_written();
+                }
             }
         }
         apply(base, &entry.path, outcome, &mut SkipTally::default()).map(drop)
@@ -480,6 +483,11 @@ mod tests {
             touch(&mut writer, &some.iter().map(String::as_str).collect::<Vec<_>>());
         }
         assert_eq!((writer.flush_due(), shown(&writer).1), (None, 3 + SAVED_FILES_MAX as u64));
+        // What is known by its path only is shown as it is stored.
+        write("d.dat", "\0\0");
+        touch(&mut writer, &["d.dat"]);
+        assert_eq!(writer.flush_due(), None);
+        assert!(shown(&writer).0.iter().any(|chunk| chunk.path == "d.dat"));
     }
 
     #[test]

@@ -68,6 +68,7 @@ impl Searcher {
                 let Some(card) = self.snapshot.fields.card(&stored) else { continue };
                 let is_meant =
                     format!("/{}", card.path.to_lowercase()).ends_with(&wanted) && filter.admits(&card.path);
+                let is_meant = is_meant && !self.saved.hides(&card.path);
                 if is_meant && !found.iter().any(|hit| hit.path == card.path) && self.is_there(&card.path) {
                     found.push(self.path_hit(card.path, card.kind));
                 }
