@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::build::shared::{RefreshEvent, RefreshJob, Shared, Ticket, View};
 use crate::build::status::{Progress, Report, State, Status, Watching};
-use crate::build::writer::{COMPLETE, REFRESHED, SKIPPED, Writer};
+use crate::build::writer::{COMPLETE, REFRESHED, SKIPPED, TOTAL, Writer};
 use crate::error::{Doing, IndexError};
 use crate::files::roots;
 use crate::files::walk::walk;
@@ -30,6 +30,8 @@ const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n";
 pub struct Index {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
+    /// A file that is there while the user wants no large builds, so that this also holds after a restart.
+    pause_mark: PathBuf,
     /// Held for as long as this value lives; the system releases it also after a crash.
     _lock: File,
 }
@@ -55,13 +57,16 @@ impl Index {
         // Keeps every walk out, ours too: a cache inside a workspace would otherwise index itself without end.
         fs::write(folder.join("CACHEDIR.TAG"), CACHE_TAG).doing(doing)?;
         let base = Base::open(&folder)?;
-        let status = stored_status(&base)?;
+        let pause_mark = folder.join("paused");
+        let is_paused = pause_mark.exists();
+        let status = stored_status(&base, is_paused)?;
         let view = View::of(&base, &Saved::default(), None);
         let shared = Arc::new(Shared::new(root, limits.bounded(), view, status));
+        shared.set_paused(is_paused);
         let writer = Writer::new(shared.clone(), folder, base);
         let thread = std::thread::Builder::new().name("index-writer".to_owned());
         let writer = thread.spawn(move || writer.run()).doing("starting the writer thread")?;
-        Ok(Self { shared, writer: Some(writer), _lock: lock })
+        Ok(Self { shared, writer: Some(writer), pause_mark, _lock: lock })
     }
 
     /// Walks the workspace and brings the index into step with it; returns when all of it can be searched. Files whose
@@ -72,8 +77,30 @@ impl Index {
     /// gone (the index stays as it was), [`IndexError::Storage`], [`IndexError::DiskFull`] (what was published before
     /// stays), [`IndexError::Closed`].
     pub fn refresh(&self, progress: &mut dyn FnMut(Progress), cancel: &CancelFlag) -> Result<Report, IndexError> {
+        self.walk_and_wait(false, progress, cancel)
+    }
+
+    /// The same for a caller that nobody waits for: with less of the processor, making way for typing and for models
+    /// that write (see [`Limits::pace`]), and not at all while it is paused, unless little changed.
+    ///
+    /// # Errors
+    /// As [`Self::refresh`]; [`IndexError::Cancelled`] also when a pause ended it.
+    pub fn refresh_in_background(
+        &self,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &CancelFlag,
+    ) -> Result<Report, IndexError> {
+        self.walk_and_wait(true, progress, cancel)
+    }
+
+    fn walk_and_wait(
+        &self,
+        in_background: bool,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &CancelFlag,
+    ) -> Result<Report, IndexError> {
         let (events, incoming) = channel();
-        self.shared.want_refresh(RefreshJob { events, cancel: cancel.clone() });
+        self.shared.want_refresh(RefreshJob { events, cancel: cancel.clone(), in_background });
         for event in incoming {
             match event {
                 RefreshEvent::Progress(so_far) => progress(so_far),
@@ -81,6 +108,31 @@ impl Index {
             }
         }
         Err(IndexError::Closed)
+    }
+
+    /// Ends large builds in the background and begins none until [`Self::resume`], also after a restart. What is done can
+    /// be found, saves are taken up as before, and [`Self::refresh`] still does all of it.
+    ///
+    /// # Errors
+    /// [`IndexError::Storage`] when it cannot be kept for the next start; until then it holds all the same.
+    pub fn pause(&self) -> Result<(), IndexError> {
+        self.shared.set_paused(true);
+        fs::write(&self.pause_mark, b"").doing("keeping that the index is paused")
+    }
+
+    /// Ends a pause; what it held up is looked for and done in the background. Returns a ticket for that.
+    ///
+    /// # Errors
+    /// As [`Self::pause`].
+    pub fn resume(&self) -> Result<Ticket, IndexError> {
+        self.shared.set_paused(false);
+        let ticket = self.shared.want_walk();
+        match fs::remove_file(&self.pause_mark) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).doing("keeping that the index goes on")
+            }
+            _ => Ok(ticket),
+        }
     }
 
     /// Looks at some files or folders again (absolute, or relative to the workspace), soon and in the background. Saves
@@ -112,6 +164,11 @@ impl Index {
             Ok(watch) => {
                 self.shared.set_watch(watch);
                 self.shared.watch_folders(&found.folders);
+                if let Some(kind) = roots::remote_kind(self.root()) {
+                    self.shared.poll(format!(
+                        "changes by other machines are found by walking every half minute: this is a file system of kind {kind}"
+                    ));
+                }
             }
             // A user may have only so many watchers, and other programs have them all.
             Err(error) => {
@@ -267,22 +324,28 @@ fn take_lock(root: &Path, folder: &Path) -> Result<File, IndexError> {
 }
 
 /// The status that an earlier run left behind.
-fn stored_status(base: &Base) -> Result<Status, IndexError> {
+fn stored_status(base: &Base, is_paused: bool) -> Result<Status, IndexError> {
     let complete = base.fact(COMPLETE)?.is_some_and(|value| value == "1");
     let refreshed_ms = base.fact(REFRESHED)?.and_then(|text| text.parse().ok());
     let skipped = base.fact(SKIPPED)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let total = base.fact(TOTAL)?.and_then(|text| text.parse().ok());
     let state = match (complete, base.rows.is_empty()) {
         (true, _) => State::Ready,
+        (false, _) if is_paused && total.is_some() => {
+            State::Paused { done: base.rows.len(), total: total.unwrap_or_default() }
+        }
         (false, true) => State::Empty,
         (false, false) => State::Partial,
     };
+    let (files, chunks) = base.counts();
     Ok(Status {
-        files: base.rows.values().filter(|row| row.skip.is_none()).count(),
-        chunks: base.rows.values().map(|row| row.chunks as usize).sum(),
+        files,
+        chunks,
         generation: base.generation,
         state,
         refreshed_ms,
         watching: Watching::Nothing,
+        paused: is_paused,
         skipped,
         notes: base.note.iter().cloned().collect(),
     })

@@ -18,6 +18,7 @@ mod search;
 mod storage;
 
 pub use build::measure::{Baseline, read_and_parse};
+pub use build::pace::{Pace, Writing};
 pub use build::shared::Ticket;
 pub use build::status::{Progress, Report, State, Status, Watching};
 pub use error::IndexError;
@@ -31,8 +32,8 @@ pub use history::{
     Blame, BlamePart, CoChange, Commit, HISTORY_COMMITS_MAX, History, HistoryCache, HistoryLimits, Matching, blame,
 };
 pub use limits::{
-    CancelFlag, FILE_BYTES_MAX, FILES_MAX, HITS_MAX, IndexDirs, Limits, NEARBY_FILES_MAX, PASSAGE_LINES_MAX,
-    QUERY_BYTES_MAX, THREADS_MAX,
+    BUILD_BYTES_MAX, BUILD_BYTES_MIN, CancelFlag, FILE_BYTES_MAX, FILES_MAX, HITS_MAX, INDEX_BYTES_MAX, IndexDirs,
+    Limits, NEARBY_FILES_MAX, PASSAGE_LINES_MAX, QUERY_BYTES_MAX, SOURCE_BYTES_MAX, THREADS_MAX,
 };
 pub use parse::outline::{Mention, Outline, Symbol, language_name, outline, syntax_errors};
 pub use search::filter::Filter;

@@ -6,10 +6,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::build::pace::Pace;
+
 /// Files larger than this are counted as skipped, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
 /// More files than this are left out, lowest priority first, and said so.
-pub const FILES_MAX: usize = 200_000;
+pub const FILES_MAX: usize = 1_000_000;
+/// Files of more than this together are left out in the same order, in bytes.
+pub const SOURCE_BYTES_MAX: u64 = 16 << 30;
+/// Once an index is larger than this no files are added to it, in bytes on disk. Merging may take as much again for moments.
+pub const INDEX_BYTES_MAX: u64 = 8 << 30;
+/// Most memory of the text index while a build runs, in bytes.
+pub const BUILD_BYTES_MAX: usize = 1 << 30;
+/// Least memory of the text index while a build runs, in bytes; what the library accepts for its threads.
+pub const BUILD_BYTES_MIN: usize = 32 << 20;
 /// Parsing threads of one build; more would only starve the editor.
 pub const THREADS_MAX: usize = 8;
 /// Open files, and files edited lately, that one search looks at.
@@ -45,6 +55,10 @@ pub(crate) const SYMBOLS_MAX: usize = 20_000;
 /// Names taken from one file of data, such as JSON; a large one has thousands of keys that nobody looks up by name.
 #[cfg(feature = "languages-data")]
 pub(crate) const DATA_NAMES_MAX: usize = 200;
+/// Names known of one generated file.
+pub(crate) const LIGHT_NAMES_MAX: usize = 256;
+/// Files known by path only that one question may name.
+pub(crate) const LIGHT_HITS_MAX: usize = 8;
 /// How deep in a syntax tree definitions are looked for, unless a language says otherwise. Below it lie expressions,
 /// and the rare definition among them is found as part of the one around it; looking everywhere takes as long as half
 /// of parsing.
@@ -70,14 +84,30 @@ pub(crate) const HEADER_PART_BYTES_MAX: usize = 240;
 
 /// Prepared files waiting for the writer; bounds memory when parsing is faster than writing.
 pub(crate) const PREPARED_QUEUE_MAX: usize = 16;
-/// Memory of the text index while a build runs, in bytes, over all its threads.
+/// Memory of the text index while a build runs unless the caller chooses, in bytes, over all its threads.
 pub(crate) const BUILD_BYTES: usize = 64 << 20;
+/// What even an empty file takes in the index, about, in bytes.
+pub(crate) const INDEXED_FILE_BYTES: u64 = 512;
+/// How often, at least, the size of an index is looked at while it is built: each time this part of what it may have is
+/// read.
+pub(crate) const INDEX_LOOKS: u64 = 8;
 /// Memory of the text index for saves, in bytes; the least the library accepts.
 pub(crate) const STEADY_BYTES: usize = 16 << 20;
 /// Changed files from which a change counts as a build.
 pub(crate) const BUILD_FILES_MIN: usize = 64;
 /// Touched paths held back; more than this becomes one full walk.
 pub(crate) const TOUCHED_MAX: usize = 4_096;
+/// How long a build in the background makes way after a key was pressed, in milliseconds.
+pub(crate) const YIELD_MS: u64 = 300;
+/// A build that makes way waits at most this many times as long as it worked, so that it always ends.
+pub(crate) const YIELD_SHARE_MAX: u32 = 4;
+/// Longest such wait after one file, in milliseconds.
+pub(crate) const YIELD_WAIT_MS_MAX: u64 = 1_000;
+/// How often a thread that waits looks up, in milliseconds.
+pub(crate) const YIELD_LOOK_MS: u64 = 10;
+/// How much nicer than the rest of the program a build in the background is, in steps of the system's scheduler.
+#[cfg(target_os = "linux")]
+pub(crate) const NICE_STEPS: i32 = 10;
 /// Saved files kept in memory before the text index is written.
 pub(crate) const SAVED_FILES_MAX: usize = 64;
 /// Their texts together, in bytes; each search counts their words one by one.
@@ -172,14 +202,30 @@ pub struct Limits {
     pub file_bytes_max: u64,
     /// Most files that are indexed; at most [`FILES_MAX`].
     pub files_max: usize,
+    /// Most bytes of all indexed files together; at most [`SOURCE_BYTES_MAX`].
+    pub source_bytes_max: u64,
+    /// Most bytes of the index on disk; at most [`INDEX_BYTES_MAX`].
+    pub index_bytes_max: u64,
+    /// Memory of the text index during a build, in bytes; [`BUILD_BYTES_MIN`] to [`BUILD_BYTES_MAX`].
+    pub build_bytes: usize,
     /// Threads that parse during a build; at most [`THREADS_MAX`].
     pub threads: usize,
+    /// What builds in the background make way for. Indexes of one program share it.
+    pub pace: Pace,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { file_bytes_max: FILE_BYTES_MAX, files_max: FILES_MAX, threads: threads.min(THREADS_MAX) }
+        Self {
+            file_bytes_max: FILE_BYTES_MAX,
+            files_max: FILES_MAX,
+            source_bytes_max: SOURCE_BYTES_MAX,
+            index_bytes_max: INDEX_BYTES_MAX,
+            build_bytes: BUILD_BYTES,
+            threads: threads.min(THREADS_MAX),
+            pace: Pace::default(),
+        }
     }
 }
 
@@ -188,6 +234,9 @@ impl Limits {
     pub(crate) fn bounded(mut self) -> Self {
         self.file_bytes_max = self.file_bytes_max.min(FILE_BYTES_MAX);
         self.files_max = self.files_max.min(FILES_MAX);
+        self.source_bytes_max = self.source_bytes_max.min(SOURCE_BYTES_MAX);
+        self.index_bytes_max = self.index_bytes_max.min(INDEX_BYTES_MAX);
+        self.build_bytes = self.build_bytes.clamp(BUILD_BYTES_MIN, BUILD_BYTES_MAX);
         self.threads = self.threads.clamp(1, THREADS_MAX);
         self
     }

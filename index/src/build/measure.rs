@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::error::IndexError;
-use crate::files::content::{decode, skip_by_name};
+use crate::files::content::{decode_named, skip_by_name};
 use crate::files::live::read;
 use crate::files::walk::{priority, walk};
 use crate::limits::{CancelFlag, Limits};
@@ -49,7 +49,7 @@ pub fn read_and_parse(root: &Path, limits: &Limits) -> Result<Baseline, IndexErr
                     }
                     let Ok(file) = read(&root.join(&entry.path), limits.file_bytes_max) else { continue };
                     bytes.fetch_add(file.bytes.len() as u64, Ordering::Relaxed);
-                    let Ok(decoded) = decode(&entry.path, file.bytes) else { continue };
+                    let Ok(decoded) = decode_named(&entry.path, file.bytes) else { continue };
                     files.fetch_add(1, Ordering::Relaxed);
                     if let Some(language) = language_of(&entry.path)
                         && cutter.parse(language, &decoded.text, parse_deadline()).is_some()

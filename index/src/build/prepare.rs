@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tantivy::TantivyDocument;
 
-use crate::files::content::{decode, skip_by_name};
+use crate::files::content::{Decoded, decode_named, skip_by_name};
 use crate::files::live::{ReadFailure, StatKey, read};
 use crate::files::skip::SkipReason;
 use crate::files::walk::Entry;
 use crate::parse::cut::Cutter;
 use crate::parse::language::recipe_of;
+use crate::parse::light;
 use crate::search::saved::SavedFile;
 use crate::storage::document::{Fields, FileFacts};
 use crate::storage::manifest::FileRow;
@@ -24,8 +25,9 @@ pub(crate) enum Outcome {
     Indexed(FileRow, Vec<TantivyDocument>, Option<SavedFile>),
     /// Its bytes are those that are indexed; only the stat is new.
     Same(FileRow),
-    /// Left out for a reason that lies in the file; remembered so that it is not read again.
-    Skipped(FileRow, SkipReason),
+    /// Left out for a reason that lies in the file; remembered so that it is not read again, and known by its path and,
+    /// where it is generated, by its names.
+    Skipped(FileRow, SkipReason, Vec<TantivyDocument>),
     /// Left out for a reason that may pass.
     Refused(SkipReason),
     /// No longer there.
@@ -82,19 +84,22 @@ impl Preparation<'_> {
         }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let row = FileRow { id, stat, racy: stat.racy(), hash, recipe, chunks: 0, skip: None };
-        let text = match decode(path, file.bytes) {
-            Ok(decoded) => decoded.text,
-            Err(reason) => return Outcome::Skipped(FileRow { skip: Some(reason), ..row }, reason),
+        let facts = FileFacts { id, path, hash };
+        let Decoded { text, generated, .. } = match decode_named(path, file.bytes) {
+            Ok(decoded) => decoded,
+            Err(reason) => return self.by_path(row, &facts, reason, Vec::new()),
         };
-        let chunks = catch_unwind(AssertUnwindSafe(|| cutter.cut(path, &text)));
+        let chunks = catch_unwind(AssertUnwindSafe(|| light::cut(cutter, path, &text)));
         let chunks = chunks.unwrap_or_else(|_| {
             // A parser that panicked is not used again.
             *cutter = Cutter::default();
             tracing::error!(path, "cutting a file into chunks panicked; the file is left out");
             Vec::new()
         });
-        let facts = FileFacts { id, path, hash };
         let documents: Vec<_> = chunks.iter().map(|chunk| self.fields.document(&facts, chunk, &text)).collect();
+        if generated {
+            return self.by_path(row, &facts, SkipReason::Generated, documents);
+        }
         let row = FileRow { chunks: u32::try_from(documents.len()).unwrap_or(u32::MAX), ..row };
         let kept = self.keep.then(|| SavedFile::new(path, text, u128::from_le_bytes(hash), chunks));
         Outcome::Indexed(row, documents, kept)
@@ -104,7 +109,21 @@ impl Preparation<'_> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let recipe = recipe_of(path);
         // The content was not looked at, so no change of it can be missed.
-        let row = FileRow { id, stat, racy: false, hash: [0; 16], recipe, chunks: 0, skip: Some(reason) };
-        Outcome::Skipped(row, reason)
+        let row = FileRow { id, stat, racy: false, hash: [0; 16], recipe, chunks: 0, skip: None };
+        self.by_path(row, &FileFacts { id, path, hash: row.hash }, reason, Vec::new())
+    }
+
+    /// A file whose text is left out; `names` are documents of names in it.
+    fn by_path(
+        &self,
+        row: FileRow,
+        file: &FileFacts<'_>,
+        reason: SkipReason,
+        names: Vec<TantivyDocument>,
+    ) -> Outcome {
+        let mut documents = names;
+        documents.push(self.fields.path_document(file, reason));
+        let chunks = u32::try_from(documents.len()).unwrap_or(u32::MAX);
+        Outcome::Skipped(FileRow { chunks, skip: Some(reason), ..row }, reason, documents)
     }
 }

@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::build::pace::{Pace, at_priority, lower_priority};
 use crate::build::prepare::{Outcome, Preparation};
 use crate::build::status::{Progress, Report, State};
-use crate::build::writer::{COMPLETE, REFRESHED, SKIPPED, Tell, Writer, apply};
+use crate::build::writer::{COMPLETE, REFRESHED, SKIPPED, TOTAL, Tell, Writer, apply};
 use crate::error::IndexError;
-use crate::files::skip::SkipTally;
-use crate::files::walk::{Entry, Walk, priority, walk};
+use crate::files::skip::{SkipReason, SkipTally};
+use crate::files::walk::{Entry, Walk, left_out_note, priority, walk};
 use crate::limits::{
-    BUILD_FILES_MIN, COALESCE_MS, CancelFlag, PREPARED_QUEUE_MAX, PUBLISH_REST_MS, PUBLISH_SECONDS_FIRST,
-    PUBLISH_SECONDS_MAX,
+    BUILD_FILES_MIN, COALESCE_MS, CancelFlag, INDEX_LOOKS, INDEXED_FILE_BYTES, PREPARED_QUEUE_MAX,
+    PUBLISH_REST_MS, PUBLISH_SECONDS_FIRST, PUBLISH_SECONDS_MAX,
 };
 use crate::parse::cut::Cutter;
 use crate::storage::manifest::FileRow;
@@ -46,6 +47,12 @@ struct Build {
     tally: SkipTally,
     /// Paths that were saved meanwhile and dealt with at once; older results for them are dropped.
     overtaken: HashSet<String>,
+    /// Nobody waits for it.
+    in_background: bool,
+    /// Bytes read since the size of the index was looked at.
+    unweighed: u64,
+    /// The first job that was left out because the index is as large as it may be.
+    full_from: Option<usize>,
     told: Option<Instant>,
     /// Files that were done before it began.
     unchanged: usize,
@@ -72,21 +79,26 @@ impl Build {
 }
 
 impl Writer {
-    /// Brings the index into step with the workspace.
-    pub(crate) fn refresh(&mut self, cancel: &CancelFlag, tell: Tell<'_>) -> Result<Report, IndexError> {
+    /// Brings the index into step with the workspace. In the background it makes way for whatever else there is to do.
+    pub(crate) fn refresh(
+        &mut self,
+        in_background: bool,
+        cancel: &CancelFlag,
+        tell: Tell<'_>,
+    ) -> Result<Report, IndexError> {
         let started = Instant::now();
-        let mut found = walk(&self.shared.root, &self.shared.limits, cancel)?;
-        // What was noted before may be over by now; what still holds is noted again below.
+        let mut found = self.look(in_background, cancel)?;
         let broken = self.base_mut().note.clone();
-        self.shared.update_status(|status| status.notes = broken.into_iter().collect());
+        self.shared.begin_notes(broken);
         if self.shared.watch_folders(&found.folders) {
             // Changes between the walk and the watch would be seen by neither.
-            found = walk(&self.shared.root, &self.shared.limits, cancel)?;
+            found = self.look(in_background, cancel)?;
         }
-        let notes = std::mem::take(&mut found.notes);
+        let mut notes = std::mem::take(&mut found.notes);
         let mut tally = std::mem::take(&mut found.tally);
         let total = found.files.len();
-        let plan = self.plan(found, &mut tally);
+        let mut plan = self.plan(found, &mut tally);
+        let full = self.leave_out_new(&mut plan);
         let (unchanged, removed) = (plan.unchanged, plan.gone.len());
         let mut build = Build {
             done: unchanged,
@@ -95,27 +107,20 @@ impl Writer {
             added: 0,
             tally,
             overtaken: HashSet::new(),
+            in_background,
+            unweighed: 0,
+            full_from: None,
             told: None,
             unchanged,
             started: Instant::now(),
             published: Instant::now(),
             publish_every: Duration::from_secs(PUBLISH_SECONDS_FIRST),
         };
-        if plan.jobs.len() >= BUILD_FILES_MIN {
-            self.base_mut().begin_build()?;
-        }
-        for path in &plan.gone {
-            self.base_mut().remove(path)?;
-        }
-        if !plan.jobs.is_empty() {
-            self.show(Some(State::Building { done: unchanged, total }));
-            if let Err(error) = self.build(&plan.jobs, &mut build, cancel, tell) {
-                if matches!(error, IndexError::Cancelled) {
-                    self.publish(&[(COMPLETE, "0".to_owned())], Some(State::Partial))?;
-                }
-                return Err(error);
-            }
-        }
+        self.carry_out(&plan, &mut build, cancel, tell)?;
+        let left_out = full.iter().chain(&plan.jobs[build.full_from.unwrap_or(plan.jobs.len())..]);
+        left_out.clone().for_each(|job| build.tally.add(SkipReason::OverDisk, &job.entry.path));
+        let why = format!("the index may take {} MB", self.shared.limits.index_bytes_max >> 20);
+        notes.extend(left_out_note(left_out.map(|job| job.entry.path.as_str()), &why));
         let skipped = build.tally.list();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let refreshed_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
@@ -147,6 +152,55 @@ impl Writer {
         })
     }
 
+    /// Does what a plan says; what is done when it is broken off stays.
+    fn carry_out(
+        &mut self,
+        plan: &Plan,
+        build: &mut Build,
+        cancel: &CancelFlag,
+        tell: Tell<'_>,
+    ) -> Result<(), IndexError> {
+        let is_large = plan.jobs.len() >= BUILD_FILES_MIN;
+        let is_held_up = is_large && build.in_background && self.shared.is_paused();
+        if is_large && !is_held_up {
+            // Before anything is changed, and its threads inherit the priority.
+            let bytes = self.shared.limits.build_bytes;
+            at_priority(build.in_background, || self.base_mut().begin_build(bytes))?;
+        }
+        for path in &plan.gone {
+            self.base_mut().remove(path)?;
+        }
+        if is_held_up {
+            return Err(self.stop_for_pause(build));
+        }
+        if !plan.jobs.is_empty() {
+            self.show(Some(State::Building { done: build.done, total: build.total }));
+            if let Err(error) = self.build(&plan.jobs, build, cancel, tell) {
+                if matches!(error, IndexError::Cancelled) && build.in_background && self.shared.is_paused() {
+                    return Err(self.stop_for_pause(build));
+                }
+                if matches!(error, IndexError::Cancelled) {
+                    self.publish(&[(COMPLETE, "0".to_owned())], Some(State::Partial))?;
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Walks the workspace.
+    fn look(&self, in_background: bool, cancel: &CancelFlag) -> Result<Walk, IndexError> {
+        let shared = &self.shared;
+        at_priority(in_background, || walk(&shared.root, &shared.limits, cancel))
+    }
+
+    /// Publishes what is done and says how far it is; the error that ends the build.
+    fn stop_for_pause(&mut self, build: &Build) -> IndexError {
+        let state = State::Paused { done: build.done, total: build.total };
+        let facts = [(COMPLETE, "0".to_owned()), (TOTAL, build.total.to_string())];
+        self.publish(&facts, Some(state)).err().unwrap_or(IndexError::Cancelled)
+    }
+
     /// Compares a walk with what is indexed.
     fn plan(&mut self, found: Walk, tally: &mut SkipTally) -> Plan {
         let bytes_max = self.shared.limits.file_bytes_max;
@@ -171,8 +225,22 @@ impl Writer {
                 None => plan.jobs.push(Job { entry, known }),
             }
         }
-        plan.jobs.sort_by_cached_key(|job| priority(&job.entry.path));
+        // What is indexed already comes first: it must not stay as it was.
+        plan.jobs.sort_by_cached_key(|job| (job.known.is_none(), priority(&job.entry.path)));
         plan
+    }
+
+    /// Takes new files out of a plan when the index is as large as it may be.
+    fn leave_out_new(&mut self, plan: &mut Plan) -> Vec<Job> {
+        let known = plan.jobs.partition_point(|job| job.known.is_some());
+        let is_full = known < plan.jobs.len() && self.is_full();
+        if is_full { plan.jobs.split_off(known) } else { Vec::new() }
+    }
+
+    /// Whether the index is as large as it may be.
+    fn is_full(&mut self) -> bool {
+        let bytes_max = self.shared.limits.index_bytes_max;
+        self.base_mut().bytes_on_disk() >= bytes_max
     }
 
     /// Prepares files on several threads and writes them on this one.
@@ -194,12 +262,14 @@ impl Writer {
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let (sender, results) = sync_channel(PREPARED_QUEUE_MAX);
-            for _ in 0..limits.threads.min(jobs.len()) {
+            for number in 0..limits.threads.min(jobs.len()) {
                 let sender = sender.clone();
-                scope.spawn(|| prepare_all(&preparation, jobs, &next, &stop, sender));
+                let pace = build.in_background.then_some((&limits.pace, number == 0));
+                let (preparation, next, stop) = (&preparation, &next, &stop);
+                scope.spawn(move || prepare_all(preparation, jobs, next, stop, pace, &sender));
             }
             drop(sender);
-            let result = self.collect(jobs, &results, build, cancel, tell);
+            let result = self.collect((jobs, &next), &results, build, cancel, tell);
             // Threads that still prepare find the channel closed.
             stop.store(true, Ordering::Relaxed);
             drop(results);
@@ -209,20 +279,23 @@ impl Writer {
 
     fn collect(
         &mut self,
-        jobs: &[Job],
+        (jobs, next): (&[Job], &AtomicUsize),
         results: &Receiver<(usize, Outcome)>,
         build: &mut Build,
         cancel: &CancelFlag,
         tell: Tell<'_>,
     ) -> Result<(), IndexError> {
         loop {
-            if cancel.is_cancelled() || self.shared.closing.is_cancelled() {
+            let makes_way = build.in_background && (self.shared.is_hurried() || self.is_held_up(jobs));
+            if cancel.is_cancelled() || self.shared.closing.is_cancelled() || makes_way {
                 return Err(IndexError::Cancelled);
             }
             match results.recv_timeout(Duration::from_millis(COALESCE_MS)) {
                 Ok((index, outcome)) => {
                     let path = &jobs[index].entry.path;
                     build.done += 1;
+                    build.unweighed +=
+                        INDEXED_FILE_BYTES + jobs[index].entry.stat.size.min(self.shared.limits.file_bytes_max);
                     let is_new = jobs[index].known.is_none_or(|row| row.skip.is_some());
                     if !build.is_overtaken(path) && apply(self.base_mut(), path, outcome, &mut build.tally)? {
                         build.parsed += 1;
@@ -233,7 +306,34 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             self.between_files(build, tell)?;
+            self.weigh((jobs, next), build)?;
         }
+    }
+
+    /// Looks now and then how large the index is, and lets no new file be begun once it is as large as it may be.
+    fn weigh(&mut self, (jobs, next): (&[Job], &AtomicUsize), build: &mut Build) -> Result<(), IndexError> {
+        if build.unweighed < self.shared.limits.index_bytes_max / INDEX_LOOKS || build.full_from.is_some() {
+            return Ok(());
+        }
+        build.unweighed = 0;
+        self.publish_part(build)?;
+        let is_at_new = jobs.get(next.load(Ordering::Relaxed)).is_none_or(|job| job.known.is_none());
+        if is_at_new && self.is_full() {
+            build.full_from = Some(next.swap(jobs.len(), Ordering::Relaxed).min(jobs.len()));
+        }
+        Ok(())
+    }
+
+    /// Makes searchable what is done.
+    fn publish_part(&mut self, build: &mut Build) -> Result<(), IndexError> {
+        at_priority(build.in_background, || self.publish(&[(COMPLETE, "0".to_owned())], None))?;
+        build.published = Instant::now();
+        Ok(())
+    }
+
+    /// Whether a build of so many files is not wanted now.
+    fn is_held_up(&self, jobs: &[Job]) -> bool {
+        jobs.len() >= BUILD_FILES_MIN && self.shared.is_paused()
     }
 
     /// Tells progress, deals with saves, and publishes from time to time.
@@ -256,8 +356,7 @@ impl Writer {
             }
         }
         if build.published.elapsed() >= build.publish_every && build.is_long() && self.base_mut().has_pending() {
-            self.publish(&[(COMPLETE, "0".to_owned())], None)?;
-            build.published = Instant::now();
+            self.publish_part(build)?;
             build.publish_every = (build.publish_every * 2).min(Duration::from_secs(PUBLISH_SECONDS_MAX));
         }
         Ok(())
@@ -269,15 +368,24 @@ fn prepare_all(
     jobs: &[Job],
     next: &AtomicUsize,
     stop: &AtomicBool,
-    results: SyncSender<(usize, Outcome)>,
+    pace: Option<(&Pace, bool)>,
+    results: &SyncSender<(usize, Outcome)>,
 ) {
+    if pace.is_some() {
+        lower_priority();
+    }
+    let is_over = || stop.load(Ordering::Relaxed) || next.load(Ordering::Relaxed) >= jobs.len();
     let mut cutter = Cutter::default();
     while !stop.load(Ordering::Relaxed) {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(job) = jobs.get(index) else { return };
+        let began = Instant::now();
         let outcome = preparation.prepare(&mut cutter, &job.entry, job.known.as_ref());
         if results.send((index, outcome)).is_err() {
             return;
+        }
+        if let Some((pace, is_first)) = pace {
+            pace.make_way(is_first, began.elapsed(), is_over);
         }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct RefreshJob {
     pub(crate) events: Sender<RefreshEvent>,
     /// Raised by the caller.
     pub(crate) cancel: CancelFlag,
+    /// Nobody waits for the result, so it makes way for everything else.
+    pub(crate) in_background: bool,
 }
 
 /// A number that is reached once everything asked for until then is searchable.
@@ -105,8 +107,12 @@ pub(crate) struct Shared {
     /// Seconds between walks regardless of events; 0 while nothing is watched. Not behind the watcher's lock, because
     /// that one is held while the watcher's thread may be waiting for the inbox.
     sweep_seconds: AtomicU64,
+    /// Why changes are found by walking only; said for as long as that is so.
+    poll_reason: Mutex<Option<String>>,
     /// The last walk found no workspace.
     root_gone: AtomicBool,
+    /// The user wants no large builds in the background.
+    paused: AtomicBool,
 }
 
 impl Shared {
@@ -123,7 +129,9 @@ impl Shared {
             status: Mutex::new(status),
             watch: Mutex::default(),
             sweep_seconds: AtomicU64::new(0),
+            poll_reason: Mutex::default(),
             root_gone: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
         }
     }
 
@@ -227,7 +235,7 @@ impl Shared {
         Some((std::mem::take(&mut inbox.touched), inbox.asked))
     }
 
-    /// Marks everything up to a ticket as searchable, unless a walk that it asked for is still to come.
+    /// Marks everything up to a ticket as searchable. The caller knows that no walk that it asked for is still to come.
     pub(crate) fn serve(&self, ticket: Ticket) {
         let mut inbox = lock(&self.inbox);
         inbox.served = inbox.served.max(ticket);
@@ -238,6 +246,21 @@ impl Shared {
     pub(crate) fn walk_is_wanted(&self) -> bool {
         let inbox = lock(&self.inbox);
         inbox.walk_wanted || !inbox.refreshes.is_empty()
+    }
+
+    /// Whether somebody waits for a walk that is still to come.
+    pub(crate) fn is_hurried(&self) -> bool {
+        lock(&self.inbox).refreshes.iter().any(|job| !job.in_background)
+    }
+
+    /// Whether the user wants no large builds in the background.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the user wants large builds in the background.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Relaxed);
     }
 
     /// Whether paths wait to be looked at.
@@ -282,7 +305,7 @@ impl Shared {
             SWEEP_BLIND_SECONDS => Watching::Polling,
             _ => Watching::Events,
         };
-        Status { watching, ..lock(&self.status).clone() }
+        Status { watching, paused: self.is_paused(), ..lock(&self.status).clone() }
     }
 
     /// Changes the status.
@@ -302,6 +325,7 @@ impl Shared {
     /// Starts to use a watcher.
     pub(crate) fn set_watch(&self, watch: Watch) {
         *lock(&self.watch) = Some(watch);
+        *lock(&self.poll_reason) = None;
         self.sweep_seconds.store(SWEEP_SECONDS, Ordering::Relaxed);
     }
 
@@ -312,8 +336,7 @@ impl Shared {
             None => return false,
         };
         if let Some(note) = note {
-            self.sweep_seconds.store(SWEEP_BLIND_SECONDS, Ordering::Relaxed);
-            self.note(note);
+            self.poll(note);
         }
         true
     }
@@ -321,7 +344,14 @@ impl Shared {
     /// Finds changes by walking only, because nothing can be watched; `why` is said in the status.
     pub(crate) fn poll(&self, why: String) {
         self.sweep_seconds.store(SWEEP_BLIND_SECONDS, Ordering::Relaxed);
+        *lock(&self.poll_reason) = Some(why.clone());
         self.note(why);
+    }
+
+    /// Forgets what earlier walks noted, which may be over by now, except for what still holds.
+    pub(crate) fn begin_notes(&self, lasting: Option<String>) {
+        let notes = lasting.into_iter().chain(lock(&self.poll_reason).clone()).collect();
+        self.update_status(|status| status.notes = notes);
     }
 
     /// Lets go of folders at or below these paths that are gone.
@@ -340,6 +370,7 @@ impl Shared {
     pub(crate) fn drop_watch(&self) {
         let watch = lock(&self.watch).take();
         drop(watch);
+        *lock(&self.poll_reason) = None;
         self.sweep_seconds.store(0, Ordering::Relaxed);
     }
 

@@ -22,6 +22,13 @@ pub enum State {
     },
     /// An earlier build was interrupted; what it did can be found, and a refresh completes it.
     Partial,
+    /// Held up by the user before it was complete; what is done can be found, and saves are taken up all the same.
+    Paused {
+        /// Files that are as they were indexed.
+        done: usize,
+        /// Files there are.
+        total: usize,
+    },
     /// Complete as of the last walk.
     Ready,
 }
@@ -54,6 +61,10 @@ pub struct Status {
     pub refreshed_ms: Option<u64>,
     /// How it learns what changed.
     pub watching: Watching,
+    /// The user wants no large builds in the background; see [`Index::pause`].
+    ///
+    /// [`Index::pause`]: crate::Index::pause
+    pub paused: bool,
     /// What the last full walk left out, by reason.
     pub skipped: Vec<Skipped>,
     /// Sentences about what a person should know: folders that cannot be read, limits that bite, a rebuilt index.
@@ -65,7 +76,9 @@ impl Status {
     pub(crate) fn is_about_complete(&self) -> bool {
         match self.state {
             State::Empty | State::Partial => false,
-            State::Building { total, .. } => self.files.saturating_mul(10) >= total.saturating_mul(9),
+            State::Building { total, .. } | State::Paused { total, .. } => {
+                self.files.saturating_mul(10) >= total.saturating_mul(9)
+            }
             State::Ready => true,
         }
     }

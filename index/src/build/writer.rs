@@ -24,6 +24,8 @@ use crate::storage::base::Base;
 pub(crate) const COMPLETE: &str = "complete";
 /// Fact with the time of the last completed walk, in milliseconds since the epoch.
 pub(crate) const REFRESHED: &str = "refreshed";
+/// Fact with how many files there are, written when a pause ends a build.
+pub(crate) const TOTAL: &str = "total";
 /// Fact with what the last walk left out.
 pub(crate) const SKIPPED: &str = "skipped";
 
@@ -58,17 +60,27 @@ impl Writer {
                 Work::Refresh(job, ticket) => {
                     // A walk that nobody waits for ends when the index closes.
                     let cancel = job.as_ref().map_or(&self.shared.closing, |job| &job.cancel).clone();
-                    let events = job.map(|job| job.events);
+                    let in_background = job.as_ref().is_none_or(|job| job.in_background);
                     let tell = |progress| {
-                        if let Some(events) = &events {
+                        if let Some(job) = &job {
                             // A caller that went away does not stop the walk; its flag does.
-                            let _ = events.send(RefreshEvent::Progress(progress));
+                            let _ = job.events.send(RefreshEvent::Progress(progress));
                         }
                     };
                     // A build starts from a written base, because it needs a larger writer.
                     self.flush();
-                    let result = self.guarded(|writer| writer.refresh(&cancel, &tell));
+                    let result = self.guarded(|writer| writer.refresh(in_background, &cancel, &tell));
                     last_walk = Instant::now();
+                    let is_overtaken = in_background && !cancel.is_cancelled() && self.shared.is_hurried();
+                    if is_overtaken && matches!(result, Err(IndexError::Cancelled)) {
+                        // Whoever waits comes first; this goes on after that.
+                        match job {
+                            Some(job) => self.shared.want_refresh(job),
+                            None => drop(self.shared.want_walk()),
+                        }
+                        self.after_build();
+                        continue;
+                    }
                     self.shared.set_root_gone(matches!(result, Err(IndexError::Root { .. })));
                     if let Err(error) = &result
                         && !matches!(error, IndexError::Cancelled)
@@ -79,19 +91,24 @@ impl Writer {
                     if !self.shared.closing.is_cancelled() {
                         self.shared.serve(ticket);
                     }
-                    if let Some(events) = &events {
-                        let _ = events.send(RefreshEvent::Done(result));
+                    if let Some(job) = &job {
+                        let _ = job.events.send(RefreshEvent::Done(result));
                     }
                     self.after_build();
                 }
                 Work::Touch(paths, ticket) => {
-                    if self.takes_a_walk(&paths) {
+                    // A large walk waits for the end of a pause, and a save does not wait for that.
+                    let is_held = self.shared.is_paused();
+                    if self.takes_a_walk(&paths) && !is_held {
                         // The ticket is served by the walk, which is the very next work.
                         self.shared.want_walk();
                         continue;
                     }
                     if let Err(error) = self.guarded(|writer| writer.touch(&paths)) {
                         self.shared.note(error.to_string());
+                    }
+                    if is_held && self.changes_rules(&paths) {
+                        self.shared.want_walk();
                     }
                     if !self.shared.walk_is_wanted() {
                         self.shared.serve(ticket);
@@ -103,10 +120,14 @@ impl Writer {
 
     /// Whether these changes are better found by one walk.
     pub(crate) fn takes_a_walk(&self, paths: &BTreeSet<String>) -> bool {
-        let is_rule = |path: &String| {
+        paths.len() > BUILD_FILES_MIN || self.changes_rules(paths)
+    }
+
+    /// Whether an ignore file is among these.
+    fn changes_rules(&self, paths: &BTreeSet<String>) -> bool {
+        paths.iter().any(|path| {
             RULE_FILES.contains(&path.rsplit('/').next().unwrap_or(path)) || path.ends_with(EXCLUDE_FILE)
-        };
-        paths.len() > BUILD_FILES_MIN || paths.iter().any(is_rule)
+        })
     }
 
     /// Runs work on an open base. After an error or a panic the base is opened anew next time, from what is on disk.
@@ -199,8 +220,7 @@ impl Writer {
     /// Shows what is published, and what was saved since.
     pub(crate) fn show(&mut self, state: Option<State>) {
         let Some(base) = &self.base else { return };
-        let files = base.rows.values().filter(|row| row.skip.is_none()).count();
-        let chunks = base.rows.values().map(|row| row.chunks as usize).sum();
+        let (files, chunks) = base.counts();
         let generation = base.generation;
         let view = View::of(base, &self.saved, Some(&self.shared.view()));
         self.shared.update_status(|status| {
@@ -277,6 +297,9 @@ impl Writer {
                 if known.is_some_and(|row| row.chunks > 0) {
                     self.saved.hide(&entry.path);
                 }
+                if matches!(&outcome, Outcome::Skipped(_, _, documents) if !documents.is_empty()) {
+                    self.saved.ask_to_be_written();
+                }
             }
         }
         apply(base, &entry.path, outcome, &mut SkipTally::default()).map(drop)
@@ -320,9 +343,9 @@ pub(crate) fn apply(
             }
             base.put(path, row, Vec::new())?;
         }
-        Outcome::Skipped(row, reason) => {
+        Outcome::Skipped(row, reason, documents) => {
             tally.add(reason, path);
-            base.put(path, row, Vec::new())?;
+            base.put(path, row, documents)?;
         }
         Outcome::Refused(reason) => {
             tally.add(reason, path);
@@ -373,6 +396,22 @@ mod tests {
         (status.state, status.files)
     }
 
+    /// Why nothing is watched is still said after a walk, which forgets what else was noted.
+    #[test]
+    fn the_reason_to_poll_outlives_a_walk() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = Base::open(dir.path()).unwrap();
+        let view = View::of(&base, &Saved::default(), None);
+        let shared = Shared::new(dir.path().to_owned(), Limits::default(), view, Status::default());
+        shared.poll("no watches are left".to_owned());
+        shared.note("a passing trouble".to_owned());
+        shared.begin_notes(Some("it was made anew".to_owned()));
+        assert_eq!(shared.status().notes, ["it was made anew", "no watches are left"]);
+        shared.drop_watch();
+        shared.begin_notes(None);
+        assert!(shared.status().notes.is_empty());
+    }
+
     /// What searchers see, and how many chunks are written.
     fn shown(writer: &Writer) -> (Vec<ChunkRef>, u64) {
         let searcher = Searcher::new(writer.shared.root.clone(), writer.shared.view(), true, None);
@@ -398,7 +437,7 @@ mod tests {
             writer.guarded(|writer| writer.touch(&paths)).unwrap();
         };
         let walk = |writer: &mut Writer| {
-            writer.guarded(|writer| writer.refresh(&CancelFlag::new(), &|_| {})).unwrap();
+            writer.guarded(|writer| writer.refresh(false, &CancelFlag::new(), &|_| {})).unwrap();
         };
         write("a.py", "def a():\n    pass\n");
         write("b.py", "def b():\n    pass\n");
@@ -444,6 +483,11 @@ mod tests {
             touch(&mut writer, &some.iter().map(String::as_str).collect::<Vec<_>>());
         }
         assert_eq!((writer.flush_due(), shown(&writer).1), (None, 3 + SAVED_FILES_MAX as u64));
+        // What is known by its path only is shown as it is stored.
+        write("d.dat", "\0\0");
+        touch(&mut writer, &["d.dat"]);
+        assert_eq!(writer.flush_due(), None);
+        assert!(shown(&writer).0.iter().any(|chunk| chunk.path == "d.dat"));
     }
 
     #[test]

@@ -105,6 +105,9 @@ const LOCK_FILES: &[&str] = &[
     "yarn.lock",
 ];
 
+/// Ends of the names under which minified copies are kept, in lower case.
+const MINIFIED_ENDINGS: &[&str] = &[".min.css", ".min.js", ".min.mjs"];
+
 /// Extensions in which one paragraph is one line, so that long lines say nothing.
 const PROSE_EXTENSIONS: &[&str] = &["adoc", "markdown", "md", "mdx", "org", "rst", "tex", "txt"];
 
@@ -118,6 +121,8 @@ pub(crate) struct Decoded {
     pub(crate) text: String,
     /// Not UTF-8: read as UTF-16 or Latin-1.
     pub(crate) converted: bool,
+    /// It says that a tool made it; only its names are indexed.
+    pub(crate) generated: bool,
 }
 
 /// The reason to skip a file that its name alone gives.
@@ -125,6 +130,9 @@ pub(crate) fn skip_by_name(path: &str) -> Option<SkipReason> {
     let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
     if LOCK_FILES.contains(&name.as_str()) {
         return Some(SkipReason::LockFile);
+    }
+    if MINIFIED_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+        return Some(SkipReason::Minified);
     }
     match extension(&name) {
         "po" | "pot" | "xlf" | "xliff" => Some(SkipReason::Translations),
@@ -134,13 +142,20 @@ pub(crate) fn skip_by_name(path: &str) -> Option<SkipReason> {
     }
 }
 
-/// Decodes the bytes of the file at `path`, or says why it is left out.
+/// Decodes the bytes of the file at `path`, or says why its text is left out.
 pub(crate) fn decode(path: &str, bytes: Vec<u8>) -> Result<Decoded, SkipReason> {
+    decode_named(path, bytes)
+        .and_then(|decoded| if decoded.generated { Err(SkipReason::Generated) } else { Ok(decoded) })
+}
+
+/// The same for what is wanted of it at least: a generated text, too, has names that are looked for.
+pub(crate) fn decode_named(path: &str, bytes: Vec<u8>) -> Result<Decoded, SkipReason> {
     let decoded = decode_bytes(bytes).ok_or(SkipReason::Binary)?;
-    if let Some(reason) = machine_made(path, &decoded.text) {
-        return Err(reason);
+    if is_minified(path, &decoded.text) {
+        return Err(SkipReason::Minified);
     }
-    Ok(decoded)
+    let generated = is_generated(path, &decoded.text);
+    Ok(Decoded { generated, ..decoded })
 }
 
 /// The text of any bytes; `None` when they are binary.
@@ -151,16 +166,16 @@ pub(crate) fn decode_bytes(bytes: Vec<u8>) -> Option<Decoded> {
         None => bytes,
     };
     if let Some(wide) = decode_wide(&bytes) {
-        return Some(Decoded { text: wide, converted: true });
+        return Some(Decoded { text: wide, converted: true, generated: false });
     }
     if bytes[..bytes.len().min(SNIFF_BYTES)].contains(&0) {
         return None;
     }
     Some(match String::from_utf8(bytes) {
-        Ok(text) => Decoded { text, converted: false },
+        Ok(text) => Decoded { text, converted: false, generated: false },
         Err(error) => {
             let text = error.as_bytes().iter().map(|&byte| char::from(byte)).collect();
-            Decoded { text, converted: true }
+            Decoded { text, converted: true, generated: false }
         }
     })
 }
@@ -187,12 +202,12 @@ fn decode_wide(bytes: &[u8]) -> Option<String> {
     Some(char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
 }
 
-/// Minified or generated, as far as the text itself shows.
-fn machine_made(path: &str, text: &str) -> Option<SkipReason> {
+/// Whether the lines are so long that no hand wrote them.
+fn is_minified(path: &str, text: &str) -> bool {
     let extension = extension(path).to_lowercase();
     if extension == "ipynb" {
         // Pictures in its outputs are long lines of data; only its cells are indexed.
-        return None;
+        return false;
     }
     let prose = PROSE_EXTENSIONS.contains(&extension.as_str());
     let mut lines = 0usize;
@@ -202,10 +217,12 @@ fn machine_made(path: &str, text: &str) -> Option<SkipReason> {
         longest = longest.max(line.len());
     }
     let dense = !prose && text.len() > 4 * MEAN_LINE_BYTES_MAX && text.len() / lines.max(1) > MEAN_LINE_BYTES_MAX;
-    if longest > LINE_BYTES_MAX || dense {
-        return Some(SkipReason::Minified);
-    }
-    text.lines().take(GENERATED_LINES).any(says_generated).then_some(SkipReason::Generated)
+    longest > LINE_BYTES_MAX || dense
+}
+
+/// Whether a text says at its head that a tool made it.
+pub(crate) fn is_generated(path: &str, text: &str) -> bool {
+    extension(path) != "ipynb" && text.lines().take(GENERATED_LINES).any(says_generated)
 }
 
 /// Whether a comment line says that a tool wrote this file and that hands should keep off.
@@ -269,5 +286,8 @@ mod tests {
         assert_eq!(skip_by_name("x/a.PNG"), Some(SkipReason::Binary));
         assert_eq!(skip_by_name("x/django.po"), Some(SkipReason::Translations));
         assert_eq!(skip_by_name("x/so"), None);
+        assert_eq!(skip_by_name("x/jquery-3.5.1.min.js"), Some(SkipReason::Minified));
+        let generated = decode_named("a.rs", b"// @generated\nfn a() {}\n".to_vec()).unwrap();
+        assert!(generated.generated && generated.text.contains("fn a()"));
     }
 }

@@ -45,6 +45,12 @@ impl StatKey {
         Self { size: meta.len(), modified, changed: 0, inode: 0 }
     }
 
+    /// What tells folders apart: inode and change, without what differs by way of asking. `None` when there is none.
+    pub(crate) fn of_folder(path: &Path) -> Option<Self> {
+        let meta = fs::metadata(path).ok().filter(Metadata::is_dir)?;
+        Some(Self::of(&meta))
+    }
+
     /// Whether the clock tick of the last change may hide another change.
     pub(crate) fn racy(&self) -> bool {
         nanos(SystemTime::now()).saturating_sub(self.modified.max(self.changed)) < RACY_NANOS

@@ -44,6 +44,10 @@ pub enum SkipReason {
     TooDeep,
     /// Over the limit on the number of files.
     OverLimit,
+    /// Over the limit on the size of all files together.
+    OverSize,
+    /// The index is as large as it may be.
+    OverDisk,
 }
 
 impl SkipReason {
@@ -66,6 +70,8 @@ impl SkipReason {
             Self::NameNotUtf8 => "name is not UTF-8",
             Self::TooDeep => "nested too deeply",
             Self::OverLimit => "over the limit on files",
+            Self::OverSize => "over the limit on the size of all files",
+            Self::OverDisk => "over the limit on the size of the index",
         }
     }
 

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::IndexError;
-use crate::files::content::skip_by_name;
+use crate::files::content::{extension, skip_by_name};
 use crate::files::live::StatKey;
-use crate::files::role::role_of;
+use crate::files::role::{PROSE, VENDORED, role_of};
+use crate::files::roots::{folds_case, lists};
 use crate::files::rules::{DEPENDENCY_MARKERS, Level, Verdict, holds_dependencies, useful_when_hidden};
 use crate::files::secrets::is_secret;
 use crate::files::skip::{SkipReason, SkipTally};
@@ -61,7 +62,7 @@ pub(crate) fn walk(root: &Path, limits: &Limits, cancel: &CancelFlag) -> Result<
     let mut walk = Walk::default();
     descend(root, String::new(), Level::of_root(root), &mut walk, cancel)?;
     fs::read_dir(root).map_err(gone)?;
-    cap(&mut walk, limits.files_max);
+    cap(&mut walk, limits);
     walk.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(walk)
 }
@@ -75,10 +76,15 @@ pub(crate) fn look_at(root: &Path, path: &str, cancel: &CancelFlag) -> Result<Fo
     let mut here = root.to_owned();
     let mut relative = String::new();
     let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    let folds_case = folds_case(root);
     while let Some(name) = parts.next() {
         let full = here.join(name);
         join(&mut relative, name);
         let Ok(meta) = fs::symlink_metadata(&full) else { return Ok(Found::Nothing) };
+        if folds_case && !lists(&here, name) {
+            // There under another name; the same file twice would be found twice.
+            return Ok(Found::Nothing);
+        }
         let kind = Kind { folder: meta.is_dir(), file: meta.is_file(), link: meta.is_symlink() };
         if name == ".git" || left_out(&level, &full, name, &relative, kind).is_some() {
             return Ok(Found::Nothing);
@@ -228,40 +234,117 @@ fn note(walk: &mut Walk, sentence: String) {
     }
 }
 
-/// Keeps the most useful files when there are too many, and says what is left out.
-fn cap(walk: &mut Walk, files_max: usize) {
-    if walk.files.len() <= files_max {
+/// Keeps the most useful files when there are too many, or too much of them, and says what is left out.
+fn cap(walk: &mut Walk, limits: &Limits) {
+    let (files_max, bytes_max) = (limits.files_max, limits.source_bytes_max);
+    // What is not read takes no room.
+    let bytes_of = |entry: &Entry| {
+        let is_read = entry.stat.size <= limits.file_bytes_max && skip_by_name(&entry.path).is_none();
+        if is_read { entry.stat.size } else { 0 }
+    };
+    // Asked first whether it can matter at all: names are looked at one by one.
+    let at_most: u64 = walk.files.iter().map(|entry| entry.stat.size).sum();
+    if walk.files.len() <= files_max
+        && (at_most <= bytes_max || walk.files.iter().map(bytes_of).sum::<u64>() <= bytes_max)
+    {
         return;
     }
-    walk.files.sort_by_cached_key(|entry| (priority(&entry.path), -entry.stat.modified, entry.path.clone()));
-    let rest = walk.files.split_off(files_max);
-    let mut folders = BTreeSet::new();
-    for entry in &rest {
-        walk.tally.add(SkipReason::OverLimit, &entry.path);
-        folders.insert(entry.path.split('/').next().unwrap_or_default().to_owned());
-    }
-    let folders: Vec<_> = folders.into_iter().take(EXAMPLE_FOLDERS_MAX).collect();
-    note(
+    sort_by_use(&mut walk.files);
+    let over_files = walk.files.split_off(files_max.min(walk.files.len()));
+    let mut bytes = 0;
+    let mut fits = |entry: &Entry| {
+        bytes += bytes_of(entry);
+        bytes <= bytes_max
+    };
+    let fitting = walk.files.iter().take_while(|entry| fits(entry)).count();
+    let over_bytes = walk.files.split_off(fitting);
+    leave_out(walk, &over_files, SkipReason::OverLimit, &format!("over the limit of {files_max}"));
+    leave_out(
         walk,
-        format!(
-            "{} files are left out, over the limit of {files_max}, among others in {}",
-            rest.len(),
-            folders.join(", ")
-        ),
+        &over_bytes,
+        SkipReason::OverSize,
+        &format!("over the limit of {bytes_max} bytes for all files"),
     );
 }
+
+/// Counts files that are left out, and says where they are.
+fn leave_out(walk: &mut Walk, rest: &[Entry], reason: SkipReason, why: &str) {
+    if let Some(sentence) = left_out_note(rest.iter().map(|entry| entry.path.as_str()), why) {
+        rest.iter().for_each(|entry| walk.tally.add(reason, &entry.path));
+        note(walk, sentence);
+    }
+}
+
+/// A sentence about files that are left out; `None` when there are none.
+pub(crate) fn left_out_note<'a>(paths: impl Iterator<Item = &'a str> + Clone, why: &str) -> Option<String> {
+    let folders: BTreeSet<&str> = paths.clone().map(|path| path.split('/').next().unwrap_or_default()).collect();
+    let folders: Vec<_> = folders.into_iter().take(EXAMPLE_FOLDERS_MAX).collect();
+    let count = paths.count();
+    (count > 0).then(|| format!("{count} files are left out, {why}, among others in {}", folders.join(", ")))
+}
+
+/// Puts first what is likeliest to be looked for: by what a file is for, then what changed lately, compared with the
+/// newest file instead of the clock, then what is near the root.
+fn sort_by_use(files: &mut [Entry]) {
+    let newest = files.iter().map(|entry| entry.stat.modified).max().unwrap_or_default();
+    files.sort_by_cached_key(|entry| {
+        let days = newest.saturating_sub(entry.stat.modified) / (24 * 60 * 60 * 1_000_000_000);
+        let lateness = AGES_DAYS.partition_point(|&age| age <= days);
+        let depth = entry.path.matches('/').count();
+        (priority(&entry.path), lateness, depth, -entry.stat.modified, entry.path.clone())
+    });
+}
+
+/// Ages at which a file counts as less lately changed, in days.
+const AGES_DAYS: [i64; 4] = [1, 7, 30, 365];
 
 /// Folders named in the note about the limit.
 const EXAMPLE_FOLDERS_MAX: usize = 8;
 
-/// The order in which files are taken up: parsed code first, then other text, then tests and copies, then what its
-/// name alone will skip.
+/// The order in which files are taken up: parsed code first, then prose and other text, then tests and examples, then
+/// data and copies of others' code, then what its name alone will skip.
 pub(crate) fn priority(path: &str) -> u8 {
+    let role = role_of(path);
     if skip_by_name(path).is_some() {
+        4
+    } else if role & VENDORED != 0 || DATA_EXTENSIONS.contains(&extension(path).to_lowercase().as_str()) {
         3
-    } else if role_of(path) & !crate::files::role::PROSE != 0 {
+    } else if role & !PROSE != 0 {
         2
     } else {
-        u8::from(language_of(path).is_none())
+        u8::from(role & PROSE != 0 || language_of(path).is_none())
+    }
+}
+
+/// Extensions of files that hold data more often than somebody's words, in lower case.
+const DATA_EXTENSIONS: &[&str] =
+    &["csv", "geojson", "json", "jsonl", "log", "ndjson", "snap", "svg", "tsv", "xml"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_likeliest_to_be_looked_for_comes_first() {
+        let day = 24 * 60 * 60 * 1_000_000_000;
+        let entry = |path: &str, days: i64| Entry {
+            path: path.to_owned(),
+            stat: StatKey { modified: 1_000 * day - days * day, ..StatKey::default() },
+        };
+        let sorted = [
+            entry("a/b/new.rs", 0),
+            entry("near.rs", 3),
+            entry("a/far.rs", 2),
+            entry("old.rs", 400),
+            entry("README.md", 0),
+            entry("tests/a.rs", 0),
+            entry("data.json", 0),
+            entry("vendor/a.rs", 5),
+            entry("Cargo.lock", 0),
+        ];
+        let mut files = sorted.to_vec();
+        files.reverse();
+        sort_by_use(&mut files);
+        assert_eq!(files, sorted);
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Name {
 
 impl Name {
     /// The name of a definition in a chunk whose first line is `chunk_line`.
-    fn of(item: &Definition, chunk_line: u32, lines: &LineStarts) -> Self {
+    pub(crate) fn of(item: &Definition, chunk_line: u32, lines: &LineStarts) -> Self {
         let first = lines.line_at(item.span.start);
         Self {
             name: item.name.clone(),
@@ -359,7 +359,7 @@ fn header(path: &str, context: &str, first_doc: &str) -> String {
     header
 }
 
-fn chunk_hash(header: &str, text: &str) -> [u8; 16] {
+pub(crate) fn chunk_hash(header: &str, text: &str) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(header.as_bytes());
     hasher.update(&[0]);
@@ -389,6 +389,20 @@ mod tests {
     use super::*;
 
     /// Every sample, torn at many places: chunks stay in order, within their sizes, and on whole lines of the text.
+    /// What cannot be parsed in time becomes windows, and the next text is parsed as ever.
+    #[test]
+    fn a_parse_that_takes_too_long_is_given_up() {
+        let long = "def f():\n    return (1, 2, 3)\n\n".repeat(20_000);
+        let language = language_in("a.py", &long).unwrap();
+        let mut cutter = Cutter::default();
+        assert!(cutter.parse(language, &long, Instant::now()).is_none());
+        let windows = cut_prose("a.py", &long, &LineStarts::of(&long));
+        assert!(windows.iter().all(|chunk| chunk.kind == "text" && chunk.span.len() <= CHUNK_BYTES_MAX));
+        let held: usize = windows.iter().map(|chunk| chunk.span.len()).sum();
+        assert!(held * 10 > long.len() * 9, "{held} of {} bytes", long.len());
+        assert_eq!(cutter.cut("b.py", "def after():\n    pass\n")[0].names[0].name, "after");
+    }
+
     #[test]
     fn torn_samples_still_tile() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries");

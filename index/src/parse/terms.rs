@@ -30,6 +30,10 @@ impl<'a> FieldTexts<'a> {
     /// Those of a chunk of `text`, the whole decoded file at `path`.
     pub(crate) fn of(path: &'a str, chunk: &'a Chunk, text: &'a str) -> Self {
         let mut texts: [Vec<&str>; FIELDS] = Default::default();
+        if chunk.is_light() {
+            // It is found by its exact name or not at all, and changes no statistics.
+            return Self(texts);
+        }
         texts[NAMES] = chunk.names.iter().map(|name| name.name.as_str()).collect();
         texts[PATH] = vec![path];
         texts[CONTEXT] = vec![&chunk.context];

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::files::content::decode;
+use crate::files::content::decode_named;
 use crate::files::live::{inside, read};
 use crate::limits::{FILE_BYTES_MAX, RECUT_FILES_MAX};
 use crate::parse::cut::{Chunk, Cutter};
+use crate::parse::light;
 use crate::parse::terms::Terms;
 use crate::search::score::Changed;
 use crate::storage::document::Card;
@@ -79,7 +80,7 @@ impl Differing {
             anything = true;
             match load(root, &path).filter(|_| self.changed.len() < RECUT_FILES_MAX) {
                 Some((_, text)) => {
-                    let chunks = cutter.cut(&path, &text);
+                    let chunks = light::cut(&mut cutter, &path, &text);
                     let terms = chunks.iter().map(|chunk| Terms::of(&path, chunk, &text)).collect();
                     self.changed.insert(path, Recut { text, chunks, terms });
                 }
@@ -121,5 +122,5 @@ fn load(root: &Path, path: &str) -> Option<(u128, String)> {
     }
     let file = read(&full, FILE_BYTES_MAX).ok()?;
     let hash = u128::from_le_bytes(file.hash());
-    Some((hash, decode(path, file.bytes).ok()?.text))
+    Some((hash, decode_named(path, file.bytes).ok()?.text))
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod filter;
 pub(crate) mod imports;
+pub(crate) mod light;
 pub(crate) mod live;
 pub(crate) mod live_files;
 pub(crate) mod nearby;

@@ -38,6 +38,8 @@ pub(crate) struct Saved {
     files: BTreeMap<String, Option<Arc<SavedFile>>>,
     /// Something was put in or hidden since the last look.
     new: bool,
+    /// Something belongs to these changes that can only be shown as it is stored.
+    unshown: bool,
 }
 
 impl Saved {
@@ -58,6 +60,11 @@ impl Saved {
         std::mem::take(&mut self.new)
     }
 
+    /// Asks not to be kept, for what is known by its path only and not kept here.
+    pub(crate) fn ask_to_be_written(&mut self) {
+        self.unshown = true;
+    }
+
     /// Shows everything as it is stored.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
@@ -71,7 +78,7 @@ impl Saved {
     /// Whether this is more than should be kept so.
     pub(crate) fn is_full(&self) -> bool {
         let bytes: usize = self.files.values().flatten().map(|file| file.text.len()).sum();
-        self.files.len() > SAVED_FILES_MAX || bytes > SAVED_BYTES_MAX
+        self.unshown || self.files.len() > SAVED_FILES_MAX || bytes > SAVED_BYTES_MAX
     }
 
     /// Whether what is stored of a file is not to be shown.

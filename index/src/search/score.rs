@@ -125,7 +125,7 @@ impl<'a> Corpus<'a> {
         for table in self.tables.segments() {
             for document in (0..).take(table.len()) {
                 let file = table.file(document) as usize;
-                if !self.hidden[file] || !table.is_alive(document) {
+                if !self.hidden[file] || !table.is_alive(document) || table.norm(PATH, document) == 0 {
                     continue;
                 }
                 self.totals.chunks -= 1;
@@ -137,10 +137,11 @@ impl<'a> Corpus<'a> {
                 }
             }
         }
-        for file in self.changed.iter().filter(|file| !file.terms.is_empty()) {
+        let has_words = |terms: &&Terms| terms.norms[PATH] > 0;
+        for file in self.changed.iter().filter(|file| file.terms.iter().any(|terms| has_words(&terms))) {
             self.totals.files += 1;
-            self.totals.chunks += file.terms.len() as u64;
-            for terms in file.terms {
+            for terms in file.terms.iter().filter(has_words) {
+                self.totals.chunks += 1;
                 for field in 0..FIELDS {
                     self.totals.words[field] += u64::from(lengths[terms.norms[field] as usize]);
                 }

@@ -124,6 +124,8 @@ pub struct ChunkRef {
     pub end_line: u32,
     /// Hash of header and text.
     pub hash: u128,
+    /// Only the path, or a name, is known; it is no passage.
+    pub light: bool,
 }
 
 type ReportStale = Arc<dyn Fn(&str) + Send + Sync>;
@@ -247,7 +249,8 @@ impl Searcher {
             // What is stale is cut again and competes as it is now, so the order may be another one.
             let settled = stale.is_empty() || !differing.take_up(&self.root, stale, self.report_stale.as_ref());
             if settled || rounds_left == 0 {
-                return Ok(candidates.into_iter().map(|one| hit(one, &plan, &raised, &gains)).collect());
+                let hits = candidates.into_iter().map(|one| hit(one, &plan, &raised, &gains)).collect();
+                return self.with_named_files(&request.query, filter, limit, hits);
             }
         }
     }
@@ -340,7 +343,16 @@ impl Searcher {
                 {
                     let (start, end) = card.bytes;
                     let (start_line, end_line) = card.lines;
-                    all.push(ChunkRef { path: card.path, start, end, start_line, end_line, hash: card.hash });
+                    let light = card.is_light();
+                    all.push(ChunkRef {
+                        path: card.path,
+                        start,
+                        end,
+                        start_line,
+                        end_line,
+                        hash: card.hash,
+                        light,
+                    });
                 }
             }
         }
@@ -348,7 +360,7 @@ impl Searcher {
             all.extend(file.chunks.iter().map(|chunk| {
                 let Card { path, bytes: (start, end), lines: (start_line, end_line), hash, .. } =
                     Card::unstored(file.path, chunk);
-                ChunkRef { path, start, end, start_line, end_line, hash }
+                ChunkRef { path, start, end, start_line, end_line, hash, light: chunk.is_light() }
             }));
         }
         all.sort();

@@ -11,7 +11,7 @@ use tantivy::{DocAddress, SegmentReader, Term};
 
 use crate::error::{Doing, IndexError};
 use crate::files::role::role_of;
-use crate::parse::terms::{BODY, FIELDS};
+use crate::parse::terms::{BODY, FIELDS, PATH};
 use crate::storage::document::{Fields, PATH_AS_IS};
 
 /// A state of the text index.
@@ -130,7 +130,8 @@ impl Tables {
             #[expect(clippy::cast_possible_truncation, reason = "documents of a segment are numbered by u32")]
             let alive = !reader.is_deleted(chunk as u32);
             self.alive.push(alive);
-            if !alive {
+            // What has no words, not even of its path, is no passage; see `parse::light`.
+            if !alive || segment.norms[PATH][chunk] == 0 {
                 continue;
             }
             self.totals.chunks += 1;

@@ -23,6 +23,9 @@ use crate::search::rank::role_factor;
 use crate::search::score::Changed;
 use crate::search::searcher::{Hit, SearchRequest, Searcher};
 
+/// What a generated definition keeps of its likeness.
+const LIGHT_SHARE: f32 = 0.9;
+
 /// A name as it was asked for.
 #[derive(Debug, PartialEq, Eq)]
 struct Asked<'a> {
@@ -176,7 +179,12 @@ impl Searcher {
             }
             match live.text(&card) {
                 Some(text) if request.filter.admits_text(&card.path, text) => {
+                    let before = found.len();
                     push(&mut found, &asked, &card.path, card.lines.0, &card.names, text, false);
+                    if card.is_light() {
+                        // Of two that are called alike the one that somebody wrote is meant.
+                        found[before..].iter_mut().for_each(|one| one.likeness *= LIGHT_SHARE);
+                    }
                 }
                 Some(_) => {}
                 None => drop(stale.insert(card.path)),
@@ -210,7 +218,13 @@ impl Searcher {
 
     /// Stored chunks that may define such a name.
     fn candidates(&self, asked: &Asked<'_>) -> Result<Vec<TantivyDocument>, IndexError> {
-        let field = self.snapshot.fields.words[NAMES];
+        let fields = &self.snapshot.fields;
+        let mut documents = self.candidates_in(fields.words[NAMES], asked)?;
+        documents.extend(self.candidates_in(fields.light_names, asked)?);
+        Ok(documents)
+    }
+
+    fn candidates_in(&self, field: Field, asked: &Asked<'_>) -> Result<Vec<TantivyDocument>, IndexError> {
         let mut words = self.words_from(field, &asked.folded)?;
         // The rarest word of several leads to all definitions that have them all.
         let mut rarest: Option<(u64, &String)> = None;

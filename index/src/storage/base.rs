@@ -3,7 +3,7 @@
 //!
 //! Refuses: two writers; the caller holds the workspace's lock. And repair by guesswork: in doubt it is rebuilt.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tantivy::tokenizer::TextAnalyzer;
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
 use crate::error::{Doing, IndexError};
-use crate::limits::{BUILD_BYTES, CHECKSUM_BYTES_MAX, QUARANTINE_MAX, STEADY_BYTES};
+use crate::limits::{CHECKSUM_BYTES_MAX, QUARANTINE_MAX, STEADY_BYTES};
 use crate::parse::tokenize::{CodeTokenizer, TOKENIZER};
 use crate::storage::document::{FILE, Fields};
 use crate::storage::manifest::{Changes, FileRow, Loaded, Manifest};
@@ -44,6 +44,8 @@ pub(crate) struct Base {
     pub(crate) generation: u64,
     /// A sentence about a broken predecessor, if there was one.
     pub(crate) note: Option<String>,
+    /// Where both sides lie.
+    folder: PathBuf,
     manifest: Manifest,
     pending: Changes,
     writer: Option<(IndexWriter, bool)>,
@@ -84,12 +86,13 @@ impl Base {
         let directory = MmapDirectory::open(&folder).doing(doing)?;
         let text = tantivy::Index::create(directory, Fields::schema().0, IndexSettings::default()).doing(doing)?;
         let manifest = Manifest::create(&base.join("manifest.db"))?;
-        Self::assemble(text, Loaded { manifest, rows: BTreeMap::new(), generation: 0 })
+        Self::assemble(base, text, Loaded { manifest, rows: BTreeMap::new(), generation: 0 })
     }
 
     fn load(base: &Path) -> Result<Self, IndexError> {
         let folder = base.join("text");
         let text = open_text(&folder)?;
+        remove_unpublished(&text, &folder);
         if bytes_in(&folder) <= CHECKSUM_BYTES_MAX {
             let broken = text.validate_checksum().doing("checking the text index")?;
             if !broken.is_empty() {
@@ -100,7 +103,7 @@ impl Base {
         let text_generation: u64 = payload.and_then(|payload| payload.parse().ok()).unwrap_or(0);
         let loaded = Manifest::load(&base.join("manifest.db"))?;
         let manifest_generation = loaded.generation;
-        let mut opened = Self::assemble(text, loaded)?;
+        let mut opened = Self::assemble(base, text, loaded)?;
         let documents: u64 = opened.rows.values().map(|row| u64::from(row.chunks)).sum();
         if text_generation != manifest_generation || opened.reader.searcher().num_docs() != documents {
             opened.generation = text_generation.max(manifest_generation);
@@ -109,7 +112,7 @@ impl Base {
         Ok(opened)
     }
 
-    fn assemble(text: tantivy::Index, loaded: Loaded) -> Result<Self, IndexError> {
+    fn assemble(folder: &Path, text: tantivy::Index, loaded: Loaded) -> Result<Self, IndexError> {
         text.tokenizers().register(TOKENIZER, TextAnalyzer::from(CodeTokenizer));
         let reader = text
             .reader_builder()
@@ -125,6 +128,7 @@ impl Base {
             next_id: Arc::new(AtomicU64::new(highest + 1)),
             generation: loaded.generation,
             note: None,
+            folder: folder.to_owned(),
             manifest: loaded.manifest,
             pending: Changes::new(),
             writer: None,
@@ -150,7 +154,7 @@ impl Base {
         for path in lost {
             self.remove(&path)?;
         }
-        let known: std::collections::HashSet<u64> = self.rows.values().map(|row| row.id).collect();
+        let known: HashSet<u64> = self.rows.values().map(|row| row.id).collect();
         let orphans: Vec<u64> = counts.into_keys().filter(|id| !known.contains(id)).collect();
         let fields = self.fields;
         let writer = self.writer()?;
@@ -162,19 +166,33 @@ impl Base {
         Ok(())
     }
 
+    /// Indexed files and their chunks, without those of which only path and names are known.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let indexed = self.rows.values().filter(|row| row.skip.is_none());
+        indexed.fold((0, 0), |(files, chunks), row| (files + 1, chunks + row.chunks as usize))
+    }
+
+    /// What is published takes so many bytes on disk; what merging takes besides, for moments, is not counted.
+    pub(crate) fn bytes_on_disk(&self) -> u64 {
+        let live = live_segments(&self.text).unwrap_or_default();
+        let is_live = |name: &str| segment_of(name).is_some_and(|id| live.contains(id));
+        bytes_of(&self.folder.join("text"), is_live)
+            + bytes_of(&self.folder, |name| name.starts_with("manifest.db"))
+    }
+
     /// A fact stored beside the files.
     pub(crate) fn fact(&self, key: &str) -> Result<Option<String>, IndexError> {
         self.manifest.fact(key)
     }
 
-    /// Announces that many files follow: more memory until [`Self::end_build`].
-    pub(crate) fn begin_build(&mut self) -> Result<(), IndexError> {
+    /// Announces that many files follow: `bytes` of memory until [`Self::end_build`].
+    pub(crate) fn begin_build(&mut self, bytes: usize) -> Result<(), IndexError> {
         if self.text_changed {
             return Ok(());
         }
         // There is one writer at a time, so the small one goes first.
         self.writer = None;
-        self.writer = Some((self.new_writer(BUILD_WRITERS, BUILD_BYTES)?, true));
+        self.writer = Some((self.new_writer(BUILD_WRITERS, bytes)?, true));
         Ok(())
     }
 
@@ -282,6 +300,31 @@ pub(crate) fn open_text(folder: &Path) -> Result<tantivy::Index, IndexError> {
     Ok(text)
 }
 
+/// The names under which what is published lies; `None` when that cannot be told.
+fn live_segments(text: &tantivy::Index) -> Option<HashSet<String>> {
+    let segments = text.load_metas().ok()?.segments;
+    Some(segments.iter().map(|segment| segment.id().uuid_string()).collect())
+}
+
+/// The segment that a file of the text index belongs to: such names begin with 32 hexadecimal digits.
+fn segment_of(name: &str) -> Option<&str> {
+    let id = name.split('.').next()?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+}
+
+/// Removes what a writer left behind that came to no publication. The library does so when it commits, which it cannot on
+/// a disk that these very files have filled.
+fn remove_unpublished(text: &tantivy::Index, folder: &Path) {
+    let (Some(live), Ok(entries)) = (live_segments(text), fs::read_dir(folder)) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if name.to_str().and_then(segment_of).is_some_and(|id| !live.contains(id)) {
+            // One that stays is only in the way until the next commit.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Moves a broken index aside and removes older ones.
 fn quarantine(folder: &Path, base: &Path) -> Result<(), IndexError> {
     let doing = "moving a broken index aside";
@@ -301,6 +344,12 @@ fn quarantine(folder: &Path, base: &Path) -> Result<(), IndexError> {
 }
 
 fn bytes_in(folder: &Path) -> u64 {
+    bytes_of(folder, |_| true)
+}
+
+/// The bytes of those files of a folder whose names are wanted.
+fn bytes_of(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+    let wanted = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(&is_wanted));
+    wanted.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
 }

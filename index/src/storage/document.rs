@@ -8,7 +8,9 @@ use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, STORED, Schema, SchemaBuilder, TextFieldIndexing, TextOptions, Value,
 };
 
+use crate::files::skip::SkipReason;
 use crate::parse::cut::{Chunk, Name};
+use crate::parse::light::LIGHT;
 use crate::parse::qualified::ends;
 use crate::parse::terms::{FIELDS, FieldTexts};
 use crate::parse::tokenize::TOKENIZER;
@@ -29,6 +31,10 @@ pub(crate) struct Fields {
     pub(crate) exact: Field,
     /// Words of names, path, context, documentation and text, in the order of [`FieldTexts`].
     pub(crate) words: [Field; FIELDS],
+    /// Words of the names of generated definitions, which only a search for names looks at.
+    pub(crate) light_names: Field,
+    /// File names, in lower case, of files of which the path is known.
+    pub(crate) light_paths: Field,
     /// What a hit shows; see [`Card`].
     pub(crate) card: Field,
 }
@@ -47,6 +53,8 @@ impl Fields {
             path_as_is: builder.add_text_field(PATH_AS_IS, TextOptions::default().set_fast("raw")),
             exact: builder.add_text_field("exact", words(false, "raw", IndexRecordOption::Basic)),
             words: ["names", "path", "context", "doc", "body"].map(|name| builder.add_text_field(name, code())),
+            light_names: builder.add_text_field("light_names", words(false, TOKENIZER, IndexRecordOption::Basic)),
+            light_paths: builder.add_text_field("light_paths", words(false, "raw", IndexRecordOption::Basic)),
             card: builder.add_bytes_field("card", STORED),
         };
         (builder.build(), fields)
@@ -62,6 +70,9 @@ impl Fields {
             for end in ends(name) {
                 document.add_text(self.exact, end);
             }
+            if chunk.is_light() {
+                document.add_text(self.light_names, &name.name);
+            }
         }
         let texts = FieldTexts::of(file.path, chunk, text);
         for (index, field) in self.words.into_iter().enumerate() {
@@ -74,10 +85,35 @@ impl Fields {
         document
     }
 
+    /// A file by its path alone. It has no words, so no statistics count it.
+    pub(crate) fn path_document(&self, file: &FileFacts<'_>, reason: SkipReason) -> TantivyDocument {
+        let mut document = TantivyDocument::new();
+        document.add_u64(self.file, file.id);
+        document.add_text(self.path_as_is, file.path);
+        document.add_text(self.light_paths, light_name(file.path));
+        let card = Card {
+            path: file.path.to_owned(),
+            lines: (1, 1),
+            bytes: (0, 0),
+            symbol: None,
+            kind: reason.words().to_owned(),
+            names: Vec::new(),
+            file_hash: u128::from_le_bytes(file.hash),
+            hash: 0,
+        };
+        document.add_bytes(self.card, &serde_json::to_vec(&card).unwrap_or_default());
+        document
+    }
+
     /// The card of a stored document; `None` when it cannot be read.
     pub(crate) fn card(&self, document: &TantivyDocument) -> Option<Card> {
         serde_json::from_slice(document.get_first(self.card)?.as_bytes()?).ok()
     }
+}
+
+/// The name by which a file that is known by path only is looked up.
+pub(crate) fn light_name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_lowercase()
 }
 
 /// What all chunks of one file share.
@@ -133,6 +169,11 @@ impl Card {
             file_hash: u128::from_le_bytes(file.hash),
             hash: u128::from_le_bytes(chunk.hash),
         }
+    }
+
+    /// Whether only a path or a name is known; no passage is empty.
+    pub(crate) fn is_light(&self) -> bool {
+        self.kind == LIGHT || self.bytes == (0, 0)
     }
 
     /// The card of a chunk that is in no index.

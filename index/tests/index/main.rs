@@ -3,9 +3,11 @@
 //! Refuses: to look inside; everything here would survive another store or another ranking.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod bounds;
 mod eval;
 mod files;
 mod freshness;
+mod full_disk;
 mod fuzz;
 mod history;
 mod keeping;

@@ -214,6 +214,7 @@ impl App {
             stop: vec![engine::NEXT_QUESTION.into()],
             priority: Priority::Interactive,
         };
+        let _writing = self.inner.workspaces.pace().writing();
         let written = write(&model, request, plan.passages.len(), started, &events).await?;
         let mut notice = found.notice;
         if written.cut {

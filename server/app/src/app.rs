@@ -79,11 +79,12 @@ impl App {
             tracing::warn!(runs = interrupted.len(), "runs of the last process are marked as interrupted");
         }
         let shutdown = CancellationToken::new();
+        let config = watch::Sender::new(Arc::new(config));
         let inner = Inner {
             models: Models::new(home.models.clone(), backend),
-            workspaces: Workspaces::new(home.cache.clone()),
+            workspaces: Workspaces::new(home.cache.clone(), config.subscribe()),
             store: Arc::new(store),
-            config: watch::Sender::new(Arc::new(config)),
+            config,
             runs: Runs::default(),
             activity: Activity::default(),
             drain: shutdown.child_token(),

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// The file may not be larger than this.
 pub const CONFIG_BYTES_MAX: u64 = 256 * 1024;
 const ALLOWED_HOSTS_MAX: usize = 64;
+/// In bytes; what tools that show free space mean by it.
+const MEGABYTE: u64 = 1 << 20;
 const MINUTES_MAX: i64 = 7 * 24 * 60;
 
 /// Where a value came from.
@@ -66,6 +68,12 @@ pub struct Config {
     pub model_idle_minutes: u64,
     /// Minutes after which an unused daemon leaves, when an editor started it; 0 keeps it.
     pub daemon_idle_minutes: u64,
+    /// Files of one workspace that are indexed, at most.
+    pub index_files_max: usize,
+    /// Megabytes one index may take on disk.
+    pub index_disk_mb_max: u64,
+    /// Megabytes of memory a build of an index may use for the text it gathers.
+    pub index_memory_mb_max: usize,
     /// What the log holds: `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: String,
     /// What was wrong with what was written, one sentence each.
@@ -74,7 +82,7 @@ pub struct Config {
 }
 
 /// Name and meaning of every setting, in the order they are shown.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 12] = [
     ("port", "port of the web page on this machine"),
     ("allowed_hosts", "host names the web page answers to, besides this machine's own"),
     ("model", "the model in use, by its name in `familiar models list`"),
@@ -83,6 +91,9 @@ const SETTINGS: [(&str, &str); 9] = [
     ("prompt_seconds_max", "seconds a question may take to be read; context is packed to fit"),
     ("model_idle_minutes", "minutes after which an unused model is unloaded; 0 keeps it"),
     ("daemon_idle_minutes", "minutes after which an unused daemon leaves, when an editor started it; 0 keeps it"),
+    ("index_files_max", "files of one workspace that are indexed, at most"),
+    ("index_disk_mb_max", "megabytes one index may take on disk; files that matter less are left out then"),
+    ("index_memory_mb_max", "megabytes of memory a build of an index gathers text in"),
     ("log_level", "what the log holds: error, warn, info, debug or trace"),
 ];
 
@@ -98,6 +109,9 @@ impl Default for Config {
             prompt_seconds_max: 2.5,
             model_idle_minutes: 15,
             daemon_idle_minutes: 15,
+            index_files_max: index::FILES_MAX,
+            index_disk_mb_max: index::INDEX_BYTES_MAX / MEGABYTE,
+            index_memory_mb_max: index::Limits::default().build_bytes / MEGABYTE as usize,
             log_level: "info".into(),
             notes: Vec::new(),
             origins: Vec::new(),
@@ -142,6 +156,16 @@ impl Config {
                 what: (*what).into(),
             })
             .collect()
+    }
+
+    /// What one index may take.
+    pub(crate) fn index_limits(&self) -> index::Limits {
+        index::Limits {
+            files_max: self.index_files_max,
+            index_bytes_max: self.index_disk_mb_max * MEGABYTE,
+            build_bytes: self.index_memory_mb_max * MEGABYTE as usize,
+            ..index::Limits::default()
+        }
     }
 
     fn origin(&self, name: &str) -> ConfigOrigin {
@@ -191,6 +215,20 @@ impl Config {
             "daemon_idle_minutes" => {
                 self.daemon_idle_minutes = integer(value, 0, MINUTES_MAX).ok_or("minutes from 0 to 10080")?;
             }
+            "index_files_max" => {
+                let files = integer(value, 1, index::FILES_MAX as i64);
+                self.index_files_max = files.ok_or("a number from 1 to 1000000")?;
+            }
+            "index_disk_mb_max" => {
+                let megabytes = integer(value, 1, (index::INDEX_BYTES_MAX / MEGABYTE) as i64);
+                self.index_disk_mb_max = megabytes.ok_or("megabytes from 1 to 8192")?;
+            }
+            "index_memory_mb_max" => {
+                let (least, most) =
+                    (index::BUILD_BYTES_MIN as u64 / MEGABYTE, index::BUILD_BYTES_MAX as u64 / MEGABYTE);
+                let megabytes = integer(value, least as i64, most as i64);
+                self.index_memory_mb_max = megabytes.ok_or("megabytes from 32 to 1024")?;
+            }
             _ => {
                 let level = value.as_str().filter(|level| LOG_LEVELS.contains(level));
                 self.log_level = level.ok_or("error, warn, info, debug or trace")?.to_owned();
@@ -209,6 +247,9 @@ impl Config {
             "prompt_seconds_max" => self.prompt_seconds_max.into(),
             "model_idle_minutes" => (self.model_idle_minutes as i64).into(),
             "daemon_idle_minutes" => (self.daemon_idle_minutes as i64).into(),
+            "index_files_max" => (self.index_files_max as i64).into(),
+            "index_disk_mb_max" => (self.index_disk_mb_max as i64).into(),
+            "index_memory_mb_max" => (self.index_memory_mb_max as i64).into(),
             _ => self.log_level.clone().into(),
         }
     }

@@ -134,6 +134,7 @@ impl App {
             Some(root) => self.beside(root, path.as_deref(), &task, editing, room, &*model).await?,
             None => Vec::new(),
         };
+        let _writing = self.inner.workspaces.pace().writing();
         let mut previous: Option<Refusal> = None;
         for attempt in 0..ATTEMPTS_MAX {
             let plan = engine::plan_edit(&task, &related, previous.as_ref());

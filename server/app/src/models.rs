@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use futures::future::BoxFuture;
@@ -213,17 +213,21 @@ impl Models {
     fn problem_of(&self, entry: &ModelEntry) -> Option<String> {
         let backend = self.backend.as_ref()?;
         let modified = std::fs::metadata(&entry.path).and_then(|about| about.modified()).ok();
-        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = |checked: &&Checked| {
             checked.path == entry.path && checked.size_bytes == entry.size_bytes && checked.modified == modified
         };
-        if let Some(checked) = checked.as_ref().filter(is_same) {
+        if let Some(checked) = self.last_check().as_ref().filter(is_same) {
             return checked.problem.clone();
         }
+        // Nobody waits for this: two who ask at once both read the head.
         let problem = backend.check(&entry.path).err().map(|error| error.to_string());
         let (path, size_bytes) = (entry.path.clone(), entry.size_bytes);
-        *checked = Some(Checked { path, size_bytes, modified, problem: problem.clone() });
+        *self.last_check() = Some(Checked { path, size_bytes, modified, problem: problem.clone() });
         problem
+    }
+
+    fn last_check(&self) -> MutexGuard<'_, Option<Checked>> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

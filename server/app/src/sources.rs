@@ -73,7 +73,9 @@ pub(crate) async fn find(app: &App, ask: &Ask, events: &Events<AnswerEvent>) -> 
         let editing = Editing { buffers: &ask.open_buffers, open: &ask.open_files };
         let result = app.search_with(&root, &query, CANDIDATES_MAX, editing).await?;
         found.notice = result.notice;
-        found.passages.extend(result.hits.into_iter().map(from_hit));
+        // A picture that the question names is found by its path and has nothing to read.
+        let readable = result.hits.into_iter().filter(|hit| !hit.text.is_empty());
+        found.passages.extend(readable.map(from_hit));
     }
     Ok(found)
 }

@@ -241,6 +241,7 @@ impl MainLoop {
     }
 
     fn changed(&mut self, params: &DidChangeTextDocumentParams) {
+        self.app.typed();
         let uri = &params.text_document.text_document_identifier.uri.0;
         match self.documents.change(params, self.client.encoding) {
             Changed::Applied => self.look_for_delivered_edits(uri),

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use index::{FILE_BYTES_MAX, FILES_MAX, Index, IndexDirs, IndexError, Limits, State, Watching};
+use index::{Index, IndexDirs, IndexError, Limits, State, Watching};
 use serde::{Deserialize, Serialize};
 
 use super::workspaces::Workspace;
 use super::{IndexProgress, Progress, existing_folder, from_index, words};
-use crate::{App, AppError, Home, Result};
+use crate::{App, AppError, Config, Home, Result};
 
 /// The state of one workspace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub struct WorkspaceStatus {
     pub generation: u64,
     /// `building`, `paused`, `ready` or `failed`.
     pub state: String,
+    /// The user wants no large builds in the background, now or later.
+    pub paused: bool,
     /// Files done while building.
     pub done: u64,
     /// Files in all while building.
@@ -56,11 +58,13 @@ pub struct LeftOut {
 pub struct IndexStatus {
     /// The folder that is indexed.
     pub root: PathBuf,
-    /// `none`, `empty`, `building`, `partial`, `ready` or `failed`.
+    /// `none`, `empty`, `building`, `paused`, `partial`, `ready` or `failed`.
     pub state: String,
-    /// Files done while building.
+    /// The user wants no large builds in the background, now or later.
+    pub paused: bool,
+    /// Files done while building or paused.
     pub done: u64,
-    /// Files in all while building.
+    /// Files in all while building or paused.
     pub total: u64,
     /// Files that can be searched.
     pub files: u64,
@@ -84,6 +88,10 @@ pub struct IndexStatus {
     pub file_bytes_max: u64,
     /// More files are left out.
     pub files_max: u64,
+    /// Files of more than this together are left out, in bytes.
+    pub source_bytes_max: u64,
+    /// No files are added to an index that is larger than this, in bytes on disk.
+    pub index_bytes_max: u64,
 }
 
 impl App {
@@ -104,11 +112,12 @@ impl App {
         let look = tokio::task::spawn_blocking(move || {
             let root = existing_folder(&root)?;
             let dirs = app.inner.workspaces.dirs();
-            let workspace = match app.inner.workspaces.open_or(&root, || of_folder(root.clone(), &dirs)) {
+            let limits = app.inner.workspaces.limits();
+            let workspace = match app.inner.workspaces.open_or(&root, || of_folder(root.clone(), &dirs, &limits)) {
                 Ok(workspace) => workspace,
                 Err(stored) => return stored,
             };
-            let mut status = at_length(root, workspace.index.status(), &dirs);
+            let mut status = at_length(root, workspace.index.status(), &dirs, &limits);
             match &*workspace.progress.borrow() {
                 Progress::Building(progress) => {
                     "building".clone_into(&mut status.state);
@@ -132,18 +141,19 @@ impl App {
 ///
 /// # Errors
 /// As [`App::index_status`].
-pub fn stored_index(home: &Home, root: &Path) -> Result<IndexStatus> {
-    of_folder(existing_folder(root)?, &IndexDirs { cache: home.cache.clone() })
+pub fn stored_index(home: &Home, config: &Config, root: &Path) -> Result<IndexStatus> {
+    let dirs = IndexDirs { cache: home.cache.clone() };
+    of_folder(existing_folder(root)?, &dirs, &config.index_limits())
 }
 
-fn of_folder(root: PathBuf, dirs: &IndexDirs) -> Result<IndexStatus> {
+fn of_folder(root: PathBuf, dirs: &IndexDirs, limits: &Limits) -> Result<IndexStatus> {
     if Index::stored(&root, dirs).is_none() {
-        return Ok(at_length(root, index::Status::default(), dirs));
+        return Ok(at_length(root, index::Status::default(), dirs, limits));
     }
-    match Index::open(&root, dirs, Limits::default()) {
-        Ok(index) => Ok(at_length(root, index.status(), dirs)),
+    match Index::open(&root, dirs, limits.clone()) {
+        Ok(index) => Ok(at_length(root, index.status(), dirs, limits)),
         Err(IndexError::Locked { .. }) => {
-            let mut status = at_length(root, index::Status::default(), dirs);
+            let mut status = at_length(root, index::Status::default(), dirs, limits);
             "building".clone_into(&mut status.state);
             status.notes.push("another process is writing it this moment".into());
             Ok(status)
@@ -152,12 +162,13 @@ fn of_folder(root: PathBuf, dirs: &IndexDirs) -> Result<IndexStatus> {
     }
 }
 
-fn at_length(root: PathBuf, status: index::Status, dirs: &IndexDirs) -> IndexStatus {
+fn at_length(root: PathBuf, status: index::Status, dirs: &IndexDirs, limits: &Limits) -> IndexStatus {
     let stored = Index::stored(&root, dirs);
     let (state, progress) = match status.state {
         _ if stored.is_none() => ("none", IndexProgress::default()),
         State::Empty => ("empty", IndexProgress::default()),
         State::Building { done, total } => ("building", IndexProgress { done: done as u64, total: total as u64 }),
+        State::Paused { done, total } => ("paused", IndexProgress { done: done as u64, total: total as u64 }),
         State::Partial => ("partial", IndexProgress::default()),
         State::Ready => ("ready", IndexProgress::default()),
     };
@@ -165,6 +176,7 @@ fn at_length(root: PathBuf, status: index::Status, dirs: &IndexDirs) -> IndexSta
     IndexStatus {
         root,
         state: state.into(),
+        paused: status.paused,
         done: progress.done,
         total: progress.total,
         files: status.files as u64,
@@ -176,8 +188,10 @@ fn at_length(root: PathBuf, status: index::Status, dirs: &IndexDirs) -> IndexSta
         bytes,
         left_out: status.skipped.iter().map(left_out).collect(),
         notes: status.notes,
-        file_bytes_max: FILE_BYTES_MAX,
-        files_max: FILES_MAX as u64,
+        file_bytes_max: limits.file_bytes_max,
+        files_max: limits.files_max as u64,
+        source_bytes_max: limits.source_bytes_max,
+        index_bytes_max: limits.index_bytes_max,
     }
 }
 
@@ -216,6 +230,7 @@ fn in_short(workspace: &Workspace) -> WorkspaceStatus {
         chunks: status.chunks as u64,
         generation: status.generation,
         state: state.into(),
+        paused: status.paused,
         done: progress.done,
         total: progress.total,
         watching: watching(status.watching).into(),

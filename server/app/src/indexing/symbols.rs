@@ -50,7 +50,7 @@ pub struct SymbolPlace {
 
 /// The definitions of a text in order; `None` for a language that is not parsed.
 pub fn outline(path: &str, text: &str) -> Option<Vec<OutlinedSymbol>> {
-    let lines: Vec<&str> = text.lines().collect();
+    let lines = lines_of(text);
     let symbols = index::outline(path, text)?.symbols;
     Some(symbols.into_iter().map(|symbol| placed(symbol, &lines)).collect())
 }
@@ -197,6 +197,12 @@ fn letters_in(wanted: &str, own: &str) -> bool {
     wanted.chars().all(|letter| rest.any(|other| other == letter))
 }
 
+/// Lines as the index counts them: they end at `\n`, `\r\n` or a lone `\r`.
+fn lines_of(text: &str) -> Vec<&str> {
+    let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    lines.flat_map(|line| line.split('\r')).collect()
+}
+
 fn placed(symbol: index::Symbol, lines: &[&str]) -> OutlinedSymbol {
     let qualified = symbol.qualified.strip_suffix(&symbol.name).unwrap_or_default();
     let container = qualified.trim_end_matches(['.', ':', '/', '#']).to_owned();
@@ -258,6 +264,13 @@ class Rocket:
         assert_eq!((launch.container.as_str(), launch.kind, launch.end_line), ("Rocket", "method", 5));
         assert_eq!(launch.line, "    def launch(self, fuel):");
         assert!(outline("a.unknown", TEXT).is_none());
+        assert_eq!(outline("a.py", &TEXT.replace('\n', "\r\n")), Some(symbols));
+        // A lone `\r` ends a line as well, as the index counts them.
+        let symbols =
+            outline("a.py", "class Rocket:\r    def launch(self):\r        pass\r").expect("Python is parsed");
+        let launch = symbols.iter().find(|symbol| symbol.name == "launch").expect("it is defined");
+        assert_eq!((launch.name_line, launch.line.as_str()), (2, "    def launch(self):"));
+        assert_eq!(&launch.line[launch.name_bytes.0..launch.name_bytes.1], "launch");
     }
 
     #[test]

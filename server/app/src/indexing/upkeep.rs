@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::Stream;
-use index::{CancelFlag, Index, IndexDirs, Limits};
+use index::{CancelFlag, Index, IndexDirs};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -105,11 +105,12 @@ impl App {
             let root = existing_folder(&root)?;
             let dirs = IndexDirs { cache: app.home().cache.join(REBUILD_FOLDER) };
             let (folder, built) = (root.clone(), dirs.clone());
+            let limits = app.inner.workspaces.limits();
             let (progress, seen) = watch::channel(Progress::Building(IndexProgress::default()));
             let report = reported(&events, stop, seen, move |cancel| {
                 // What a broken-off attempt left behind.
                 Index::forget(&folder, &built)?;
-                let index = Index::open(&folder, &built, Limits::default())?;
+                let index = Index::open(&folder, &built, limits)?;
                 let mut tell = |now: index::Progress| {
                     progress.send_replace(Progress::Building(now.into()));
                 };
@@ -133,17 +134,18 @@ impl App {
         streaming(move |events| async move {
             let opened = app.clone();
             let workspace = tokio::task::spawn_blocking(move || opened.inner.workspaces.open(&root, true));
-            let workspace = workspace.await.map_err(AppError::task_died)??;
-            let mut generation = None;
+            let root = workspace.await.map_err(AppError::task_died)??.root.clone();
+            let mut known = None;
             loop {
-                let watched = Arc::clone(&workspace);
-                let next = tokio::task::spawn_blocking(move || change_after(&watched, generation));
-                if let Some(change) = next.await.map_err(AppError::task_died)? {
-                    generation = Some(change.generation);
-                    events.send(change).await?;
-                } else if app.inner.workspaces.is_open(&workspace.root).is_none() {
+                let (app, root) = (app.clone(), root.clone());
+                let next = tokio::task::spawn_blocking(move || next_change(&app, &root, known.as_ref()));
+                let Some((seen, change)) = next.await.map_err(AppError::task_died)? else {
                     return Err(AppError::new(crate::ErrorKind::Stale, "the index was closed or forgotten")
                         .hint("run the command again"));
+                };
+                known = Some(seen);
+                if let Some(change) = change {
+                    events.send(change).await?;
                 }
             }
         })
@@ -192,15 +194,24 @@ async fn reported(
     }
 }
 
-/// The state of an index once its generation is another one than `known`; `None` when it is not for a while.
-fn change_after(workspace: &Workspace, known: Option<u64>) -> Option<IndexChange> {
-    if let Some(known) = known
-        && workspace.index.wait_for_change(known, CHANGE_WAIT) == known
+/// A state of an index that was told: of which workspace, and its generation. Weak, so that an index can be replaced
+/// while somebody follows it.
+type Known = (Weak<Workspace>, u64);
+
+/// The state of a folder's index once it is another one than `known`; no change when it is not for a while, and `None`
+/// when nobody has it open any more.
+fn next_change(app: &App, root: &Path, known: Option<&Known>) -> Option<(Known, Option<IndexChange>)> {
+    let workspace = app.inner.workspaces.settled(root)?;
+    let weak = Arc::downgrade(&workspace);
+    if let Some((last, generation)) = known
+        && last.ptr_eq(&weak)
+        && workspace.index.wait_for_change(*generation, CHANGE_WAIT) == *generation
     {
-        return None;
+        return Some(((weak, *generation), None));
     }
     let status = workspace.index.status();
-    Some(IndexChange { generation: status.generation, files: status.files as u64, chunks: status.chunks as u64 })
+    let (generation, files, chunks) = (status.generation, status.files as u64, status.chunks as u64);
+    Some(((weak, generation), Some(IndexChange { generation, files, chunks })))
 }
 
 fn index_report(report: index::Report) -> IndexReport {

@@ -46,12 +46,23 @@ pub(super) fn advice(reason: SkipReason) -> &'static str {
         SkipReason::Hidden | SkipReason::Dependencies => {
             "`!name` in `.familiarignore` brings a folder or file in that you want to search"
         }
-        SkipReason::TooLarge => "split them, or ask about one with `familiar ask --file` and its lines",
+        SkipReason::TooLarge => {
+            "found by path only; split them, or ask about one with `familiar ask --file` and its lines"
+        }
         SkipReason::Unreadable => "make them readable for this user",
         SkipReason::NameNotUtf8 => "rename them",
         SkipReason::TooDeep => "open a folder further down as a workspace of its own",
-        SkipReason::OverLimit => {
+        SkipReason::OverDisk => {
+            "raise `index_disk_mb_max` in config.toml, or leave parts out in `.familiarignore` and `familiar index --rebuild`"
+        }
+        SkipReason::OverLimit | SkipReason::OverSize => {
             "open a part of the folder as a workspace, or leave parts out in `.familiarignore`"
+        }
+        SkipReason::Generated => {
+            "found by path and by the names they define; without the mark in the first lines all is searched"
+        }
+        SkipReason::Binary | SkipReason::LockFile | SkipReason::Minified | SkipReason::Translations => {
+            "found by path only"
         }
         _ => "",
     }

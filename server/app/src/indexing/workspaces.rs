@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use index::{
     CancelFlag, HistoryCache, HistoryLimits, Index, IndexDirs, IndexError, Limits, NEARBY_FILES_MAX, Nearby,
-    Overlay, OverlayMemory,
+    Overlay, OverlayMemory, Pace,
 };
 use tokio::sync::watch;
 
 use super::{Editing, IndexProgress, existing_folder, from_index, slashed};
-use crate::{App, AppError, Buffer, ErrorKind, Result};
+use crate::{App, AppError, Buffer, Config, ErrorKind, Result};
 
 /// A file that was saved this long ago was edited lately.
 const EDITED_LATELY: Duration = Duration::from_secs(60 * 60);
@@ -108,14 +108,36 @@ type Open = HashMap<PathBuf, Arc<Workspace>>;
 /// The open workspaces of one home.
 pub(crate) struct Workspaces {
     cache: PathBuf,
+    config: watch::Receiver<Arc<Config>>,
+    /// What builds in the background make way for.
+    pace: Pace,
+    /// Held for moments only, never while an index is opened or moved.
     open: Mutex<Open>,
+    /// Whose turn it is to open, replace or remove the index of a folder.
+    turns: Mutex<HashMap<PathBuf, Weak<Mutex<()>>>>,
     /// Whether an opened workspace is brought up to date and watched by itself, as a daemon does.
     in_background: AtomicBool,
 }
 
 impl Workspaces {
-    pub(crate) fn new(cache: PathBuf) -> Self {
-        Self { cache, open: Mutex::default(), in_background: AtomicBool::new(true) }
+    pub(crate) fn new(cache: PathBuf, config: watch::Receiver<Arc<Config>>) -> Self {
+        Self {
+            cache,
+            config,
+            pace: Pace::new(),
+            open: Mutex::default(),
+            turns: Mutex::default(),
+            in_background: AtomicBool::new(true),
+        }
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// What an index may take, as it is configured now.
+    pub(super) fn limits(&self) -> Limits {
+        Limits { pace: self.pace.clone(), ..self.config.borrow().index_limits() }
     }
 
     pub(super) fn dirs(&self) -> IndexDirs {
@@ -123,7 +145,19 @@ impl Workspaces {
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
+    }
+
+    /// What whoever opens, replaces or removes the index of a folder (canonical) holds locked meanwhile.
+    fn turn(&self, root: &Path) -> Arc<Mutex<()>> {
+        let mut turns = lock(&self.turns);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = turns.get(root).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        turns.insert(root.to_owned(), Arc::downgrade(&turn));
+        turn
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Workspace>> {
@@ -136,8 +170,17 @@ impl Workspaces {
         root: &Path,
         work: impl FnOnce() -> T,
     ) -> std::result::Result<Arc<Workspace>, T> {
-        let open = self.lock();
-        open.get(root).cloned().ok_or_else(work)
+        if let Some(workspace) = self.is_open(root) {
+            return Ok(workspace);
+        }
+        let turn = self.turn(root);
+        let _turn = lock(&turn);
+        self.is_open(root).ok_or_else(work)
+    }
+
+    /// The open workspace; when it is being opened or replaced, what comes of that.
+    pub(super) fn settled(&self, root: &Path) -> Option<Arc<Workspace>> {
+        self.open_or(root, || ()).ok()
     }
 
     pub(super) fn is_open(&self, root: &Path) -> Option<Arc<Workspace>> {
@@ -156,31 +199,50 @@ impl Workspaces {
     /// Opens `folder`, or finds it open. `named` says that the user named it, so that even a home folder is meant.
     pub(crate) fn open(&self, folder: &Path, named: bool) -> Result<Arc<Workspace>> {
         let root = existing_folder(folder)?;
-        let mut open = self.lock();
-        if let Some(workspace) = open.get(&root) {
-            return Ok(Arc::clone(workspace));
+        if let Some(workspace) = self.is_open(&root) {
+            return Ok(workspace);
         }
         if !named && Index::is_forbidden_root(&root) {
             let message = format!("{} is too much to index", root.display());
             return Err(AppError::new(ErrorKind::User, message)
                 .hint("open a project folder, or name this one with `familiar index DIR`"));
         }
-        if open.len() >= WORKSPACES_MAX {
-            open.retain(|_, workspace| Arc::strong_count(&workspace.users) > 1);
+        let turn = self.turn(&root);
+        let _turn = lock(&turn);
+        // Somebody else may have opened it while this waited for its turn.
+        if let Some(workspace) = self.is_open(&root) {
+            return Ok(workspace);
         }
+        self.make_room()?;
+        self.open_new(root, Arc::new(()))
+    }
+
+    /// Closes what nobody uses when there are too many.
+    fn make_room(&self) -> Result<()> {
+        let mut closed = Vec::new();
+        let mut open = self.lock();
         if open.len() >= WORKSPACES_MAX {
+            closed.extend(open.extract_if(|_, workspace| Arc::strong_count(&workspace.users) == 1));
+        }
+        let is_full = open.len() >= WORKSPACES_MAX;
+        drop(open);
+        // Only now: an index that closes waits for its writer.
+        drop(closed);
+        if is_full {
             return Err(AppError::new(ErrorKind::Busy, format!("{WORKSPACES_MAX} workspaces are open already"))
                 .hint("close one in an editor"));
         }
-        self.open_new(&mut open, root, Arc::new(()))
+        Ok(())
     }
 
-    fn open_new(&self, open: &mut Open, root: PathBuf, users: Arc<()>) -> Result<Arc<Workspace>> {
-        let index = Index::open(&root, &self.dirs(), Limits::default()).map_err(from_index)?;
+    /// Opens a folder whose turn the caller has.
+    fn open_new(&self, root: PathBuf, users: Arc<()>) -> Result<Arc<Workspace>> {
+        let index = Index::open(&root, &self.dirs(), self.limits()).map_err(from_index)?;
         let in_background = self.in_background.load(Ordering::Relaxed);
         let first = match index.status().state {
             // On demand nothing looks for changes; hits are compared with the files in any case.
             index::State::Ready if !in_background => Progress::Ready,
+            index::State::Paused { done, total } => Progress::Paused(progress_of(done, total)),
             _ if !in_background => Progress::Paused(IndexProgress::default()),
             _ => Progress::Building(IndexProgress::default()),
         };
@@ -195,9 +257,9 @@ impl Workspaces {
             cancel: CancelFlag::new(),
             users,
         });
-        open.insert(root, Arc::clone(&workspace));
+        self.lock().insert(root, Arc::clone(&workspace));
         if in_background {
-            bring_up_to_date(&workspace);
+            bring_up_to_date(&workspace, true);
         }
         Ok(workspace)
     }
@@ -213,6 +275,8 @@ impl Workspaces {
     /// Removes what is kept about a folder; false when there was nothing.
     pub(super) fn forget(&self, folder: &Path) -> Result<bool> {
         let root = existing_folder(folder).unwrap_or_else(|_| folder.to_owned());
+        let turn = self.turn(&root);
+        let _turn = lock(&turn);
         let removed = self.lock().remove(&root);
         if let Some(workspace) = removed {
             workspace.cancel.cancel();
@@ -220,20 +284,31 @@ impl Workspaces {
         patiently(&root, || Index::forget(&root, &self.dirs()))
     }
 
-    /// Puts an index that was built elsewhere in place of the present one. Nobody opens the folder meanwhile.
+    /// Puts an index that was built elsewhere in place of the present one. Whoever opens the folder meanwhile waits.
     pub(super) fn replace(&self, root: &Path, built: &IndexDirs) -> Result<()> {
-        let mut open = self.lock();
-        let users = open.remove(root).map(|workspace| {
+        let turn = self.turn(root);
+        let _turn = lock(&turn);
+        let removed = self.lock().remove(root);
+        let users = removed.map(|workspace| {
             workspace.cancel.cancel();
             Arc::clone(&workspace.users)
         });
         let adopted = patiently(root, || Index::adopt(root, built, &self.dirs()));
         if let Some(users) = users {
             // Also after a failure: whoever worked in it goes on with what there is.
-            self.open_new(&mut open, root.to_owned(), users)?;
+            self.open_new(root.to_owned(), users)?;
         }
         adopted
     }
+}
+
+/// Locks, also after a panic elsewhere: what lies behind is valid at any moment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn progress_of(done: usize, total: usize) -> IndexProgress {
+    IndexProgress { done: done as u64, total: total as u64 }
 }
 
 /// Whoever searches or indexes this moment holds the index a little longer.
@@ -250,38 +325,49 @@ fn patiently<T>(root: &Path, mut work: impl FnMut() -> std::result::Result<T, In
 impl Workspace {
     /// Brings the index into step with the folder and tells everybody who asks how far it is.
     pub(super) fn refresh(&self, cancel: &CancelFlag) -> std::result::Result<index::Report, IndexError> {
+        self.refresh_by(cancel, Index::refresh)
+    }
+
+    fn refresh_by(&self, cancel: &CancelFlag, refresh: Refresh) -> std::result::Result<index::Report, IndexError> {
         let mut last = IndexProgress::default();
         let mut report = |now: index::Progress| {
+            if self.cancel.is_cancelled() {
+                // The folder is closed or its index replaced, whoever asked for this.
+                cancel.cancel();
+            }
             last = now.into();
             self.progress.send_replace(Progress::Building(last));
         };
-        let result = self.index.refresh(&mut report, cancel);
+        let result = refresh(&self.index, &mut report, cancel);
         self.progress.send_replace(match &result {
             Ok(_) => Progress::Ready,
             // Whoever asked went away; what was complete before still is.
-            Err(IndexError::Cancelled | IndexError::Closed)
-                if self.index.status().state == index::State::Ready =>
-            {
-                Progress::Ready
-            }
-            Err(IndexError::Cancelled | IndexError::Closed) => Progress::Paused(last),
+            Err(IndexError::Cancelled | IndexError::Closed) => match self.index.status().state {
+                index::State::Ready => Progress::Ready,
+                index::State::Paused { done, total } => Progress::Paused(progress_of(done, total)),
+                _ => Progress::Paused(last),
+            },
             Err(error) => Progress::Failed(error.to_string()),
         });
         result
     }
 }
 
-/// Indexes what changed since the workspace was last open, then watches it. The thread holds the workspace weakly
-/// while it waits, so that closing it ends everything.
-fn bring_up_to_date(workspace: &Arc<Workspace>) {
+/// One of the two ways to refresh an index.
+type Refresh =
+    fn(&Index, &mut dyn FnMut(index::Progress), &CancelFlag) -> std::result::Result<index::Report, IndexError>;
+
+/// Indexes what changed since the workspace was last open, and watches it from then on. The thread holds the workspace
+/// weakly while it waits, so that closing it ends everything.
+fn bring_up_to_date(workspace: &Arc<Workspace>, watches: bool) {
     let weak: Weak<Workspace> = Arc::downgrade(workspace);
     let work = move || {
         let Some(workspace) = weak.upgrade() else { return };
         // Watching begins first: what changes during the walk is then seen by one or the other.
-        if let Err(error) = workspace.index.watch() {
+        if watches && let Err(error) = workspace.index.watch() {
             tracing::warn!(root = %workspace.root.display(), %error, "the folder cannot be watched");
         }
-        match workspace.refresh(&workspace.cancel) {
+        match workspace.refresh_by(&workspace.cancel, Index::refresh_in_background) {
             Ok(report) => {
                 let (root, files) = (workspace.root.display(), report.files);
                 tracing::info!(%root, files, chunks = report.chunks, seconds = report.seconds, "indexed");
@@ -300,6 +386,33 @@ impl App {
     /// which do one thing and end.
     pub fn work_on_demand(&self) {
         self.inner.workspaces.work_on_demand();
+    }
+
+    /// Somebody pressed a key: what is indexed in the background makes way for a moment.
+    pub fn typed(&self) {
+        self.inner.workspaces.pace().typed();
+    }
+
+    /// Holds up large builds of a folder's index, or lets them go on, also after a restart. Saves are taken up as before,
+    /// and [`App::index`] still does all of it.
+    ///
+    /// # Errors
+    /// As [`App::open_named_workspace`]; `Unavailable` when it cannot be kept for the next start.
+    pub async fn pause_index(&self, root: &Path, paused: bool) -> Result<()> {
+        let (app, root) = (self.clone(), root.to_owned());
+        let work = tokio::task::spawn_blocking(move || {
+            let workspaces = &app.inner.workspaces;
+            let workspace = workspaces.open(&root, true)?;
+            if paused {
+                return workspace.index.pause().map_err(from_index);
+            }
+            let resumed = workspace.index.resume().map(drop).map_err(from_index);
+            if workspaces.in_background.load(Ordering::Relaxed) {
+                bring_up_to_date(&workspace, false);
+            }
+            resumed
+        });
+        work.await.map_err(AppError::task_died)?
     }
 
     /// Opens a workspace, or finds it open; indexing goes on in the background.
@@ -346,5 +459,39 @@ impl App {
                 }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever opens or replaces one index holds up nobody who is at another one.
+    #[test]
+    fn folders_do_not_wait_for_each_other() {
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = |name: &str| {
+            let folder = place.path().join(name);
+            std::fs::create_dir(&folder).expect("it can be made");
+            folder.canonicalize().expect("it is there")
+        };
+        let (one, other, cache) = (folder("one"), folder("other"), folder("cache"));
+        let (_config, config) = watch::channel(Arc::new(Config::default()));
+        let workspaces = Workspaces::new(cache, config);
+        workspaces.work_on_demand();
+        let turn = workspaces.turn(&one);
+        let being_opened = lock(&turn);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| workspaces.open(&one, true).map(|workspace| workspace.root.clone()));
+            assert_eq!(workspaces.open(&other, true).expect("it is opened").root, other);
+            assert_eq!(workspaces.all().len(), 1);
+            assert!(workspaces.is_open(&one).is_none() && !workspaces.is_too_much(&one));
+            drop(being_opened);
+            assert_eq!(first.join().expect("no panic").expect("it is its turn"), one);
+        });
+        assert!(workspaces.settled(&one).is_some());
+        drop(turn);
+        assert!(!workspaces.forget(&place.path().join("third")).expect("nothing is kept"));
+        assert!(lock(&workspaces.turns).len() <= 1, "turns that nobody waits for are let go");
     }
 }

@@ -1,5 +1,7 @@
 //! Indexes as the doors use them: built, rebuilt, described, searched in batches, forgotten.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +33,62 @@ async fn an_index_is_rebuilt_while_the_old_one_answers() {
     assert!(status.bytes > 0 && status.folder.starts_with(world.home.path()), "{status:?}");
 }
 
+/// Longest wait for something that should take moments.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn an_index_is_rebuilt_while_somebody_follows_it() {
+    let world = World::new([]);
+    let root = world.workspace.root();
+    let mut changes = world.app.index_changes(root);
+    // The state that is there, then the first index, which nobody asked for.
+    while changes.next().await.expect("it goes on").expect("a change").files < 3 {}
+    let again = report(world.app.rebuild_index(root, CancellationToken::new())).await;
+    assert_eq!(again.files, 3);
+    std::fs::write(root.join("new.py"), "def fresh():\n    pass\n").expect("it can be written");
+    let told = async { while changes.next().await.expect("it goes on").expect("a change").files < 4 {} };
+    tokio::time::timeout(PATIENCE, told).await.expect("changes of the new index are told");
+    drop(changes);
+    assert!(world.app.forget_index(root).await.expect("nothing holds it"));
+}
+
+#[tokio::test]
+async fn a_pause_is_told_and_holds_up_no_questions() {
+    let world = World::new([]);
+    let root = world.workspace.root();
+    for n in 0..100 {
+        std::fs::write(root.join(format!("f{n}.py")), format!("def f{n}():\n    pass\n"))
+            .expect("it can be written");
+    }
+    world.app.work_on_demand();
+    world.app.pause_index(root, true).await.expect("it is held up");
+    let guard = world.app.open_workspace(root).expect("it is open");
+    let status = world.app.index_status(guard.root()).await.expect("it is known");
+    assert!(status.paused && status.state == "empty", "{status:?}");
+    let world = world.restarted().await;
+    let root = world.workspace.root();
+    let guard = world.app.open_workspace(root).expect("it is open");
+    let paused = async {
+        while world.app.index_status(guard.root()).await.expect("it is known").state != "paused" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, paused).await.expect("the build in the background is held up");
+    let status = world.app.index_status(guard.root()).await.expect("it is known");
+    assert_eq!((status.done, status.total), (0, 103), "{status:?}");
+    let found = world.app.search(root, "f42", 3).await.expect("it is searched");
+    assert!(found.hits.iter().any(|hit| hit.path == "f42.py") && found.notice.is_some(), "{found:?}");
+    world.app.pause_index(root, false).await.expect("it goes on");
+    let done = async {
+        while world.app.index_status(guard.root()).await.expect("it is known").state != "ready" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, done).await.expect("it goes on in the background");
+    let status = world.app.index_status(guard.root()).await.expect("it is known");
+    assert_eq!((status.files, status.paused), (103, false));
+}
+
 #[tokio::test]
 async fn a_batch_is_answered_in_order() {
     let world = World::new([]);
@@ -57,7 +115,10 @@ async fn a_batch_is_answered_in_order() {
 async fn forgetting_says_whether_anything_was_known() {
     let world = World::new([]);
     let root = world.workspace.root();
-    assert_eq!(stored_index(world.app.home(), root).expect("it can be looked at").state, "none");
+    assert_eq!(
+        stored_index(world.app.home(), &world.app.config(), root).expect("it can be looked at").state,
+        "none"
+    );
     assert!(!world.app.forget_index(root).await.expect("nothing to remove"));
     report(world.app.index(root)).await;
     assert!(world.app.forget_index(root).await.expect("it is removed"));

@@ -43,6 +43,12 @@ pub(crate) struct Index {
     /// Stay, take up changes, and print a line for each, until Ctrl+C.
     #[arg(long, group = "mode")]
     watch: bool,
+    /// Hold up large builds in the background, also after a restart; saves are still taken up.
+    #[arg(long, group = "mode")]
+    pause: bool,
+    /// Let builds in the background go on.
+    #[arg(long, group = "mode")]
+    resume: bool,
     /// Remove everything that is kept about the folder.
     #[arg(long, group = "mode")]
     forget: bool,
@@ -56,6 +62,10 @@ pub(crate) struct Index {
 struct Forgotten {
     known: bool,
 }
+
+/// The daemon's answer to a pause and to its end.
+#[derive(Deserialize)]
+struct Held {}
 
 impl Index {
     /// Does what was asked.
@@ -81,6 +91,15 @@ impl Index {
             let said =
                 if known? { format!("forgot {shown}\n") } else { format!("nothing was kept about {shown}\n") };
             render::output(&said)?;
+            return Ok(0);
+        }
+        if self.pause || self.resume {
+            let done = hold_up(&reach, &root, self.pause).await;
+            close(reach).await;
+            done?;
+            let shown = render::escape(&root.display().to_string());
+            let what = if self.pause { "is held up; `--resume` lets it go on" } else { "goes on" };
+            render::output(&format!("indexing {shown} in the background {what}\n"))?;
             return Ok(0);
         }
         let report = self.build(&reach, &root).await;
@@ -184,6 +203,17 @@ async fn forget(reach: &Reach, root: &Path) -> anyhow::Result<bool> {
         }
         Reach::Here(here) => Ok(here.app.forget_index(root).await?),
     }
+}
+
+async fn hold_up(reach: &Reach, root: &Path, pause: bool) -> anyhow::Result<()> {
+    match reach {
+        Reach::Daemon(daemon) => {
+            let body = json!({ "workspace": folder::text(root)?, "pause": pause });
+            let Held { .. } = daemon.client.post("/api/v1/index/pause", &body).await?;
+        }
+        Reach::Here(here) => here.app.pause_index(root, pause).await?,
+    }
+    Ok(())
 }
 
 async fn close(reach: Reach) {

@@ -197,6 +197,33 @@ pub(crate) async fn changes(
     stream_events(&web, changes, data).await
 }
 
+/// Names the folder whose large builds wait, or go on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PauseBody {
+    workspace: String,
+    pause: bool,
+}
+
+/// How a pause stands.
+#[derive(Serialize)]
+pub(crate) struct Held {
+    /// Whether large builds wait.
+    paused: bool,
+}
+
+/// Holds up large builds of a folder's index, or lets them go on.
+pub(crate) async fn pause(
+    State(web): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Body(body): Body<PauseBody>,
+) -> Result<Json<Held>, ApiError> {
+    web.app.accept_work()?;
+    let root = folders::searched(&web.app, &caller, &body.workspace).await?;
+    web.app.pause_index(&root, body.pause).await?;
+    Ok(Json(Held { paused: body.pause }))
+}
+
 /// What forgetting did.
 #[derive(Serialize)]
 pub(crate) struct Forgotten {

@@ -38,6 +38,7 @@ pub(crate) fn routes() -> Table {
         ("/api/v1/search", large(get(index::search).post(index::search_batch))),
         ("/api/v1/index", get(index::status).post(index::index).delete(index::forget)),
         ("/api/v1/index/changes", post(index::changes)),
+        ("/api/v1/index/pause", post(index::pause)),
         ("/api/v1/passage", get(index::passage)),
         ("/api/v1/related", get(index::related)),
         ("/api/v1/chats", get(chats::list).post(chats::create)),

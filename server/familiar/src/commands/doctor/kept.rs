@@ -67,6 +67,7 @@ fn store(status: &IndexStatus) -> String {
 
 fn fresh(status: &IndexStatus) -> Finding {
     match status.state.as_str() {
+        "paused" => Err(Failure::new(state::state(status))),
         "failed" | "partial" => Err(Failure::new(format!("{} {}", state::state(status), status.notes.join("; ")))),
         _ => Ok(format!("{}; looked at {}", status.state, state::looked(status))),
     }
@@ -102,9 +103,14 @@ mod tests {
 
     #[test]
     fn an_index_that_needs_help_is_a_failure() {
-        for (name, is_well) in
-            [("ready", true), ("building", true), ("empty", true), ("partial", false), ("failed", false)]
-        {
+        for (name, is_well) in [
+            ("ready", true),
+            ("building", true),
+            ("empty", true),
+            ("partial", false),
+            ("failed", false),
+            ("paused", false),
+        ] {
             assert_eq!(fresh(&status(name, "events")).is_ok(), is_well, "{name}");
         }
         for (name, is_well) in [("events", true), ("nothing", true), ("polling", false)] {

@@ -34,8 +34,8 @@ pub(in crate::commands) async fn look(context: &Context, root: &Path) -> anyhow:
             return Ok(status);
         }
     }
-    let (home, root) = (context.home.clone(), root.to_owned());
-    let look = tokio::task::spawn_blocking(move || stored_index(&home, &root)).await;
+    let (home, config, root) = (context.home.clone(), context.config.clone(), root.to_owned());
+    let look = tokio::task::spawn_blocking(move || stored_index(&home, &config, &root)).await;
     Ok(look.map_err(|error| AppError::new(ErrorKind::Bug, error.to_string()))??)
 }
 
@@ -46,7 +46,9 @@ fn page(status: &IndexStatus, style: Style) -> String {
         lines.push(("stored", format!("{} in {}", render::bytes(status.bytes), status.folder.display())));
     }
     let size = render::bytes(status.file_bytes_max);
-    lines.push(("limits", format!("files up to {size}, {} files", status.files_max)));
+    let (source, stored) = (render::bytes(status.source_bytes_max), render::bytes(status.index_bytes_max));
+    let files = status.files_max;
+    lines.push(("limits", format!("files up to {size}, {files} files, {source} in all; {stored} on disk")));
     let total: u64 = status.left_out.iter().map(|left_out| left_out.count).sum();
     if total > 0 {
         lines.push(("skipped", format!("{total} files and whole folders:")));
@@ -64,13 +66,16 @@ fn page(status: &IndexStatus, style: Style) -> String {
 pub(in crate::commands) fn state(status: &IndexStatus) -> String {
     let IndexStatus { files, chunks, generation, done, total, .. } = status;
     let holds = format!("{files} files, {chunks} chunks, generation {generation}");
+    let held_up = "large changes wait; `familiar index --resume` lets them go on";
     match status.state.as_str() {
         "none" => "not indexed; `familiar index` does it".to_owned(),
         "empty" => "nothing indexed yet; `familiar index` does it".to_owned(),
         "building" if *total > 0 => format!("being built, {done} of {total} files are done; {holds}"),
         "building" => format!("being built; {holds}"),
+        "paused" => format!("paused: {done} of {total} files are done, {holds}; {held_up}"),
         "partial" => format!("not complete, an earlier run was stopped; {holds}; `familiar index` completes it"),
         "failed" => format!("the last run failed; {holds}"),
+        _ if status.paused => format!("ready: {holds}; paused, so {held_up}"),
         _ => format!("ready: {holds}"),
     }
 }
@@ -128,7 +133,9 @@ mod tests {
             left_out: vec![left_out],
             notes: vec!["one\nnote".into()],
             file_bytes_max: 1 << 20,
-            files_max: 200_000,
+            files_max: 1_000_000,
+            source_bytes_max: 16 << 30,
+            index_bytes_max: 8 << 30,
             ..IndexStatus::default()
         };
         let expected = "\
@@ -136,7 +143,7 @@ folder   /w
 state    ready: 3 files, 9 chunks, generation 2
 looked   never to the end; changes are taken up as they happen
 stored   2.5 MB in /c/i
-limits   files up to 1.0 MB, 200000 files
+limits   files up to 1.0 MB, 1000000 files, 17.2 GB in all; 8.6 GB on disk
 skipped  7 files and whole folders:
        7  too large
           a/b.json, c.csv, ...
@@ -146,5 +153,11 @@ note     one note
         assert_eq!(page(&status, Style::plain()), expected);
         let none = IndexStatus { state: "none".into(), ..IndexStatus::default() };
         assert!(page(&none, Style::plain()).contains("state    not indexed; `familiar index` does it\n"));
+        let paused = IndexStatus { state: "paused".into(), paused: true, done: 1200, total: 4232, ..none };
+        assert!(state(&paused).starts_with("paused: 1200 of 4232 files are done"), "{}", state(&paused));
+        let ready = IndexStatus { state: "ready".into(), ..paused };
+        assert!(
+            state(&ready).ends_with("paused, so large changes wait; `familiar index --resume` lets them go on")
+        );
     }
 }

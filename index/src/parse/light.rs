@@ -1,0 +1,66 @@
+//! What is indexed of a text that a tool made: the names it defines and where, without their texts.
+//!
+//! Refuses: to judge which texts those are; see `content`.
+
+use std::ops::Range;
+
+use crate::files::content::is_generated;
+use crate::files::lines::LineStarts;
+use crate::limits::{HEADER_PART_BYTES_MAX, LIGHT_NAMES_MAX};
+use crate::parse::cut::{Chunk, Cutter, Name, chunk_hash, parse_deadline};
+use crate::parse::inject::injected;
+use crate::parse::language::language_in;
+
+/// Kind of a chunk that holds a name and no text.
+pub(crate) const LIGHT: &str = "generated";
+
+impl Chunk {
+    /// Whether only its names are known.
+    pub(crate) fn is_light(&self) -> bool {
+        self.kind == LIGHT
+    }
+}
+
+/// The chunks of a text as they are indexed; of a generated one only its names, and none in a language that is not
+/// parsed.
+pub(crate) fn cut(cutter: &mut Cutter, path: &str, text: &str) -> Vec<Chunk> {
+    if is_generated(path, text) { names(cutter, path, text).unwrap_or_default() } else { cutter.cut(path, text) }
+}
+
+fn names(cutter: &mut Cutter, path: &str, text: &str) -> Option<Vec<Chunk>> {
+    let language = language_in(path, text)?;
+    language.prepare();
+    let deadline = parse_deadline();
+    let tree = cutter.parse(language, text, deadline)?;
+    let pieces = injected(cutter, language, &tree, text, deadline);
+    let all = cutter.definitions(language, &tree, &pieces, text, deadline);
+    let lines = LineStarts::of(text);
+    let named = all.iter().filter(|item| !item.container).take(LIGHT_NAMES_MAX);
+    let chunk = |item| {
+        let name = Name::of(item, lines.line_at(item.span.start), &lines);
+        let span = first_line(text, item.span.clone());
+        let start_line = lines.line_at(span.start);
+        Chunk {
+            hash: chunk_hash(path, &text[span.clone()]),
+            span,
+            start_line,
+            end_line: start_line,
+            symbol: Some(name.qualified.clone()),
+            kind: LIGHT.to_owned(),
+            names: vec![name],
+            context: String::new(),
+            doc: String::new(),
+        }
+    };
+    Some(named.map(chunk).collect())
+}
+
+/// The part of a definition on its first line.
+fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
+    let line = text[span.clone()].split(['\n', '\r']).next().unwrap_or_default();
+    let mut end = span.start + line.len().min(HEADER_PART_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    span.start..end
+}
