@@ -15,6 +15,7 @@ use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
 use crate::handle::{canonical, folder_of};
 use crate::limits::{CANDIDATES_PER_HIT, HITS_MAX, IndexDirs, RANKING_ROUNDS_MAX};
+use crate::parse::qualified::normal;
 use crate::search::filter::Filter;
 use crate::search::live::{LiveAnswer, LiveBudget, live_search};
 use crate::search::live_files::{Differing, LiveFiles};
@@ -208,7 +209,13 @@ impl Searcher {
                 hit.symbol.as_deref().is_some_and(|symbol| names(&request.query, symbol, &hit.path))
             });
         }
-        Ok(SearchAnswer { hits: alternate(indexed, live, request.limit.min(HITS_MAX)), cut })
+        let mut hits = alternate(indexed, live);
+        // What is indexed by now may lack the very definition that is asked for.
+        if let Some(asked) = Plan::of(&request.query).identifiers.first().map(|asked| normal(asked)) {
+            hits.sort_by_key(|hit| !hit.symbol.as_deref().is_some_and(|symbol| ends_in(&normal(symbol), &asked)));
+        }
+        hits.truncate(request.limit.min(HITS_MAX));
+        Ok(SearchAnswer { hits, cut })
     }
 
     /// Answers from the index alone.
@@ -387,8 +394,8 @@ enum Found {
 }
 
 /// One of each by turns, the better known first; no place twice.
-fn alternate(indexed: Vec<Hit>, live: Vec<Hit>, limit: usize) -> Vec<Hit> {
-    let mut both = Vec::with_capacity(limit);
+fn alternate(indexed: Vec<Hit>, live: Vec<Hit>) -> Vec<Hit> {
+    let mut both = Vec::with_capacity(indexed.len() + live.len());
     let (mut indexed, mut live) = (indexed.into_iter(), live.into_iter());
     loop {
         let pair = [indexed.next(), live.next()];
@@ -404,8 +411,12 @@ fn alternate(indexed: Vec<Hit>, live: Vec<Hit>, limit: usize) -> Vec<Hit> {
             }
         }
     }
-    both.truncate(limit);
     both
+}
+
+/// Whether a qualified name is another one, or ends in it.
+fn ends_in(name: &str, end: &str) -> bool {
+    name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 fn passage(candidate: &Candidate) -> Passage<'_> {

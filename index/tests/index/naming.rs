@@ -2,7 +2,7 @@
 
 use index::{SearchKind, SearchRequest};
 
-use crate::space::Space;
+use crate::space::{Space, touch};
 
 /// Each language with one definition `Basket` / `add`, and others that share the plain name.
 fn space() -> Space {
@@ -111,5 +111,21 @@ fn a_qualified_name_in_a_sentence_is_meant() {
     ] {
         let hits = index.searcher().search(&SearchRequest::new(question, 3)).unwrap();
         assert_eq!((hits[0].path.as_str(), hits[0].symbol.as_deref()), (path, Some(symbol)), "{question}");
+    }
+}
+
+/// A definition that is not indexed yet comes before what is: the files themselves are looked through too.
+#[test]
+fn a_definition_that_is_not_indexed_yet_comes_first() {
+    let space = space();
+    let index = space.open();
+    // Some files are indexed, and no walk was ever over.
+    touch(&index, &["shop/src/use.rs", "py/use.py"]);
+    assert!(index.status().files > 0 && !index.searcher().chunks().unwrap().is_empty());
+    for (name, path, symbol) in
+        [("Basket::add", "shop/src/basket.rs", "Basket::add"), ("PyBasket.put", "py/basket.py", "PyBasket.put")]
+    {
+        let hits = index.searcher().search(&SearchRequest::new(name, 3)).unwrap();
+        assert_eq!((hits[0].path.as_str(), hits[0].symbol.as_deref()), (path, Some(symbol)), "{name}");
     }
 }
