@@ -66,42 +66,72 @@ pub(crate) fn role_factor(role: u64, wanted: u64) -> f32 {
     factor
 }
 
-/// The best `count` chunks, best first. The first chunk of each file keeps its score; each further one must do with a
-/// part of it, so that other files come between.
-pub(crate) fn rank(
-    corpus: &Corpus<'_>,
-    scores: &Scores,
-    plan: &Plan,
-    filter: &Filter,
-    gains: &Gains,
-    count: usize,
-) -> Vec<Ranked> {
-    let best_chunk = scores.chunks.iter().copied().fold(0.0, f32::max);
-    let best_file = scores.files.iter().copied().fold(0.0, f32::max);
-    if best_chunk <= 0.0 {
-        return Vec::new();
-    }
-    let share = MIX.file / best_file.max(f32::MIN_POSITIVE);
-    let roles: Vec<f32> = corpus
-        .files()
-        .map(|(_, role)| {
+/// What decides the order of the answers to one question, with what was worked out of it already.
+pub(crate) struct Ranking<'a> {
+    corpus: &'a Corpus<'a>,
+    plan: &'a Plan,
+    filter: &'a Filter,
+    gains: &'a Gains,
+    /// What the role of each file leaves of its score.
+    roles: Vec<f32>,
+    /// What paths make of scores, for the files that came up; 0 for those that are not asked for.
+    paths: HashMap<u32, f32>,
+}
+
+impl<'a> Ranking<'a> {
+    /// The order for one question.
+    pub(crate) fn new(corpus: &'a Corpus<'a>, plan: &'a Plan, filter: &'a Filter, gains: &'a Gains) -> Self {
+        let left = |role| {
             let beside = plan.report && role & PROSE & !plan.wanted_roles != 0;
             role_factor(role, plan.wanted_roles) * if beside { MIX.prose_for_report } else { 1.0 }
-        })
-        .collect();
-    let mut found: Vec<(u32, Ranked)> = Vec::new();
-    for ((chunk, &score), file) in (0..).zip(&scores.chunks).zip(corpus.chunk_files()) {
-        if score > 0.0 {
-            let joined = (1.0 - MIX.file) * score / best_chunk + share * scores.files[file as usize];
-            found.push((file, Ranked { chunk, score: joined * roles[file as usize] }));
-        }
+        };
+        Self { corpus, plan, filter, gains, roles: corpus.roles().map(left).collect(), paths: HashMap::new() }
     }
-    keep_best(
-        &mut found,
-        if filter.is_open() { (count * CANDIDATES_PER_HIT).max(CANDIDATES_MIN) } else { usize::MAX },
-    );
-    weigh_paths(&mut found, corpus, plan, filter, gains);
-    spread(found, corpus, count)
+
+    /// The best `count` chunks, best first. The first chunk of each file keeps its score; each further one must do with
+    /// a part of it, so that other files come between.
+    pub(crate) fn best(&mut self, scores: &Scores, count: usize) -> Vec<Ranked> {
+        let best_chunk = scores.chunks.iter().copied().fold(0.0, f32::max);
+        let best_file = scores.files.iter().copied().fold(0.0, f32::max);
+        if best_chunk <= 0.0 {
+            return Vec::new();
+        }
+        let share = MIX.file / best_file.max(f32::MIN_POSITIVE);
+        let mut found: Vec<(u32, Ranked)> = Vec::new();
+        for ((chunk, &score), file) in (0..).zip(&scores.chunks).zip(self.corpus.chunk_files()) {
+            if score > 0.0 {
+                let joined = (1.0 - MIX.file) * score / best_chunk + share * scores.files[file as usize];
+                found.push((file, Ranked { chunk, score: joined * self.roles[file as usize] }));
+            }
+        }
+        if self.filter.is_open() {
+            keep_best(&mut found, (count * CANDIDATES_PER_HIT).max(CANDIDATES_MIN));
+        }
+        for (file, one) in &mut found {
+            let factor = match self.paths.get(file) {
+                Some(factor) => *factor,
+                None => self.weigh_path(*file),
+            };
+            one.score *= factor;
+        }
+        found.retain(|(_, one)| one.score > 0.0);
+        spread(found, self.corpus, count)
+    }
+
+    /// Raises a file whose path the question speaks of, and drops one that it is not about.
+    fn weigh_path(&mut self, file: u32) -> f32 {
+        let (path, _) = self.corpus.file(file);
+        let factor = if self.filter.admits(path) {
+            let is_named = |named: &String| is_end_of(path, named) || path.contains('/') && is_end_of(named, path);
+            let named = if self.plan.paths.iter().any(is_named) { MIX.path } else { 1.0 };
+            let (stem, folder) = named_share(path, self.plan);
+            (1.0 + MIX.stem * stem + MIX.folder * folder) * named * self.gains.factor(path)
+        } else {
+            0.0
+        };
+        self.paths.insert(file, factor);
+        factor
+    }
 }
 
 /// Drops all but the best, in no order.
@@ -110,28 +140,6 @@ fn keep_best(found: &mut Vec<(u32, Ranked)>, count: usize) {
         found.select_nth_unstable_by(count, |a, b| b.1.score.total_cmp(&a.1.score));
         found.truncate(count);
     }
-}
-
-/// Raises files whose paths the question speaks of, and drops those that it is not about.
-fn weigh_paths(found: &mut Vec<(u32, Ranked)>, corpus: &Corpus<'_>, plan: &Plan, filter: &Filter, gains: &Gains) {
-    let mut factors: HashMap<u32, f32> = found.iter().map(|(file, _)| (*file, 0.0)).collect();
-    for (file, (path, _)) in (0..).zip(corpus.files()) {
-        if let Some(factor) = factors.get_mut(&file)
-            && filter.admits(path)
-        {
-            let named = plan
-                .paths
-                .iter()
-                .any(|named| is_end_of(path, named) || path.contains('/') && is_end_of(named, path));
-            let (stem, folder) = named_share(path, plan);
-            *factor = (1.0 + MIX.stem * stem + MIX.folder * folder) * if named { MIX.path } else { 1.0 };
-            *factor *= gains.factor(path);
-        }
-    }
-    for (file, one) in found.iter_mut() {
-        one.score *= factors[file];
-    }
-    found.retain(|(_, one)| one.score > 0.0);
 }
 
 /// File names that say nothing of their own; the folder's name stands for them.

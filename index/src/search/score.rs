@@ -149,9 +149,20 @@ impl<'a> Corpus<'a> {
         }
     }
 
-    /// Files in order of their numbers: path, role, and whether they can be found.
-    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.tables.files().chain(self.changed.iter().map(|file| (file.path, role_of(file.path))))
+    /// A file by its number: path and role.
+    pub(crate) fn file(&self, file: u32) -> (&str, u64) {
+        match file.checked_sub(self.tables.files) {
+            Some(changed) => {
+                let path = self.changed[changed as usize].path;
+                (path, role_of(path))
+            }
+            None => self.tables.file(file),
+        }
+    }
+
+    /// The roles of all files in order of their numbers.
+    pub(crate) fn roles(&self) -> impl Iterator<Item = u64> {
+        self.tables.roles().chain(self.changed.iter().map(|file| role_of(file.path)))
     }
 
     /// The file of each chunk, in order of their numbers.

@@ -22,7 +22,7 @@ use crate::search::live_files::{Differing, LiveFiles};
 use crate::search::nearby::{Gains, Nearby};
 use crate::search::overlay::Overlay;
 use crate::search::query::Plan;
-use crate::search::rank::{Ranked, rank};
+use crate::search::rank::{Ranked, Ranking};
 use crate::search::saved::Saved;
 use crate::search::score::{Changed, Corpus};
 use crate::search::snapshot::Snapshot;
@@ -241,17 +241,18 @@ impl Searcher {
             let changed: Vec<Changed<'_>> = kept.chain(differing.changed()).collect();
             let gone: Vec<&str> = self.saved.hidden().chain(differing.gone()).collect();
             let corpus = Corpus::new(&self.snapshot, &changed, &gone)?;
+            let mut ranking = Ranking::new(&corpus, &plan, filter, &gains);
             let mut scores = corpus.score(&plan)?;
             let (mut stale, mut raised) = (Vec::new(), HashMap::new());
             // A report mentions much that it is not about, and a name is itself what is looked for: what their passages
             // use would lead astray.
             if !plan.report && !plan.lone {
-                let first = rank(&corpus, &scores, &plan, filter, &gains, wanted.max(PASSAGES));
+                let first = ranking.best(&scores, wanted.max(PASSAGES));
                 let passages = self.as_they_are(&corpus, first, PASSAGES, filter, &mut live, &mut stale)?;
                 let passages: Vec<_> = passages.iter().map(passage).collect();
                 raised = raise_used(&corpus, &mut scores, &plan, &passages)?;
             }
-            let ranked = rank(&corpus, &scores, &plan, filter, &gains, wanted);
+            let ranked = ranking.best(&scores, wanted);
             let candidates = self.as_they_are(&corpus, ranked, limit, filter, &mut live, &mut stale)?;
             // What is stale is cut again and competes as it is now, so the order may be another one.
             let settled = stale.is_empty() || !differing.take_up(&self.root, stale, self.report_stale.as_ref());

@@ -167,6 +167,18 @@ impl Tables {
         })
     }
 
+    /// The roles of all files in order of their numbers, dead ones included.
+    pub(crate) fn roles(&self) -> impl Iterator<Item = u64> {
+        self.segments.iter().flat_map(|segment| segment.roles.iter().copied())
+    }
+
+    /// A file by its number: path and role.
+    pub(crate) fn file(&self, file: u32) -> (&str, u64) {
+        let at = self.first_file.partition_point(|&first| first <= file).saturating_sub(1);
+        let (segment, number) = (&self.segments[at], (file - self.first_file[at]) as usize);
+        (segment.paths[number].as_ref(), segment.roles[number])
+    }
+
     /// The numbers of a file, one in each segment that has chunks of it.
     pub(crate) fn files_named(&self, path: &str) -> impl Iterator<Item = u32> {
         self.segments.iter().zip(&self.first_file).filter_map(move |(segment, first_file)| {
