@@ -170,21 +170,28 @@ pub(crate) fn common<'a>(lines: impl Iterator<Item = &'a str>) -> &'a str {
     shared
 }
 
-/// `code`, meant for the place of `old`, set in as far as that. A model that set in its first line only, or all but its
-/// first line, is understood.
-pub(crate) fn set_in(code: &[String], old: &[&str]) -> Vec<String> {
-    let blank_only = old.iter().all(|line| line.trim().is_empty());
-    let wanted =
-        if blank_only { old.first().map_or("", |line| indent_of(line)) } else { common(old.iter().copied()) };
+/// `code`, meant for the place of `old`, set in as far as that. A model that set in all but its first line is understood.
+/// In the place of blank lines code keeps its own indentation; where it has none it takes that of the lines `beside`, if
+/// they agree, and `None` is for when they do not.
+pub(crate) fn set_in(code: &[String], old: &[&str], beside: (Option<&str>, Option<&str>)) -> Option<Vec<String>> {
     let own = common(code.iter().map(String::as_str));
+    let wanted = if old.iter().any(|line| !line.trim().is_empty()) {
+        common(old.iter().copied())
+    } else {
+        match (beside.0.map(indent_of), beside.1.map(indent_of)) {
+            _ if !own.is_empty() => own,
+            (Some(above), Some(below)) => Some(above).filter(|above| *above == below)?,
+            (Some(one), None) | (None, Some(one)) => Some(one).filter(|one| one.is_empty())?,
+            (None, None) => "",
+        }
+    };
     if own == wanted {
-        return code.to_vec();
+        return Some(code.to_vec());
     }
-    let rest = |lines: &mut dyn Iterator<Item = &'_ str>| common_owned(lines);
     let first = code.iter().position(|line| !line.trim().is_empty()).unwrap_or(0);
     let old_first = old.iter().position(|line| !line.trim().is_empty()).unwrap_or(0);
-    let code_rest = rest(&mut code.iter().skip(first + 1).map(String::as_str));
-    let old_rest = rest(&mut old.iter().skip(old_first + 1).copied());
+    let code_rest = common(code.iter().skip(first + 1).map(String::as_str));
+    let old_rest = common(old.iter().skip(old_first + 1).copied());
     let first_alone =
         own.is_empty() && !code_rest.is_empty() && code_rest == old_rest && code_rest.len() >= wanted.len();
     let set = |(at, line): (usize, &String)| {
@@ -194,12 +201,7 @@ pub(crate) fn set_in(code: &[String], old: &[&str]) -> Vec<String> {
             format!("{wanted}{}", line.strip_prefix(own).unwrap_or(line))
         }
     };
-    code.iter().enumerate().map(set).collect()
-}
-
-fn common_owned(lines: &mut dyn Iterator<Item = &str>) -> String {
-    let kept: Vec<&str> = lines.collect();
-    common(kept.into_iter()).to_owned()
+    Some(code.iter().enumerate().map(set).collect())
 }
 
 #[cfg(test)]

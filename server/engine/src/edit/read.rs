@@ -91,14 +91,14 @@ pub fn read_edit(reply: Reply<'_>, task: &EditTask, format: Format) -> Result<Pr
         let code = choose(&blocks, task, &base, &task.code())?;
         let change = append(&code, task, &base)?;
         let place = change.lines.clone();
-        base.finish(vec![change], &Watch::Rewrite { place, code: &code, words: words(task) })?
+        base.finish(vec![change], &Watch::Rewrite { place, words: words(task) })?
     } else {
         let whole = format == Format::Whole;
         let place = if whole { 0..base.lines.whole.len() } else { base.lines_of(&task.target) };
         let old = base.text.get(base.lines.bytes(&place)).unwrap_or_default();
         let code = choose(&blocks, task, &base, old)?;
         let change = rewrite(&code, task, &base, place.clone())?;
-        let edit = base.finish(vec![change], &Watch::Rewrite { place, code: &code, words: words(task) })?;
+        let edit = base.finish(vec![change], &Watch::Rewrite { place, words: words(task) })?;
         if whole {
             shrinkage(&base, &edit.new_text)?;
         }

@@ -64,7 +64,7 @@ pub(crate) enum Watch<'a> {
     /// Pieces that said themselves what they replace.
     Pieces,
     /// Code in the place of these lines, on behalf of these words.
-    Rewrite { place: Range<usize>, code: &'a str, words: &'a str },
+    Rewrite { place: Range<usize>, words: &'a str },
 }
 
 impl<'a> Base<'a> {
@@ -132,9 +132,9 @@ impl<'a> Base<'a> {
         let (before, after): (Vec<Definition>, Vec<Definition>) = (definitions(self.text), definitions(new_text));
         match watch {
             Watch::Pieces => verify::duplicates(&before, &after, false),
-            Watch::Rewrite { place, code, words } => {
+            Watch::Rewrite { place, words } => {
                 verify::duplicates(&before, &after, true)?;
-                verify::losses(&before, place, code, new_text, &after, words)
+                verify::losses(&before, &after, place, words)
             }
         }
     }

@@ -17,10 +17,8 @@ use super::{EditTask, Refusal, shown, suspect, verify};
 
 /// Lines compared with the surroundings on each side.
 const ECHO_LINES_MAX: usize = 2_000;
-/// A line with fewer letters and digits is repeated by chance.
-const TELLING_CHARS_MIN: usize = 4;
-/// One line with so many is not.
-const TELLING_ALONE_CHARS_MIN: usize = 12;
+/// Lines with fewer letters and digits are equal by chance, such as closing brackets and `end`.
+const TELLING_CHARS_MIN: usize = 12;
 /// A file of fewer lines may lose most of them.
 const SHRINKING_LINES_MIN: usize = 8;
 /// What a block of commands or of output is called.
@@ -83,6 +81,7 @@ pub(crate) fn rewrite(
     let lines = filled(base, lines);
     let old = base.lines.bare.get(lines.clone()).unwrap_or_default();
     let mut code = without_name(code_lines(code), task, base)?;
+    suspect::check(&code, base.text, language)?;
     let after = base.lines.bare.get(lines.end..).unwrap_or_default();
     let before = base.lines.bare.get(..lines.start).unwrap_or_default();
     let echoed = echo(&code, old, before, after);
@@ -96,13 +95,13 @@ pub(crate) fn rewrite(
     }
     code = in_style(code, old, &base.lines.bare);
     if !repeated {
-        code = set_in(&code, old);
+        code = set_in(&code, old, (last_filled(before), first_filled(after)))
+            .ok_or_else(|| Refusal::Indentation { path: base.path.to_owned() })?;
         let echoed = echo(&code, old, before, after);
         if echoed.front + echoed.back < code.len() {
             code = trimmed(code.drain(echoed.front..code.len() - echoed.back).collect());
         }
     }
-    suspect::check(&code, base.text, language)?;
     let (old_text, new_text) = (old.join("\n"), code.join("\n"));
     if !nests(language) && !verify::related(&old_text, &format!("{new_text} {}", words(task))) {
         return Err(Refusal::Unrelated);
@@ -114,8 +113,9 @@ pub(crate) fn rewrite(
 
 /// `code` after the end of the file, one blank line between.
 pub(crate) fn append(code: &str, task: &EditTask, base: &Base<'_>) -> Result<Change, Refusal> {
-    let code = in_style(set_in(&without_name(code_lines(code), task, base)?, &[]), &[], &base.lines.bare);
+    let code = without_name(code_lines(code), task, base)?;
     suspect::check(&code, base.text, task.document.language_id())?;
+    let code = in_style(code, &[], &base.lines.bare);
     if !verify::related(base.text, &code.join("\n")) {
         return Err(Refusal::Unrelated);
     }
@@ -154,6 +154,14 @@ fn filled(base: &Base<'_>, lines: Range<usize>) -> Range<usize> {
     let first = lines.clone().find(is_filled);
     let last = lines.clone().rfind(is_filled);
     first.zip(last).map_or(lines, |(first, last)| first..last + 1)
+}
+
+fn first_filled<'a>(lines: &[&'a str]) -> Option<&'a str> {
+    lines.iter().find(|line| !line.trim().is_empty()).copied()
+}
+
+fn last_filled<'a>(lines: &[&'a str]) -> Option<&'a str> {
+    lines.iter().rfind(|line| !line.trim().is_empty()).copied()
 }
 
 /// Takes off a first line that only names the file.
@@ -197,6 +205,10 @@ pub(crate) struct Echo {
 /// The lines of `new` that repeat what stands before and after `old`, without doing so in `old` already.
 pub(crate) fn echo(new: &[String], old: &[&str], before: &[&str], after: &[&str]) -> Echo {
     let same = |a: &String, b: &&str| a.trim_end() == b.trim_end();
+    let is_blank = |line: &&&str| line.trim().is_empty();
+    // New code has no blank lines at its ends.
+    let before = &before[..before.len() - before.iter().rev().take_while(is_blank).count()];
+    let after = &after[after.iter().take_while(is_blank).count()..];
     let most = |side: &[&str]| side.len().min(new.len()).min(ECHO_LINES_MAX);
     let front = (1..=most(before)).rev().find(|count| {
         let (Some(here), Some(there)) = (new.get(..*count), before.get(before.len() - count..)) else {
@@ -227,7 +239,6 @@ pub(crate) fn echo(new: &[String], old: &[&str], before: &[&str], after: &[&str]
 
 /// Whether lines say enough not to be equal by chance.
 fn is_telling(lines: &[String]) -> bool {
-    let chars = |line: &String| line.chars().filter(|c| c.is_alphanumeric()).count();
-    lines.iter().filter(|line| chars(line) >= TELLING_CHARS_MIN).count() > 1
-        || lines.iter().any(|line| chars(line) >= TELLING_ALONE_CHARS_MIN)
+    let chars = lines.iter().flat_map(|line| line.chars()).filter(|c| c.is_alphanumeric());
+    chars.take(TELLING_CHARS_MIN).count() == TELLING_CHARS_MIN
 }

@@ -107,7 +107,7 @@ pub(crate) fn is_elision(line: &str, before: Option<&str>, language: &str) -> bo
 }
 
 fn is_form(line: &str, base: &str, language: &str) -> bool {
-    let fence = line.starts_with("```") && !super::answer::nests(language) && !base.contains("```");
+    let fence = line.starts_with("``") && !super::answer::nests(language) && !base.contains("``");
     fence || FORM.iter().any(|form| line.starts_with(form))
 }
 

@@ -73,24 +73,20 @@ pub(crate) fn duplicates(before: &[Definition], after: &[Definition], anywhere: 
     Ok(())
 }
 
-/// Refuses code that lacks what stood in its `place` and is nowhere now, unless the user's words name it. One definition
-/// may take another name.
+/// Refuses a text that lacks what was defined in the lines of `place` and is defined nowhere now, unless the user's words
+/// name it. One definition may take another name.
 pub(crate) fn losses(
     before: &[Definition],
-    place: &Range<usize>,
-    new_code: &str,
-    new_text: &str,
     after: &[Definition],
+    place: &Range<usize>,
     words: &str,
 ) -> Result<(), Refusal> {
-    let gone: Vec<&Definition> = before
-        .iter()
-        .filter(|one| place.contains(&one.lines.start))
-        .filter(|one| !has_word(new_text, &one.name) && !has_word(words, &one.name))
-        .collect();
+    let has = |all: &[Definition], name: &str| all.iter().any(|one| one.name == name);
+    let inside = before.iter().filter(|one| place.contains(&one.lines.start));
+    let gone: Vec<&Definition> =
+        inside.filter(|one| !has(after, &one.name) && !has_word(words, &one.name)).collect();
     let Some(first) = gone.first() else { return Ok(()) };
-    let known = |one: &&Definition| before.iter().any(|old| old.name == one.name);
-    let fresh = after.iter().filter(|one| !known(one) && has_word(new_code, &one.name)).count();
+    let fresh = after.iter().filter(|one| !has(before, &one.name)).count();
     if gone.len() == 1 && fresh == 1 { Ok(()) } else { Err(Refusal::Lost { name: first.name.clone() }) }
 }
 
