@@ -154,7 +154,7 @@ fn new_path(task: &EditTask, path: &str, known: &[&str]) -> Result<String, Refus
 
 fn create(path: String, lines: &[String]) -> Result<FileChange, Refusal> {
     let language = index::language_name(&path).unwrap_or_default();
-    suspect::check(lines, "", language)?;
+    suspect::check(lines, &suspect::Known::of("", language))?;
     let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
     if text.trim().is_empty() {
         return Err(Refusal::NoCode);
@@ -202,12 +202,11 @@ fn place(
     about_blanks: bool,
 ) -> Result<(Change, Grade), Refusal> {
     let all = 0..base.lines.whole.len();
-    let language = index::language_name(&base.grammar).unwrap_or_default();
     if search.iter().all(|line| line.trim().is_empty()) {
         if !base.text.trim().is_empty() {
             return Err(Refusal::EmptySearch { path: base.path.to_owned() });
         }
-        suspect::check(&replace, "", language)?;
+        suspect::check(&replace, &base.known)?;
         return Ok((Change { lines: all, new: fit(&[], &replace, base.ending, true) }, Grade::Exact));
     }
     let found = match finder.place(&search, within.unwrap_or(&all)) {
@@ -216,7 +215,7 @@ fn place(
         Err(Misplaced::Nowhere) if within.is_some() && finder.place(&search, &all) != Err(Misplaced::Nowhere) => {
             return Err(Refusal::OutsideSelection);
         }
-        Err(Misplaced::Nowhere) => return Err(not_found(base, &search, language)),
+        Err(Misplaced::Nowhere) => return Err(not_found(base, &search)),
     };
     let (front, back) = found.blank;
     let core = search.get(front..search.len() - back).unwrap_or_default();
@@ -228,7 +227,7 @@ fn place(
     if found.grade == Grade::Indentation {
         replace = reindented(base, core, there, &replace)?;
     }
-    suspect::check(&replace, base.text, language)?;
+    suspect::check(&replace, &base.known)?;
     let after = base.lines.bare.get(found.lines.end..).unwrap_or_default();
     let before = base.lines.bare.get(..found.lines.start).unwrap_or_default();
     if let Some(line) = echo(&replace, there, before, after).line {
@@ -258,7 +257,8 @@ fn ambiguous(base: &Base<'_>, lines: &[usize]) -> Refusal {
     Refusal::Ambiguous { path: base.path.to_owned(), lines }
 }
 
-fn not_found(base: &Base<'_>, search: &[String], language: &str) -> Refusal {
+fn not_found(base: &Base<'_>, search: &[String]) -> Refusal {
+    let language = index::language_name(&base.grammar).unwrap_or_default();
     let before = |at: usize| at.checked_sub(1).and_then(|at| search.get(at)).map(String::as_str);
     let elided = search.iter().enumerate().find(|(at, line)| {
         suspect::is_elision(line, before(*at), language)

@@ -8,6 +8,7 @@ use text::{Document, Edit, Hunk, TextEdit};
 
 use super::limits::BASE_BYTES_MAX;
 use super::place::Lines;
+use super::suspect::Known;
 use super::task::grammar_path;
 use super::verify::{self, Definition};
 use super::{EditTask, FileEdit, Refusal};
@@ -46,6 +47,8 @@ pub(crate) struct Base<'a> {
     pub(crate) ending: &'static str,
     /// What the index tells its language by.
     pub(crate) grammar: String,
+    /// What is in it already.
+    pub(crate) known: Known<'a>,
     document: &'a Document,
     mark_bytes: usize,
 }
@@ -76,6 +79,7 @@ impl<'a> Base<'a> {
             lines: Lines::of(&source.text),
             ending: document.shape().line_ending.as_str(),
             grammar: grammar_path(document),
+            known: Known::of(&source.text, document.language_id()),
             document,
             mark_bytes: source.mark_bytes,
         }

@@ -81,7 +81,7 @@ pub(crate) fn rewrite(
     let lines = filled(base, lines);
     let old = base.lines.bare.get(lines.clone()).unwrap_or_default();
     let mut code = without_name(code_lines(code), task, base)?;
-    suspect::check(&code, base.text, language)?;
+    suspect::check(&code, &base.known)?;
     let after = base.lines.bare.get(lines.end..).unwrap_or_default();
     let before = base.lines.bare.get(..lines.start).unwrap_or_default();
     let echoed = echo(&code, old, before, after);
@@ -114,7 +114,7 @@ pub(crate) fn rewrite(
 /// `code` after the end of the file, one blank line between.
 pub(crate) fn append(code: &str, task: &EditTask, base: &Base<'_>) -> Result<Change, Refusal> {
     let code = without_name(code_lines(code), task, base)?;
-    suspect::check(&code, base.text, task.document.language_id())?;
+    suspect::check(&code, &base.known)?;
     let code = in_style(code, &[], &base.lines.bare);
     if !verify::related(base.text, &code.join("\n")) {
         return Err(Refusal::Unrelated);
@@ -176,10 +176,15 @@ fn without_name(mut code: Vec<String>, task: &EditTask, base: &Base<'_>) -> Resu
     if comment { Err(Refusal::OtherFile { path }) } else { Ok(code) }
 }
 
-/// `code` with tabs where the file has tabs, and spaces where it has spaces.
+/// `code` with tabs where the file has tabs, and spaces where it has spaces. Where it has both, nothing is known.
 fn in_style(code: Vec<String>, old: &[&str], file: &[&str]) -> Vec<String> {
     let own = style_of(code.iter().map(String::as_str), true);
-    let there = style_of(old.iter().copied(), true).or_else(|| style_of(file.iter().copied(), true));
+    let is_indented = |line: &&&str| line.starts_with([' ', '\t']) && !line.trim().is_empty();
+    let lines = if old.iter().any(|line| is_indented(&line)) { old } else { file };
+    let mut indented = lines.iter().filter(is_indented);
+    let first = indented.next().and_then(|line| line.chars().next());
+    let pure = indented.all(|line| line.chars().next() == first);
+    let there = style_of(lines.iter().copied(), true).filter(|_| pure);
     match (own, there) {
         (Some(own @ Style::Spaces(_)), Some(Style::Tabs)) => {
             code.iter().map(|line| restyled(line, own, Style::Tabs)).collect()

@@ -47,30 +47,47 @@ const FORM: [&str; 13] = [
     "*** End Patch",
 ];
 
-/// The first sign that `new` is not meant for a file that now is `base`, in `language`.
-pub(crate) fn check(new: &[String], base: &str, language: &str) -> Result<(), Refusal> {
-    let there: HashSet<&str> = base.lines().map(str::trim).collect();
-    let added = || new.iter().enumerate().filter(|(_, line)| !there.contains(line.trim()));
+/// What is in a file already, looked at once for all that is to be put into it.
+pub(crate) struct Known<'a> {
+    text: &'a str,
+    lines: HashSet<&'a str>,
+    language: &'a str,
+}
+
+impl<'a> Known<'a> {
+    /// What is known of `text`, which is in `language`.
+    pub(crate) fn of(text: &'a str, language: &'a str) -> Self {
+        Self { text, lines: text.lines().map(str::trim).collect(), language }
+    }
+}
+
+/// The first sign that `new` is not meant for a file.
+pub(crate) fn check(new: &[String], known: &Known<'_>) -> Result<(), Refusal> {
+    let added = || new.iter().enumerate().filter(|(_, line)| !known.lines.contains(line.trim()));
+    let mut before = None;
+    let mut filled = new.iter().enumerate().filter(|(_, line)| !line.trim().is_empty()).peekable();
     for (at, line) in added() {
-        let before = new.get(..at).unwrap_or_default().iter().rev().find(|line| !line.trim().is_empty());
-        if is_elision(line, before.map(String::as_str), language) {
+        while let Some((_, earlier)) = filled.next_if(|(other, _)| *other < at) {
+            before = Some(earlier.as_str());
+        }
+        if is_elision(line, before, known.language) {
             return Err(Refusal::Elided { line: shown(line.trim()) });
         }
-        if is_form(line.trim(), base, language) {
+        if is_form(line.trim(), known) {
             return Err(Refusal::Leaked { line: shown(line.trim()) });
         }
-        if let Some(c) = line.chars().find(|c| is_unwanted(*c) && !base.contains(*c)) {
+        if let Some(c) = line.chars().find(|c| is_unwanted(*c) && !known.text.contains(*c)) {
             return Err(Refusal::Leaked { line: format!("U+{:04X}", u32::from(c)) });
         }
     }
     if added().next().is_some() {
-        if is_numbered(new) && !is_numbered(&lines(base)) {
+        if is_numbered(new) && !is_numbered(&lines(known.text)) {
             return Err(Refusal::Decorated { what: "line numbers" });
         }
-        if is_diff_shaped(new) && !is_diff_shaped(&lines(base)) {
+        if is_diff_shaped(new) && !is_diff_shaped(&lines(known.text)) {
             return Err(Refusal::Decorated { what: "diff markers" });
         }
-        if !is_markup(language) && is_escaped(new) && !is_escaped(&lines(base)) {
+        if !is_markup(known.language) && is_escaped(new) && !is_escaped(&lines(known.text)) {
             return Err(Refusal::Decorated { what: "HTML escapes" });
         }
     }
@@ -106,8 +123,8 @@ pub(crate) fn is_elision(line: &str, before: Option<&str>, language: &str) -> bo
             || (comment.is_some() && begins))
 }
 
-fn is_form(line: &str, base: &str, language: &str) -> bool {
-    let fence = line.starts_with("``") && !super::answer::nests(language) && !base.contains("``");
+fn is_form(line: &str, known: &Known<'_>) -> bool {
+    let fence = line.starts_with("``") && !super::answer::nests(known.language) && !known.text.contains("``");
     fence || FORM.iter().any(|form| line.starts_with(form))
 }
 
