@@ -73,8 +73,8 @@ pub(crate) fn read(reply: Reply<'_>, language: &str) -> Result<Draft, Refusal> {
     if !reply.complete && (open || fenced.iter().all(|one| one.info.is_none())) {
         return Err(Refusal::CutOff);
     }
-    let fenced: Vec<Fenced> = fenced.into_iter().filter(|one| !one.text.trim().is_empty()).collect();
-    if fenced.is_empty() { Err(Refusal::NoCode) } else { Ok(Draft::Code(fenced)) }
+    let is_empty = fenced.iter().all(|one| one.text.trim().is_empty());
+    if is_empty { Err(Refusal::NoCode) } else { Ok(Draft::Code(fenced)) }
 }
 
 /// Whether a fence of this language may hold fences of the same length.

@@ -59,21 +59,14 @@ fn unended(cut_off: bool) -> Refusal {
 
 /// A block's lines without its first and last: the lines sought, a line of `=`, the lines to stand there.
 fn block(body: &[&str], len: usize, path: Option<String>) -> Result<Piece, Refusal> {
-    let of_len = |wanted: fn(usize, usize) -> bool| {
-        let is_divider = move |line: &str| {
-            let line = line.trim();
-            !line.is_empty() && line.bytes().all(|byte| byte == b'=') && wanted(line.len(), len)
-        };
-        body.iter().enumerate().filter(move |(_, line)| is_divider(line)).map(|(at, _)| at).collect::<Vec<_>>()
-    };
-    // A heading in prose is underlined likewise; the divider is as long as the block's other marks.
-    let same = of_len(|found, len| found == len);
-    let dividers = if same.is_empty() { of_len(|found, _| found >= MARK_LEN_MIN) } else { same };
-    let [divider] = dividers.as_slice() else {
-        let what = if dividers.is_empty() { "a block has no divider" } else { "a block has two dividers" };
-        return Err(Refusal::Malformed { what });
-    };
-    let (search, replace) = (body.get(..*divider), body.get(divider + 1..));
+    // Headings in prose are underlined likewise; the divider is as long as the block's other marks.
+    let is_divider = |line: &&str| line.trim().len() == len && line.trim().bytes().all(|byte| byte == b'=');
+    let mut dividers = body.iter().enumerate().filter(|(_, line)| is_divider(line)).map(|(at, _)| at);
+    let Some(divider) = dividers.next() else { return Err(Refusal::Malformed { what: "a block has no divider" }) };
+    if dividers.next().is_some() {
+        return Err(Refusal::Malformed { what: "a block has two dividers" });
+    }
+    let (search, replace) = (body.get(..divider), body.get(divider + 1..));
     let (search, replace) = (search.unwrap_or_default(), replace.unwrap_or_default());
     let (search, replace) = match (unfenced(search), unfenced(replace)) {
         (Some(search), Some(replace)) => (search, replace),

@@ -13,13 +13,14 @@ pub(crate) fn fit(old: &[&str], new: &[String], ending: &str, keep: bool) -> Str
     let twins = twins(old, new);
     let mut out = String::new();
     let last_break = old.last().map(|line| text::line_break(line));
+    let tab = width_of_tabs(old, new, &twins);
     for (at, line) in new.iter().enumerate() {
         let twin = twins.get(at).copied().flatten().and_then(|at| old.get(at)).copied();
         let own_break = twin.map(text::line_break).filter(|own| !own.is_empty()).unwrap_or(ending);
         match twin.map(|twin| twin.strip_suffix(text::line_break(twin)).unwrap_or(twin)) {
             Some(twin) if keep => {
                 let (there, here) = (indent_of(twin), indent_of(line));
-                out.push_str(if line.trim().is_empty() || as_deep(there, here) { there } else { here });
+                out.push_str(if line.trim().is_empty() || as_deep(there, here, tab) { there } else { here });
                 out.push_str(&twin[there.len()..]);
             }
             _ => out.push_str(line),
@@ -55,12 +56,22 @@ fn twins(old: &[&str], new: &[String]) -> Vec<Option<usize>> {
     twins
 }
 
-/// Whether two indentations reach the same column, at one of the usual widths of a tab.
-fn as_deep(a: &str, b: &str) -> bool {
+/// The width of a tab at which every line that stays is as deep as it was, if there is one. Without, somebody moved lines
+/// on purpose.
+fn width_of_tabs(old: &[&str], new: &[String], twins: &[Option<usize>]) -> Option<usize> {
+    let pairs = || {
+        let there = new.iter().zip(twins).filter(|(line, _)| !line.trim().is_empty());
+        there.filter_map(|(line, twin)| Some((indent_of(old.get((*twin)?)?), indent_of(line))))
+    };
+    [4, 8, 2].into_iter().find(|width| pairs().all(|(there, here)| as_deep(there, here, Some(*width))))
+}
+
+/// Whether two indentations are the same, or reach the same column where a tab is so wide.
+fn as_deep(a: &str, b: &str, tab: Option<usize>) -> bool {
     let column = |indent: &str, tab: usize| {
         indent.bytes().fold(0, |at, byte| if byte == b'\t' { at / tab * tab + tab } else { at + 1 })
     };
-    a == b || [4, 8].iter().any(|tab| column(a, *tab) == column(b, *tab))
+    a == b || tab.is_some_and(|tab| column(a, tab) == column(b, tab))
 }
 
 #[cfg(test)]

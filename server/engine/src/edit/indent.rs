@@ -171,7 +171,8 @@ pub(crate) fn common<'a>(lines: impl Iterator<Item = &'a str>) -> &'a str {
 }
 
 /// `code`, meant for the place of `old`, set in as far as that. A model that set in all but its first line is understood.
-/// In the place of blank lines code keeps its own indentation; where it has none it takes that of the lines `beside`, if
+/// The first lines must then be as deep as each other; a text inside the code can reach further left than the code, and
+/// `None` is also for when that hides how deep the code is. In the place of blank lines code keeps its own indentation; where it has none it takes that of the lines `beside`, if
 /// they agree, and `None` is for when they do not.
 pub(crate) fn set_in(code: &[String], old: &[&str], beside: (Option<&str>, Option<&str>)) -> Option<Vec<String>> {
     let own = common(code.iter().map(String::as_str));
@@ -185,7 +186,13 @@ pub(crate) fn set_in(code: &[String], old: &[&str], beside: (Option<&str>, Optio
             (None, None) => "",
         }
     };
-    if own == wanted {
+    let filled = |line: &&str| !line.trim().is_empty();
+    let there = old.iter().copied().find(filled).map(indent_of);
+    let here = code.iter().map(String::as_str).find(filled).map(indent_of);
+    if own == wanted && there.is_none_or(|there| here.is_some_and(|here| here.len() >= there.len())) {
+        return Some(code.to_vec());
+    }
+    if there == here {
         return Some(code.to_vec());
     }
     let first = code.iter().position(|line| !line.trim().is_empty()).unwrap_or(0);
@@ -201,7 +208,9 @@ pub(crate) fn set_in(code: &[String], old: &[&str], beside: (Option<&str>, Optio
             format!("{wanted}{}", line.strip_prefix(own).unwrap_or(line))
         }
     };
-    Some(code.iter().enumerate().map(set).collect())
+    let set: Vec<String> = code.iter().enumerate().map(set).collect();
+    let reached = set.get(first).map(|line| indent_of(line).len());
+    there.is_none_or(|there| reached.is_some_and(|reached| reached >= there.len())).then_some(set)
 }
 
 #[cfg(test)]

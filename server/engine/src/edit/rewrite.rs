@@ -13,7 +13,7 @@ use super::fit::fit;
 use super::indent::{Style, restyled, set_in, style_of};
 use super::paths::{path_in_line, resolve};
 use super::region::{Base, Change, words};
-use super::{EditTask, Refusal, shown, suspect, verify};
+use super::{EditAction, EditTask, Refusal, shown, suspect, verify};
 
 /// Lines compared with the surroundings on each side.
 const ECHO_LINES_MAX: usize = 2_000;
@@ -21,22 +21,23 @@ const ECHO_LINES_MAX: usize = 2_000;
 const TELLING_CHARS_MIN: usize = 12;
 /// A file of fewer lines may lose most of them.
 const SHRINKING_LINES_MIN: usize = 8;
-/// What a block of commands or of output is called.
-const OTHER_LANGUAGES: [&str; 10] =
-    ["sh", "bash", "shell", "console", "zsh", "text", "txt", "plaintext", "output", "log"];
+/// What a block of commands is called, and what editors call a file of them.
+const SHELLS: [&str; 6] = ["sh", "bash", "shell", "console", "zsh", "shellscript"];
+/// What a block of output is called.
+const OUTPUT: [&str; 3] = ["output", "log", "stdout"];
+/// Words of a user who wants what stands before a definition to change.
+const ABOUT_HEADS: [&str; 7] = ["comment", "doc", "attribute", "decorator", "annotation", "derive", "header"];
 
 /// The one block of an answer that is the new code for `old`.
 pub(crate) fn choose(blocks: &[Fenced], task: &EditTask, base: &Base<'_>, old: &str) -> Result<String, Refusal> {
     let language = task.document.language_id();
-    let own = |block: &&Fenced| {
-        let word = block.info.as_deref().unwrap_or_default().split([' ', ':', '{']).next().unwrap_or_default();
-        let word = word.to_lowercase();
-        word == language
-            || !OTHER_LANGUAGES.contains(&word.as_str())
-            || index::language_name(&base.grammar).is_none()
-    };
+    let parsed = index::language_name(&base.grammar).is_some();
+    // Fences inside a text that no parser checks make it unclear where it ends.
+    if (!parsed || nests(language)) && (blocks.len() > 1 || blocks.iter().any(|block| !block.closed)) {
+        return Err(Refusal::Several { count: blocks.len() });
+    }
     let mut left: Vec<&Fenced> =
-        if blocks.len() > 1 { blocks.iter().filter(own).collect() } else { blocks.iter().collect() };
+        blocks.iter().filter(|block| !block.text.trim().is_empty() && is_own(block, language, parsed)).collect();
     left.dedup_by(|a, b| a.text.trim() == b.text.trim());
     let before = left.len();
     left.retain(|block| before == 1 || plain(&block.text) != plain(old));
@@ -48,10 +49,22 @@ pub(crate) fn choose(blocks: &[Fenced], task: &EditTask, base: &Base<'_>, old: &
     {
         return Err(Refusal::OtherFile { path });
     }
-    if block.info.is_none() && !is_code_without_fence(&block.text, old, base) {
+    if block.info.is_none() && !(parsed && is_code_without_fence(&block.text, old)) {
         return Err(Refusal::NoCode);
     }
     Ok(block.text.clone())
+}
+
+/// Whether the word on a fence may stand for the file's language. Commands and output never do, and a text that is not
+/// parsed is not one that would be. A wrong name on code is the parser's to judge.
+fn is_own(block: &Fenced, language: &str, parsed: bool) -> bool {
+    let info = block.info.as_deref().unwrap_or_default();
+    let word = info.split([' ', ':', '{']).next().unwrap_or_default().to_lowercase();
+    let is_shell = SHELLS.contains(&language) && SHELLS.contains(&word.as_str());
+    let is_other = !parsed && index::language_name(&format!("x.{word}")).is_some();
+    word == language
+        || is_shell
+        || !(is_other || SHELLS.contains(&word.as_str()) || OUTPUT.contains(&word.as_str()))
 }
 
 /// A text as it is compared: without blanks at the ends of lines.
@@ -59,15 +72,22 @@ fn plain(text: &str) -> String {
     text.trim().lines().map(str::trim).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether an answer without a fence is code: its language is checked later, and half of its words stand there already.
-fn is_code_without_fence(text: &str, old: &str, base: &Base<'_>) -> bool {
+/// Whether an answer without a fence is code: half of its words stand there already, and so do those of its first and
+/// its last line, where chatter would be.
+fn is_code_without_fence(text: &str, old: &str) -> bool {
     let words = |text: &str| -> std::collections::BTreeSet<String> {
         let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
         words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
     };
-    let (new, old) = (words(text), words(old));
-    let shared = new.intersection(&old).count();
-    index::language_name(&base.grammar).is_some() && shared > 0 && shared * 2 >= new.len()
+    let there = words(old);
+    let known = |text: &str| {
+        let new = words(text);
+        new.intersection(&there).count() * 2 >= new.len()
+    };
+    let mut filled = text.lines().filter(|line| !line.trim().is_empty());
+    let first = filled.next().unwrap_or_default();
+    let last = filled.next_back().unwrap_or(first);
+    words(text).intersection(&there).next().is_some() && [text, first, last].into_iter().all(known)
 }
 
 /// `code` in the place of `lines`.
@@ -94,9 +114,11 @@ pub(crate) fn rewrite(
         return Err(Refusal::NoCode);
     }
     code = in_style(code, old, &base.lines.bare);
+    let (lines, old) = below_head(task, &code, old, lines);
     if !repeated {
         code = set_in(&code, old, (last_filled(before), first_filled(after)))
             .ok_or_else(|| Refusal::Indentation { path: base.path.to_owned() })?;
+        let before = base.lines.bare.get(..lines.start).unwrap_or_default();
         let echoed = echo(&code, old, before, after);
         if echoed.front + echoed.back < code.len() {
             code = trimmed(code.drain(echoed.front..code.len() - echoed.back).collect());
@@ -154,6 +176,30 @@ fn filled(base: &Base<'_>, lines: Range<usize>) -> Range<usize> {
     let first = lines.clone().find(is_filled);
     let last = lines.clone().rfind(is_filled);
     first.zip(last).map_or(lines, |(first, last)| first..last + 1)
+}
+
+/// The place without the comments and attributes at its beginning, where the code begins with the line below them: a
+/// model that leaves them out does not mean that they should go.
+fn below_head<'a, 'b>(
+    task: &EditTask,
+    code: &[String],
+    old: &'a [&'b str],
+    lines: Range<usize>,
+) -> (Range<usize>, &'a [&'b str]) {
+    let said = words(task).to_lowercase();
+    let is_head = |line: &&str| {
+        let line = line.trim_start();
+        line.is_empty() || ["#", "//", "/*", "*", "@", "--", "<!--"].iter().any(|mark| line.starts_with(mark))
+    };
+    let head = old.iter().take_while(|line| is_head(line)).count();
+    let next = old.get(head).map(|line| line.trim());
+    let meant = ABOUT_HEADS.iter().any(|word| said.contains(word)) || task.action == EditAction::Document;
+    match code.first() {
+        Some(first) if head > 0 && !meant && next == Some(first.trim()) => {
+            (lines.start + head..lines.end, old.get(head..).unwrap_or_default())
+        }
+        _ => (lines, old),
+    }
 }
 
 fn first_filled<'a>(lines: &[&'a str]) -> Option<&'a str> {

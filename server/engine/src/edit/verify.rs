@@ -10,8 +10,27 @@ use text::Hunk;
 
 use super::Refusal;
 
-/// Kinds of definitions that name a value, not code.
-const VALUES: [&str; 5] = ["variable", "constant", "attribute", "field", "type"];
+/// Kinds of definitions that hold code. What they are part of is named by their qualified name.
+const FUNCTIONS: [&str; 8] =
+    ["function", "method", "constructor", "macro", "test", "accessor", "singleton_method", "operator"];
+/// Kinds that hold definitions.
+const HOLDERS: [&str; 15] = [
+    "class",
+    "struct",
+    "enum",
+    "union",
+    "interface",
+    "trait",
+    "impl",
+    "module",
+    "namespace",
+    "object",
+    "record",
+    "protocol",
+    "extension",
+    "table",
+    "view",
+];
 
 /// A definition, as far as it is compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +39,9 @@ pub(crate) struct Definition {
     pub(crate) name: String,
     qualified: String,
     signature: String,
+    is_function: bool,
+    /// Its lines without their indentation.
+    body: String,
     /// Its lines, from zero.
     pub(crate) lines: Range<usize>,
 }
@@ -27,15 +49,23 @@ pub(crate) struct Definition {
 /// The definitions of a text; none where its language is not parsed.
 pub(crate) fn definitions(grammar: &str, text: &str) -> Vec<Definition> {
     let outline = index::outline(grammar, text).unwrap_or_default();
-    let symbols = outline.symbols.into_iter().filter(|symbol| !VALUES.contains(&symbol.kind));
-    symbols
-        .map(|symbol| Definition {
-            lines: symbol.start_line.saturating_sub(1) as usize..symbol.end_line as usize,
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let symbols = outline.symbols.into_iter().filter_map(|symbol| {
+        let is_function = FUNCTIONS.contains(&symbol.kind);
+        let range = symbol.start_line.saturating_sub(1) as usize..symbol.end_line as usize;
+        // What holds others is told by its name alone, which also keeps the bodies short.
+        let body =
+            if is_function { lines.get(range.clone()).unwrap_or_default().join("\n") } else { String::new() };
+        (is_function || HOLDERS.contains(&symbol.kind)).then_some(Definition {
+            lines: range,
             name: symbol.name,
             qualified: symbol.qualified,
             signature: symbol.signature,
+            is_function,
+            body,
         })
-        .collect()
+    });
+    symbols.collect()
 }
 
 /// Refuses a text that parses worse than the one before, as a whole or where it was changed.
@@ -53,21 +83,26 @@ pub(crate) fn syntax(grammar: &str, base: &str, new: &str, hunks: &[Hunk]) -> Re
     Ok(())
 }
 
-/// Refuses a text that defines again, in the same words, what it defined before. `anywhere` compares plain names, for
-/// code that should hold one definition and may hold its surroundings as well.
+/// Refuses a text that defines again, in the same words and the same place, what it defined before. `anywhere` also
+/// refuses it in another place, where whole functions and the names of what holds them come twice: that is code which
+/// brought its surroundings along.
 pub(crate) fn duplicates(before: &[Definition], after: &[Definition], anywhere: bool) -> Result<(), Refusal> {
-    let key =
-        |one: &Definition| (if anywhere { &one.name } else { &one.qualified }.clone(), one.signature.clone());
-    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for one in before {
-        *counts.entry(key(one)).or_default() += 1;
-    }
-    let mut now: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for one in after {
-        let count = now.entry(key(one)).or_default();
-        *count += 1;
-        if counts.get(&key(one)).is_some_and(|before| *count > *before) {
-            return Err(Refusal::Duplicate { name: one.name.clone() });
+    let same_place: fn(&Definition) -> [&str; 3] = |one| [&one.qualified, &one.signature, ""];
+    let same_text: fn(&Definition) -> [&str; 3] = |one| {
+        if one.is_function { [&one.name, &one.signature, &one.body] } else { [&one.name, &one.signature, ""] }
+    };
+    for key in [same_place, same_text].into_iter().take(if anywhere { 2 } else { 1 }) {
+        let mut counts: BTreeMap<[&str; 3], usize> = BTreeMap::new();
+        for one in before {
+            *counts.entry(key(one)).or_default() += 1;
+        }
+        let mut now: BTreeMap<[&str; 3], usize> = BTreeMap::new();
+        for one in after {
+            let count = now.entry(key(one)).or_default();
+            *count += 1;
+            if counts.get(&key(one)).is_some_and(|before| *count > *before) {
+                return Err(Refusal::Duplicate { name: one.name.clone() });
+            }
         }
     }
     Ok(())

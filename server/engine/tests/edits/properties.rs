@@ -77,10 +77,10 @@ impl Scene {
         let count = 3 + dice.roll(40);
         let mut lines: Vec<String> = (0..count).map(|_| dice.pick(&LINES).to_owned()).collect();
         // Some lines are like no other, as in real files.
-        for at in 0..count {
+        for (at, line) in lines.iter_mut().enumerate() {
             if dice.roll(3) == 0 {
                 let deep = "    ".repeat(dice.roll(3));
-                lines[at] = format!("{deep}name_{at} = value_{at}");
+                *line = format!("{deep}name_{at} = value_{at}");
             }
         }
         let anchor = dice.roll(count);
@@ -92,7 +92,8 @@ impl Scene {
             lines[last] = "    last = line".to_owned();
         }
         let depth = common(&lines[place.clone()]);
-        let mut new = vec![format!("{depth}place_{anchor} = there")];
+        // What begins less deep than the lines before did is refused, because it hides how deep it is meant.
+        let mut new = vec![format!("    place_{anchor} = there")];
         for at in 0..dice.roll(5) {
             let deep = "    ".repeat(dice.roll(3));
             new.push(if dice.roll(6) == 0 {
