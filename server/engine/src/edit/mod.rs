@@ -14,6 +14,7 @@ mod fit;
 mod grammar;
 mod indent;
 mod json;
+mod layout;
 pub mod limits;
 mod nearest;
 mod outcomes;

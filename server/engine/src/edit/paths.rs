@@ -24,11 +24,14 @@ pub(crate) fn checked(path: &str) -> Result<String, Refusal> {
         if part == ".." {
             return refuse("it leaves the workspace");
         }
+        if part.contains(':') {
+            return refuse("a part of it has a colon");
+        }
         if part.chars().any(|c| c.is_control() || is_hidden(c)) {
             return refuse("it holds characters that cannot be seen");
         }
         let name = part.trim_end_matches(['.', ' ']).to_lowercase();
-        if name == ".git" || name == "git~1" || name.starts_with(".git:") {
+        if name == ".git" || name == "git~1" {
             return refuse("it lies in git's own folder");
         }
         if name.len() != part.len() {

@@ -8,14 +8,14 @@ use std::ops::Range;
 
 use super::answer::Piece;
 use super::fit::fit;
-use super::indent::{Way, style_of};
+use super::indent::{Way, indent_of, style_of};
 use super::limits::FILES_MAX;
 use super::nearest::nearest;
 use super::paths::{checked, resolve};
 use super::place::{Finder, Grade, Misplaced};
 use super::region::{Base, Change, Source, Watch};
 use super::rewrite::echo;
-use super::{BaseFile, EditTask, FileChange, Proposal, Reach, Refusal, shown, suspect};
+use super::{BaseFile, EditTask, FileChange, Proposal, Reach, Refusal, layout, shown, suspect};
 
 /// One file's part of an answer.
 #[derive(Default)]
@@ -227,6 +227,9 @@ fn place(
     if found.grade == Grade::Indentation {
         replace = reindented(base, core, there, &replace)?;
     }
+    if layout::is_meaning(base.language()) && !about_blanks && begins_deeper(&replace, there) {
+        return Err(Refusal::Indentation { path: base.path.to_owned() });
+    }
     suspect::check(&replace, &base.known)?;
     let after = base.lines.bare.get(found.lines.end..).unwrap_or_default();
     let before = base.lines.bare.get(..found.lines.start).unwrap_or_default();
@@ -236,6 +239,14 @@ fn place(
     let old = base.lines.whole.get(found.lines.clone()).unwrap_or_default();
     let new = fit(old, &replace, base.ending, !about_blanks);
     Ok((Change { lines: found.lines, new }, found.grade))
+}
+
+/// Whether lines begin deeper than those they replace, which then would belong to something else.
+fn begins_deeper(replace: &[String], there: &[&str]) -> bool {
+    let first = |mut lines: &mut dyn Iterator<Item = &str>| {
+        (&mut lines).find(|line| !line.trim().is_empty()).map(|line| indent_of(line).len())
+    };
+    first(&mut replace.iter().map(String::as_str)) > first(&mut there.iter().copied())
 }
 
 fn reindented(

@@ -11,7 +11,7 @@ use super::place::Lines;
 use super::suspect::Known;
 use super::task::grammar_path;
 use super::verify::{self, Definition};
-use super::{EditTask, FileEdit, Refusal};
+use super::{EditTask, FileEdit, Refusal, layout};
 
 /// What some editors put before a text that is none of it.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -85,6 +85,11 @@ impl<'a> Base<'a> {
         }
     }
 
+    /// The editor's name for its language.
+    pub(crate) fn language(&self) -> &'a str {
+        self.document.language_id()
+    }
+
     /// The lines that bytes of the document touch.
     pub(crate) fn lines_of(&self, bytes: &Range<usize>) -> Range<usize> {
         let own = |byte: usize| byte.saturating_sub(self.mark_bytes);
@@ -132,6 +137,7 @@ impl<'a> Base<'a> {
 
     fn check(&self, new_text: &str, hunks: &[Hunk], watch: &Watch<'_>) -> Result<(), Refusal> {
         verify::syntax(&self.grammar, self.text, new_text, hunks)?;
+        layout::check(self.language(), self.text, new_text)?;
         let definitions = |text: &str| verify::definitions(&self.grammar, text);
         let (before, after): (Vec<Definition>, Vec<Definition>) = (definitions(self.text), definitions(new_text));
         match watch {

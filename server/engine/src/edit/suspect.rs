@@ -30,6 +30,9 @@ const LEFT_OUT_BY_DOTS: [&str; 9] =
     ["rest", "existing", "unchanged", "remaining", "same as", "other", "omitted", "previous", "as before"];
 /// What begins a comment, the longer first.
 const COMMENTS: [&str; 9] = ["<!--", "///", "//", "/*", "--", "#", ";", "%", "*"];
+/// Beginnings of answers that are none.
+const EXCUSES: [&str; 6] =
+    ["I'm sorry, but", "I am sorry, but", "I can't help", "I cannot help", "As an AI", "As a language model"];
 /// Beginnings of lines that belong to the form of an answer.
 const FORM: [&str; 13] = [
     "<<<<<<< ",
@@ -79,6 +82,11 @@ pub(crate) fn check(new: &[String], known: &Known<'_>) -> Result<(), Refusal> {
         if let Some(c) = line.chars().find(|c| is_unwanted(*c) && !known.text.contains(*c)) {
             return Err(Refusal::Leaked { line: format!("U+{:04X}", u32::from(c)) });
         }
+    }
+    if let Some((0, first)) = added().next()
+        && EXCUSES.iter().any(|excuse| first.trim().starts_with(excuse))
+    {
+        return Err(Refusal::Leaked { line: shown(first.trim()) });
     }
     if added().next().is_some() {
         if is_numbered(new) && !is_numbered(&lines(known.text)) {

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use engine::{EditAction, EditTask, FileChange, Format, Refusal, Reply, read_edit, search_grammar};
 use text::Document;
 
-/// Runs of each property.
+/// Runs of each property, unless the variable says otherwise.
 const RUNS: u64 = 400;
+/// How many runs, instead of a sample.
+const RUNS_VARIABLE: &str = "FAMILIAR_SOAK_ANSWERS";
 /// Far above what any answer may take on a slow machine without optimisation; it is there to tell linear from quadratic.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -40,6 +42,10 @@ const LINES: [&str; 22] = [
     "let s = \"```\";",
     "x\u{2028}y",
 ];
+
+fn runs() -> u64 {
+    std::env::var(RUNS_VARIABLE).ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS)
+}
 
 /// A small generator of numbers, so that a failure can be repeated by its seed.
 struct Dice(u64);
@@ -176,7 +182,7 @@ fn made(task: &EditTask, reply: Reply<'_>, format: Format) -> Result<String, Ref
 #[test]
 fn an_edit_rightly_expressed_is_made_exactly() {
     let mut by_form = [0; 4];
-    for seed in 0..RUNS {
+    for seed in 0..runs() {
         let mut dice = Dice::new(seed);
         let scene = Scene::new(&mut dice);
         let (search, replace) = scene.block(&mut dice);
@@ -215,7 +221,7 @@ fn an_edit_rightly_expressed_is_made_exactly() {
             }
         }
     }
-    assert!(by_form.iter().all(|count| *count > RUNS as usize / 8), "{by_form:?}");
+    assert!(by_form.iter().all(|count| *count > runs() as usize / 8), "{by_form:?}");
 }
 
 /// Damage that leaves no doubt about what was meant, or makes it no edit at all.
@@ -251,7 +257,7 @@ fn damaged(dice: &mut Dice, search: &mut [String], replace: &mut [String]) -> St
 #[test]
 fn a_damaged_answer_is_the_right_edit_or_refused() {
     let (mut edits, mut refusals) = (0, 0);
-    for seed in 0..RUNS * 2 {
+    for seed in 0..runs() * 2 {
         let mut dice = Dice::new(seed ^ 0xDA_3A6E);
         let scene = Scene::new(&mut dice);
         let (mut search, mut replace) = scene.block(&mut dice);
@@ -264,7 +270,7 @@ fn a_damaged_answer_is_the_right_edit_or_refused() {
             Err(_) => refusals += 1,
         }
     }
-    assert!(edits > RUNS / 4 && refusals > RUNS / 4, "{edits} edits, {refusals} refusals");
+    assert!(edits > runs() / 4 && refusals > runs() / 4, "{edits} edits, {refusals} refusals");
 }
 
 /// Without blanks at the ends of lines: a line that stays keeps those of the file.
@@ -274,7 +280,7 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn an_answer_cut_anywhere_is_the_right_edit_or_refused() {
-    for seed in 0..RUNS {
+    for seed in 0..runs() {
         let mut dice = Dice::new(seed ^ 0xC07);
         let scene = Scene::new(&mut dice);
         let (search, replace) = scene.block(&mut dice);
@@ -329,7 +335,7 @@ fn no_answer_makes_it_panic() {
         "e\u{301}",
         "12 | x",
     ];
-    for seed in 0..RUNS * 4 {
+    for seed in 0..runs() * 4 {
         let mut dice = Dice::new(seed ^ 0x9A41C);
         let scene = Scene::new(&mut dice);
         let mut answer = String::new();
