@@ -50,7 +50,7 @@ fn core(line: &str) -> String {
 
 /// The words of a line, in lower case.
 fn words(line: &str) -> HashSet<String> {
-    let words = line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word.len() > 1);
+    let words = line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
     words.map(str::to_lowercase).collect()
 }
 

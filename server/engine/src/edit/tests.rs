@@ -89,3 +89,74 @@ fn the_prompt_shows_the_surroundings() {
         Your last answer was refused: the model's answer holds no code. Answer with the complete code."#]]
     .assert_eq(&plan.messages[1].content);
 }
+
+#[test]
+fn blocks_are_asked_for_and_a_failed_search_is_answered_with_the_real_lines() {
+    let at = CODE.find("return x").expect("there");
+    let task = task(CODE, at..at, EditAction::Edit).at_path("src/a.py");
+    let answer = "<<<<<<< SEARCH\n    def g(me):\n=======\n    def g(self, n):\n>>>>>>> REPLACE\n";
+    let refusal = read_edit(Reply::complete(answer), &task, Format::Blocks).expect_err("no such line");
+    let plan = plan_edit(&task, &[], Format::Blocks, Some(&refusal));
+    expect![[r#"
+        The file src/a.py:
+        ```python
+        class A:
+            def f(self, x):
+                return x
+
+            def g(self):
+                return 1
+        ```
+
+        It is about this part:
+        ```python
+            def f(self, x):
+                return x
+        ```
+
+        Change the code as asked.
+        The user says: double it
+        Your last answer was refused: the lines that the model wants to replace are not in src/a.py. You looked for:
+        ```
+            def g(me):
+        ```
+        The nearest lines that are there, from line 5:
+        ```
+            def g(self):
+                return 1
+        ```
+        Copy them exactly. Answer with all blocks again."#]]
+    .assert_eq(&plan.messages[1].content);
+    expect![[r#"
+        You are Familiar, an editor's companion that changes code. Answer only with blocks of this form:
+
+        path/of/the/file
+        <<<<<<< SEARCH
+        lines that are in the file now, copied exactly
+        =======
+        lines to stand in their place
+        >>>>>>> REPLACE
+
+        Copy whole lines, with their indentation, and as many as make the place the only one. One block for each place. Never leave lines out with an ellipsis. Do not explain.
+        A block without search lines makes a new file. `RENAME FILE: old -> new` and `DELETE FILE: path`, each on a line of its own, rename and delete."#]]
+    .assert_eq(&plan_edit(&task.with_files(Vec::new()), &[], Format::Blocks, None).messages[0].content);
+}
+
+#[test]
+fn a_whole_file_is_asked_for() {
+    let plan = plan_edit(&task(CODE, 0..CODE.len(), EditAction::Fix), &[], Format::Whole, None);
+    expect![[r#"
+        The file a.py:
+        ```python
+        class A:
+            def f(self, x):
+                return x
+
+            def g(self):
+                return 1
+        ```
+
+        Fix the defects in the code.
+        The user says: double it"#]]
+    .assert_eq(&plan.messages[1].content);
+}
