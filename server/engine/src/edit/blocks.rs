@@ -23,7 +23,8 @@ pub(crate) fn parse(lines: &[&str], complete: bool) -> Result<Vec<Piece>, Refusa
     while let Some(line) = lines.get(at) {
         at += 1;
         let piece = if let Some((len, tail)) = opening(line) {
-            path = path_in_line(tail).or(path);
+            // A path is for the block below it. What the next one is for is told by its lines.
+            let own = path_in_line(tail).or(path.take());
             let rest = lines.get(at..).unwrap_or_default();
             let end = rest.iter().position(|line| is_closing(line) || opening(line).is_some());
             let body = end.and_then(|end| Some((rest.get(..end)?, rest.get(end)?)));
@@ -31,7 +32,7 @@ pub(crate) fn parse(lines: &[&str], complete: bool) -> Result<Vec<Piece>, Refusa
                 return Err(unended(end.is_none() && !complete));
             };
             at += body.len() + 1;
-            block(body, len, path.clone())?
+            block(body, len, own)?
         } else if is_closing(line) {
             return Err(Refusal::Malformed { what: "a block ends that has not begun" });
         } else if let Some(piece) = operation(line) {

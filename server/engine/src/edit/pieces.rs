@@ -3,7 +3,7 @@
 //! Refuses: places that are not there, or twice; files nobody showed; the file system, which whoever applies a creation
 //! must ask.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use super::answer::Piece;
@@ -86,6 +86,10 @@ fn sort(task: &EditTask, files: &[&BaseFile], pieces: Vec<Piece>) -> Result<Sort
             }
         }
     }
+    let nameless = pieces.iter().any(|piece| matches!(piece, Piece::Replace { path: None, .. }));
+    let asked = if nameless && files.len() > 1 { files } else { &[] };
+    let texts: Vec<String> = asked.iter().map(|file| file.document.rope().to_string()).collect();
+    let held: Vec<HashSet<&str>> = texts.iter().map(|text| text.lines().map(str::trim).collect()).collect();
     for piece in pieces {
         match piece {
             Piece::Rename { .. } => {}
@@ -95,7 +99,7 @@ fn sort(task: &EditTask, files: &[&BaseFile], pieces: Vec<Piece>) -> Result<Sort
             Piece::Create { path, lines } => sorted.create(task, &path, lines, &known)?,
             Piece::Replace { path, search, replace } => {
                 let at = match &path {
-                    None => Some(0),
+                    None => Some(holder(&held, &search)?),
                     Some(path) => {
                         let path = checked(path)?;
                         names.get(&path).copied().or_else(|| resolve(&path, &known))
@@ -103,7 +107,7 @@ fn sort(task: &EditTask, files: &[&BaseFile], pieces: Vec<Piece>) -> Result<Sort
                 };
                 let empty = search.iter().all(|line| line.trim().is_empty());
                 match (at, path) {
-                    (Some(at), _) => sorted.work.entry(at).or_default().blocks.push((search, replace)),
+                    (Some(at), _) => sorted.work.entry(at).or_default().push(search, replace),
                     (None, Some(path)) if empty => sorted.create(task, &path, replace, &known)?,
                     (None, path) => return Err(Refusal::OtherFile { path: path.unwrap_or_default() }),
                 }
@@ -119,6 +123,28 @@ fn sort(task: &EditTask, files: &[&BaseFile], pieces: Vec<Piece>) -> Result<Sort
         return Err(Refusal::Exists { path });
     }
     Ok(sorted)
+}
+
+impl Work {
+    /// A block that is there already is meant once.
+    fn push(&mut self, search: Vec<String>, replace: Vec<String>) {
+        let block = (search, replace);
+        if !self.blocks.contains(&block) {
+            self.blocks.push(block);
+        }
+    }
+}
+
+/// The file that a block is for which names none: the only one that has all lines it looks for, or else the document.
+fn holder(held: &[HashSet<&str>], search: &[String]) -> Result<usize, Refusal> {
+    let has_all = |lines: &HashSet<&str>| {
+        search.iter().map(|line| line.trim()).all(|line| line.is_empty() || lines.contains(line))
+    };
+    let mut holders = held.iter().enumerate().filter(|(_, lines)| has_all(lines)).map(|(at, _)| at);
+    match (holders.next(), holders.next()) {
+        (Some(_), Some(_)) => Err(Refusal::Malformed { what: "a block does not say which file it is for" }),
+        (only, _) => Ok(only.unwrap_or(0)),
+    }
 }
 
 impl Sorted {
