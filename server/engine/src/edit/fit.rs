@@ -3,9 +3,7 @@
 //! Refuses: taking over what a model does to blanks at the ends of lines, to tabs and to line breaks without meaning to.
 
 use super::indent::indent_of;
-
-/// Above this many lines on a side nothing is compared, so that the time stays bounded.
-const COMPARED_LINES_MAX: usize = 4_000;
+use super::limits::COMPARED_LINES_MAX;
 
 /// `new` as text in the place of the lines `old` (with their line breaks), each ended by `ending` unless it is a line of
 /// `old`. `keep` says that blanks at the ends of such lines stay; they go when the user asked for that.

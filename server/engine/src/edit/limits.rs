@@ -26,6 +26,10 @@ pub(crate) const NEAREST_SCAN_LINES_MAX: usize = 50_000;
 pub(crate) const VOTES_PER_LINE_MAX: usize = 32;
 /// Bytes of a line that are shown in a refusal.
 pub(crate) const SHOWN_BYTES_MAX: usize = 200;
+/// Lines of a region that are compared one by one to keep what stays; longer ones are taken as the model wrote them.
+pub(crate) const COMPARED_LINES_MAX: usize = 4_000;
+/// Lines of new code that are compared with those beside its place, on each side.
+pub(crate) const ECHO_LINES_MAX: usize = 2_000;
 /// Lines of a file that a grammar for its search lines holds.
 pub const GRAMMAR_LINES_MAX: usize = 4_000;
 /// Outcomes remembered of one model and format.

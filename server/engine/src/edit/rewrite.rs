@@ -11,12 +11,11 @@ use super::blocks::path_in_info;
 use super::fences::Fenced;
 use super::fit::fit;
 use super::indent::{Style, restyled, set_in, style_of};
+use super::limits::ECHO_LINES_MAX;
 use super::paths::{path_in_line, resolve};
 use super::region::{Base, Change, words};
 use super::{EditAction, EditTask, Refusal, shown, suspect, verify};
 
-/// Lines compared with the surroundings on each side.
-const ECHO_LINES_MAX: usize = 2_000;
 /// Lines with fewer letters and digits are equal by chance, such as closing brackets and `end`.
 const TELLING_CHARS_MIN: usize = 12;
 /// A file of fewer lines may lose most of them.
@@ -25,8 +24,23 @@ const SHRINKING_LINES_MIN: usize = 8;
 const SHELLS: [&str; 6] = ["sh", "bash", "shell", "console", "zsh", "shellscript"];
 /// What a block of output is called.
 const OUTPUT: [&str; 3] = ["output", "log", "stdout"];
-/// Words of a user who wants what stands before a definition to change.
-const ABOUT_HEADS: [&str; 7] = ["comment", "doc", "attribute", "decorator", "annotation", "derive", "header"];
+/// Words of a user who may want what stands before a definition to change or to go.
+const ABOUT_HEADS: [&str; 14] = [
+    "comment",
+    "doc",
+    "attribute",
+    "decorator",
+    "annotation",
+    "derive",
+    "header",
+    "remove",
+    "drop",
+    "delete",
+    "without",
+    "instead",
+    "replace",
+    "no longer",
+];
 
 /// The one block of an answer that is the new code for `old`.
 pub(crate) fn choose(blocks: &[Fenced], task: &EditTask, base: &Base<'_>, old: &str) -> Result<String, Refusal> {
@@ -261,19 +275,30 @@ pub(crate) fn echo(new: &[String], old: &[&str], before: &[&str], after: &[&str]
     let before = &before[..before.len() - before.iter().rev().take_while(is_blank).count()];
     let after = &after[after.iter().take_while(is_blank).count()..];
     let most = |side: &[&str]| side.len().min(new.len()).min(ECHO_LINES_MAX);
+    // Few words are enough where the lines that are replaced follow them, or come before them, as they do in the file.
+    let says = |here: &[String]| here.iter().any(|line| line.contains(char::is_alphanumeric));
+    let leads = |here: &[String], line: Option<&String>, old: Option<&&str>| {
+        says(here)
+            && line.zip(old).is_some_and(|(line, old)| !old.trim().is_empty() && line.trim_end() == old.trim_end())
+    };
     let front = (1..=most(before)).rev().find(|count| {
         let (Some(here), Some(there)) = (new.get(..*count), before.get(before.len() - count..)) else {
             return false;
         };
         let was =
             old.get(..*count).is_some_and(|old| old.iter().zip(there).all(|(a, b)| a.trim_end() == b.trim_end()));
-        here.iter().zip(there).all(|(a, b)| same(a, b)) && is_telling(here) && !was
+        here.iter().zip(there).all(|(a, b)| same(a, b))
+            && (is_telling(here) || leads(here, new.get(*count), old.first()))
+            && !was
     });
     let back = (1..=most(after)).rev().find(|count| {
         let (Some(here), Some(there)) = (new.get(new.len() - count..), after.get(..*count)) else { return false };
+        let before_it = new.len().checked_sub(count + 1).and_then(|at| new.get(at));
         let tail = old.len().checked_sub(*count).and_then(|at| old.get(at..));
         let was = tail.is_some_and(|old| old.iter().zip(there).all(|(a, b)| a.trim_end() == b.trim_end()));
-        here.iter().zip(there).all(|(a, b)| same(a, b)) && is_telling(here) && !was
+        here.iter().zip(there).all(|(a, b)| same(a, b))
+            && (is_telling(here) || leads(here, before_it, old.last()))
+            && !was
     });
     let (front, back) = (front.unwrap_or(0), back.unwrap_or(0));
     let line = if front > 0 {
