@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
-use engine::{EditAction, EditTask, Refusal};
+use engine::{EditAction, EditTask, Format, Refusal, Reply};
 use futures::{Stream, StreamExt};
-use model::{ChatEvent, ChatRequest, ModelInfo, Priority, Sampling};
+use model::{ChatEvent, ChatRequest, FinishReason, ModelInfo, Priority, Sampling};
 use text::{Document, Edit};
 
 use crate::streaming::{Events, streaming};
@@ -137,7 +137,7 @@ impl App {
         let _writing = self.inner.workspaces.pace().writing();
         let mut previous: Option<Refusal> = None;
         for attempt in 0..ATTEMPTS_MAX {
-            let plan = engine::plan_edit(&task, &related, previous.as_ref());
+            let plan = engine::plan_edit(&task, &related, Format::Rewrite, previous.as_ref());
             let request = ChatRequest {
                 messages: plan.messages,
                 // The first try takes the likeliest words; a retry with the same ones would fail the same way.
@@ -146,14 +146,22 @@ impl App {
                 stop: Vec::new(),
                 priority: Priority::Interactive,
             };
-            let answer = write(model.chat(request), events).await?;
-            match engine::read_edit(&answer, &task) {
-                Ok(edit) => {
-                    let parts = edit.parts().len();
-                    let summary = format!("{parts} {}", if parts == 1 { "change" } else { "changes" });
-                    return Ok(EditOutcome::Edit { edit, summary });
+            let (answer, reason) = write(model.chat(request), events).await?;
+            let reply = Reply { text: &answer, complete: reason == FinishReason::Stop };
+            let proposal = engine::read_edit(reply, &task, Format::Rewrite);
+            match proposal.and_then(|made| made.edit_of(&task.path).cloned().ok_or(Refusal::NoChange)) {
+                Ok(made) => {
+                    let hunks = made.hunks.len();
+                    let summary = format!("{hunks} {}", if hunks == 1 { "change" } else { "changes" });
+                    return Ok(EditOutcome::Edit { edit: made.edit, summary });
                 }
-                Err(refusal) => previous = Some(refusal),
+                Err(refusal) => {
+                    let again = refusal.is_worth_a_retry();
+                    previous = Some(refusal);
+                    if !again {
+                        break;
+                    }
+                }
             }
         }
         Ok(previous.as_ref().map_or_else(|| refused(&Refusal::NoCode), refused))
@@ -200,7 +208,7 @@ fn answer_room(code_tokens: u32, info: &ModelInfo) -> u32 {
     info.context_tokens.map_or(wanted, |window| wanted.min(window / 2))
 }
 
-async fn write(mut stream: model::ChatStream, events: &Events<EditEvent>) -> Result<String> {
+async fn write(mut stream: model::ChatStream, events: &Events<EditEvent>) -> Result<(String, FinishReason)> {
     let mut answer = String::new();
     let mut pieces = 0;
     while let Some(event) = stream.next().await {
@@ -217,7 +225,7 @@ async fn write(mut stream: model::ChatStream, events: &Events<EditEvent>) -> Res
                     events.send(EditEvent::Writing { answer_tokens: pieces }).await?;
                 }
             }
-            ChatEvent::Finished(_) => return Ok(answer),
+            ChatEvent::Finished(finished) => return Ok((answer, finished.reason)),
         }
     }
     Err(AppError::new(ErrorKind::Bug, "the model's answer ended without saying why"))

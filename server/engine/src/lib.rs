@@ -1,5 +1,5 @@
 //! Features as pure functions: what is known becomes a prompt with a manifest of what went in and why; an answer
-//! becomes citations or a syntax-checked edit.
+//! becomes citations or a verified edit.
 //!
 //! Refuses: files, clocks, threads, models. Whoever calls brings the passages, the token counts and the answer.
 
@@ -17,7 +17,11 @@ pub use answer::strip_reasoning;
 pub use ask::{AskPlan, NEXT_QUESTION, Question, Turn, ask_texts, plan_ask};
 pub use budget::{Budget, budget};
 pub use citation::{Citation, CitationFilter, cite};
-pub use code::{code_block, fenced};
-pub use edit::{EditAction, EditPlan, EditTask, Refusal, plan_edit, read_edit};
+pub use code::fenced;
+pub use edit::limits as edit_limits;
+pub use edit::{
+    BaseFile, EditAction, EditPlan, EditTask, FileChange, FileEdit, Format, Grade, Nearest, OutcomeRow, Outcomes,
+    Proposal, Reach, Refusal, Reply, Standing, plan_edit, read_edit, search_grammar, search_lines,
+};
 pub use pack::{Manifest, ManifestEntry, Packed, pack};
 pub use passage::{Origin, Passage};

@@ -17,7 +17,7 @@ pub use document::{Change, Document};
 pub use edit::{Bias, Edit, TextEdit};
 pub use error::TextError;
 pub use hunk::{Hunk, hunks, minimal_edit, unified_diff};
-pub use line_ending::{LineEnding, TextShape};
+pub use line_ending::{LineEnding, TextShape, line_break, split_lines};
 pub use position::{Position, PositionEncoding, Range};
 pub use ropey::Rope;
 

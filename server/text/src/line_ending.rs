@@ -115,7 +115,7 @@ impl TextShape {
 }
 
 /// The lines of `text`, each with its line break, without an empty one after a final line break.
-pub(crate) fn split_lines(text: &str) -> impl Iterator<Item = &str> {
+pub fn split_lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -133,7 +133,8 @@ pub(crate) fn split_lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The line break at the end of `line`, or the empty string.
-fn line_break(line: &str) -> &str {
+#[must_use]
+pub fn line_break(line: &str) -> &str {
     let len = if line.ends_with("\r\n") { 2 } else { usize::from(line.ends_with(['\n', '\r'])) };
     &line[line.len() - len..]
 }
