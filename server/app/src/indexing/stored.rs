@@ -95,10 +95,10 @@ pub struct IndexStatus {
 }
 
 impl App {
-    /// The workspaces that are open.
+    /// The workspaces that are open. Waits for those that are being opened this moment.
     pub fn workspaces(&self) -> Vec<WorkspaceStatus> {
         let mut all: Vec<WorkspaceStatus> =
-            self.inner.workspaces.all().iter().map(|workspace| in_short(workspace)).collect();
+            self.inner.workspaces.all_settled().iter().map(|workspace| in_short(workspace)).collect();
         all.sort_by(|a, b| a.root.cmp(&b.root));
         all
     }

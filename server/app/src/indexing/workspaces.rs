@@ -47,6 +47,8 @@ pub(crate) struct Workspace {
     edited: Mutex<VecDeque<(String, Instant)>>,
     /// Whether it is kept up to date by itself; a command that ends soon reads no history for an order of hits.
     in_background: bool,
+    /// Whether the work in the background is at it, or waits for its turn.
+    builds: AtomicBool,
     cancel: CancelFlag,
     /// Held by sessions that work in it.
     users: Arc<()>,
@@ -164,6 +166,15 @@ impl Workspaces {
         self.lock().values().cloned().collect()
     }
 
+    /// The open workspaces, those included that are being opened this moment; waits for these.
+    pub(super) fn all_settled(&self) -> Vec<Arc<Workspace>> {
+        let turns: Vec<_> = lock(&self.turns).values().filter_map(Weak::upgrade).collect();
+        for turn in turns {
+            drop(lock(&turn));
+        }
+        self.all()
+    }
+
     /// The open workspace, else what `work` finds while nobody can open it.
     pub(super) fn open_or<T>(
         &self,
@@ -254,6 +265,7 @@ impl Workspaces {
             history: HistoryCache::new(&root, HistoryLimits::default()),
             edited: Mutex::default(),
             in_background,
+            builds: AtomicBool::new(false),
             cancel: CancelFlag::new(),
             users,
         });
@@ -345,6 +357,8 @@ impl Workspace {
             Err(IndexError::Cancelled | IndexError::Closed) => match self.index.status().state {
                 index::State::Ready => Progress::Ready,
                 index::State::Paused { done, total } => Progress::Paused(progress_of(done, total)),
+                // It makes way for whoever waits, and goes on after that.
+                _ if self.builds.load(Ordering::Relaxed) => Progress::Building(last),
                 _ => Progress::Paused(last),
             },
             Err(error) => Progress::Failed(error.to_string()),
@@ -367,7 +381,10 @@ fn bring_up_to_date(workspace: &Arc<Workspace>, watches: bool) {
         if watches && let Err(error) = workspace.index.watch() {
             tracing::warn!(root = %workspace.root.display(), %error, "the folder cannot be watched");
         }
-        match workspace.refresh_by(&workspace.cancel, Index::refresh_in_background) {
+        workspace.builds.store(true, Ordering::Relaxed);
+        let result = workspace.refresh_by(&workspace.cancel, Index::refresh_in_background);
+        workspace.builds.store(false, Ordering::Relaxed);
+        match result {
             Ok(report) => {
                 let (root, files) = (workspace.root.display(), report.files);
                 tracing::info!(%root, files, chunks = report.chunks, seconds = report.seconds, "indexed");
