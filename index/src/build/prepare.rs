@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tantivy::TantivyDocument;
 
 use crate::files::content::{Decoded, decode_named, skip_by_name};
+use crate::files::lines::LineStarts;
 use crate::files::live::{ReadFailure, StatKey, read};
 use crate::files::skip::SkipReason;
 use crate::files::walk::Entry;
-use crate::parse::cut::Cutter;
+use crate::parse::cut::{Cutter, cut_prose};
 use crate::parse::language::recipe_of;
 use crate::parse::light;
 use crate::search::saved::SavedFile;
@@ -64,12 +65,12 @@ impl Preparation<'_> {
     pub(crate) fn prepare(&self, cutter: &mut Cutter, entry: &Entry, known: Option<&FileRow>) -> Outcome {
         let path = entry.path.as_str();
         if let Some(reason) = skip_by_name(path) {
-            return self.skipped(entry.stat, path, reason);
+            return self.skipped(entry.stat, path, reason, known);
         }
         let file = match read(&self.root.join(path), self.bytes_max) {
             Ok(file) => file,
             Err(ReadFailure::Gone) => return Outcome::Gone,
-            Err(ReadFailure::Skipped(reason, Some(stat))) => return self.skipped(stat, path, reason),
+            Err(ReadFailure::Skipped(reason, Some(stat))) => return self.skipped(stat, path, reason, known),
             Err(ReadFailure::Skipped(reason, None)) => return Outcome::Refused(reason),
         };
         let hash = file.hash();
@@ -87,14 +88,17 @@ impl Preparation<'_> {
         let facts = FileFacts { id, path, hash };
         let Decoded { text, generated, .. } = match decode_named(path, file.bytes) {
             Ok(decoded) => decoded,
-            Err(reason) => return self.by_path(row, &facts, reason, Vec::new()),
+            Err(reason) => {
+                return same_by_path(known, &row, reason)
+                    .unwrap_or_else(|| self.by_path(row, &facts, reason, Vec::new()));
+            }
         };
         let chunks = catch_unwind(AssertUnwindSafe(|| light::cut(cutter, path, &text)));
         let chunks = chunks.unwrap_or_else(|_| {
             // A parser that panicked is not used again.
             *cutter = Cutter::default();
-            tracing::error!(path, "cutting a file into chunks panicked; the file is left out");
-            Vec::new()
+            tracing::error!(path, "parsing a file panicked; it is cut as if it were prose");
+            cut_prose(path, &text, &LineStarts::of(&text))
         });
         let documents: Vec<_> = chunks.iter().map(|chunk| self.fields.document(&facts, chunk, &text)).collect();
         if generated {
@@ -105,12 +109,13 @@ impl Preparation<'_> {
         Outcome::Indexed(row, documents, kept)
     }
 
-    fn skipped(&self, stat: StatKey, path: &str, reason: SkipReason) -> Outcome {
+    fn skipped(&self, stat: StatKey, path: &str, reason: SkipReason, known: Option<&FileRow>) -> Outcome {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let recipe = recipe_of(path);
         // The content was not looked at, so no change of it can be missed.
         let row = FileRow { id, stat, racy: false, hash: [0; 16], recipe, chunks: 0, skip: None };
-        self.by_path(row, &FileFacts { id, path, hash: row.hash }, reason, Vec::new())
+        same_by_path(known, &row, reason)
+            .unwrap_or_else(|| self.by_path(row, &FileFacts { id, path, hash: row.hash }, reason, Vec::new()))
     }
 
     /// A file whose text is left out; `names` are documents of names in it.
@@ -126,4 +131,12 @@ impl Preparation<'_> {
         let chunks = u32::try_from(documents.len()).unwrap_or(u32::MAX);
         Outcome::Skipped(FileRow { chunks, skip: Some(reason), ..row }, reason, documents)
     }
+}
+
+/// What is left of a file that was known by its path only, and is again: logs and databases change all the time, and
+/// there is nothing new to find by that.
+fn same_by_path(known: Option<&FileRow>, now: &FileRow, reason: SkipReason) -> Option<Outcome> {
+    let known =
+        known.filter(|known| known.skip == Some(reason) && known.chunks == 1 && known.recipe == now.recipe)?;
+    Some(Outcome::Same(FileRow { id: known.id, chunks: known.chunks, skip: known.skip, ..*now }))
 }

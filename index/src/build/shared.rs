@@ -42,16 +42,32 @@ pub(crate) struct RefreshJob {
 /// A number that is reached once everything asked for until then is searchable.
 pub type Ticket = u64;
 
+/// When what waits to be written should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FlushDue {
+    /// When it has been quiet for long enough.
+    pub(crate) due: Instant,
+    /// Then even if it is not quiet.
+    pub(crate) latest: Instant,
+}
+
 /// Work for the writer thread.
 pub(crate) enum Work {
-    /// Walk everything; somebody may be waiting.
-    Refresh(Option<RefreshJob>, Ticket),
+    /// Walk everything; somebody may be waiting. With what was asked for besides, which this walk sees as well.
+    Refresh(Option<RefreshJob>, Ticket, Besides),
     /// Look at these paths again.
     Touch(BTreeSet<String>, Ticket),
     /// Write what waits for a quiet moment.
     Flush,
     /// End.
     Stop,
+}
+
+/// What a walk takes with it, so that it can be asked for again when the walk is broken off.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Besides {
+    touched: BTreeSet<String>,
+    walk_wanted: bool,
 }
 
 #[derive(Default)]
@@ -74,6 +90,13 @@ pub(crate) struct View {
     pub(crate) saved: Arc<Saved>,
     /// Its generation.
     pub(crate) generation: u64,
+}
+
+impl Inbox {
+    fn besides(&mut self) -> Besides {
+        self.first_touch = None;
+        Besides { touched: std::mem::take(&mut self.touched), walk_wanted: std::mem::take(&mut self.walk_wanted) }
+    }
 }
 
 impl View {
@@ -109,8 +132,8 @@ pub(crate) struct Shared {
     sweep_seconds: AtomicU64,
     /// Why changes are found by walking only; said for as long as that is so.
     poll_reason: Mutex<Option<String>>,
-    /// The last walk found no workspace.
-    root_gone: AtomicBool,
+    /// Seconds until a walk is tried again after one that failed; 0 after one that did not.
+    retry_seconds: AtomicU64,
     /// The user wants no large builds in the background.
     paused: AtomicBool,
 }
@@ -130,7 +153,7 @@ impl Shared {
             watch: Mutex::default(),
             sweep_seconds: AtomicU64::new(0),
             poll_reason: Mutex::default(),
-            root_gone: AtomicBool::new(false),
+            retry_seconds: AtomicU64::new(0),
             paused: AtomicBool::new(false),
         }
     }
@@ -155,6 +178,20 @@ impl Shared {
         inbox.asked += 1;
         self.wake.notify_all();
         inbox.asked
+    }
+
+    /// Asks again for what a walk took with it that was broken off; a walk only if `walks`.
+    pub(crate) fn put_back(&self, besides: Besides, walks: bool) -> bool {
+        let mut inbox = lock(&self.inbox);
+        let walks = walks && besides.walk_wanted;
+        let anything = walks || !besides.touched.is_empty();
+        if !besides.touched.is_empty() {
+            inbox.touched.extend(besides.touched);
+            inbox.first_touch.get_or_insert_with(Instant::now);
+        }
+        inbox.walk_wanted |= walks;
+        self.wake.notify_all();
+        anything
     }
 
     /// Asks for a full walk that nobody waits for.
@@ -184,7 +221,7 @@ impl Shared {
 
     /// Waits for the next work; saves are gathered for a moment first. A sweep is due from time to time, and what was
     /// not written yet is at `flush`.
-    pub(crate) fn next_work(&self, last_walk: Instant, flush: Option<Instant>) -> Work {
+    pub(crate) fn next_work(&self, last_walk: Instant, flush: Option<FlushDue>) -> Work {
         let mut inbox = lock(&self.inbox);
         loop {
             if inbox.stop {
@@ -193,28 +230,29 @@ impl Shared {
             if !inbox.refreshes.is_empty() {
                 let job = inbox.refreshes.remove(0);
                 // This walk also sees everything that was touched until now.
-                inbox.walk_wanted = false;
-                inbox.touched.clear();
-                inbox.first_touch = None;
-                return Work::Refresh(Some(job), inbox.asked);
+                let besides = inbox.besides();
+                return Work::Refresh(Some(job), inbox.asked, besides);
             }
             let now = Instant::now();
             let gathered = inbox.first_touch.map(|first| first + Duration::from_millis(COALESCE_MS));
             let sweep = self.sweep_every().map(|every| last_walk + every);
             if inbox.walk_wanted || sweep.is_some_and(|due| due <= now) {
-                inbox.walk_wanted = false;
-                inbox.touched.clear();
-                inbox.first_touch = None;
-                return Work::Refresh(None, inbox.asked);
+                let besides = inbox.besides();
+                return Work::Refresh(None, inbox.asked, besides);
+            }
+            // Saves without end must not keep what was saved before from being written.
+            if flush.is_some_and(|flush| flush.latest <= now) {
+                return Work::Flush;
             }
             if gathered.is_some_and(|due| due <= now) {
                 inbox.first_touch = None;
                 return Work::Touch(std::mem::take(&mut inbox.touched), inbox.asked);
             }
-            if flush.is_some_and(|due| due <= now) {
+            if flush.is_some_and(|flush| flush.due <= now) {
                 return Work::Flush;
             }
-            inbox = match gathered.into_iter().chain(sweep).chain(flush).min() {
+            let quiet = flush.map(|flush| flush.due.min(flush.latest));
+            inbox = match gathered.into_iter().chain(sweep).chain(quiet).min() {
                 Some(due) => {
                     let wait = self.wake.wait_timeout(inbox, due.saturating_duration_since(now));
                     wait.unwrap_or_else(PoisonError::into_inner).0
@@ -361,9 +399,15 @@ impl Shared {
         }
     }
 
-    /// Whether the workspace is gone: then it is looked for often, as nobody tells when it is back.
-    pub(crate) fn set_root_gone(&self, gone: bool) {
-        self.root_gone.store(gone, Ordering::Relaxed);
+    /// How the last work ended. After a failure a watched workspace is walked again soon, as nobody tells when a folder
+    /// is back or a disk has room.
+    pub(crate) fn set_failure(&self, failure: Option<&IndexError>) {
+        let seconds = match failure {
+            None | Some(IndexError::Cancelled) => 0,
+            Some(IndexError::Root { .. }) => SWEEP_ROOT_GONE_SECONDS,
+            Some(_) => SWEEP_BLIND_SECONDS,
+        };
+        self.retry_seconds.store(seconds, Ordering::Relaxed);
     }
 
     /// Ends watching.
@@ -376,8 +420,9 @@ impl Shared {
 
     fn sweep_every(&self) -> Option<Duration> {
         let mut seconds = self.sweep_seconds.load(Ordering::Relaxed);
-        if self.root_gone.load(Ordering::Relaxed) {
-            seconds = seconds.min(SWEEP_ROOT_GONE_SECONDS);
+        match self.retry_seconds.load(Ordering::Relaxed) {
+            0 => {}
+            retry => seconds = seconds.min(retry),
         }
         (seconds > 0).then(|| Duration::from_secs(seconds))
     }

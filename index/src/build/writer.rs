@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::build::prepare::{Outcome, Preparation};
-use crate::build::shared::{RefreshEvent, Shared, View, Work};
+use crate::build::shared::{FlushDue, RefreshEvent, Shared, View, Work};
 use crate::build::status::{Progress, State};
 use crate::error::IndexError;
 use crate::files::rules::{EXCLUDE_FILE, RULE_FILES};
@@ -57,7 +57,7 @@ impl Writer {
             match self.shared.next_work(last_walk, self.flush_due()) {
                 Work::Stop => return self.flush(),
                 Work::Flush => self.flush(),
-                Work::Refresh(job, ticket) => {
+                Work::Refresh(job, ticket, besides) => {
                     // A walk that nobody waits for ends when the index closes.
                     let cancel = job.as_ref().map_or(&self.shared.closing, |job| &job.cancel).clone();
                     let in_background = job.as_ref().is_none_or(|job| job.in_background);
@@ -73,7 +73,7 @@ impl Writer {
                     last_walk = Instant::now();
                     let is_overtaken = in_background && !cancel.is_cancelled() && self.shared.is_hurried();
                     if is_overtaken && matches!(result, Err(IndexError::Cancelled)) {
-                        // Whoever waits comes first; this goes on after that.
+                        // Whoever waits comes first; this goes on after that, and sees all that was asked for.
                         match job {
                             Some(job) => self.shared.want_refresh(job),
                             None => drop(self.shared.want_walk()),
@@ -81,14 +81,17 @@ impl Writer {
                         self.after_build();
                         continue;
                     }
-                    self.shared.set_root_gone(matches!(result, Err(IndexError::Root { .. })));
+                    self.shared.set_failure(result.as_ref().err());
+                    let is_broken_off = matches!(result, Err(IndexError::Cancelled));
+                    // In a pause the same walk would be held up again; it is made when the pause ends.
+                    let goes_on = is_broken_off && self.shared.put_back(besides, !self.shared.is_paused());
                     if let Err(error) = &result
                         && !matches!(error, IndexError::Cancelled)
                     {
                         self.shared.note(error.to_string());
                     }
                     // Closing ends those who wait by itself; what they wait for was not done.
-                    if !self.shared.closing.is_cancelled() {
+                    if !self.shared.closing.is_cancelled() && !goes_on {
                         self.shared.serve(ticket);
                     }
                     if let Some(job) = &job {
@@ -105,6 +108,7 @@ impl Writer {
                         continue;
                     }
                     if let Err(error) = self.guarded(|writer| writer.touch(&paths)) {
+                        self.shared.set_failure(Some(&error));
                         self.shared.note(error.to_string());
                     }
                     if is_held && self.changes_rules(&paths) {
@@ -138,6 +142,10 @@ impl Writer {
                 self.shared.note(note.clone());
             }
             self.base = Some(base);
+            // Whoever waits for a change compares with what was shown.
+            let shown = self.shared.view().generation;
+            let base = self.base_mut();
+            base.generation = base.generation.max(shown);
             self.unwritten = None;
             if !self.saved.is_empty() {
                 // The new base does not know these files.
@@ -164,7 +172,13 @@ impl Writer {
     }
 
     fn after_build(&mut self) {
-        let ended = self.guarded(|writer| writer.base_mut().end_build());
+        let ended = self.guarded(|writer| {
+            if writer.base_mut().has_pending() {
+                // What a build that failed had done is kept; ending it would drop it, but not the rows that name it.
+                writer.publish(&[(COMPLETE, "0".to_owned())], Some(State::Partial))?;
+            }
+            writer.base_mut().end_build()
+        });
         if let Err(error) = ended {
             self.shared.note(error.to_string());
         } else if let Some(base) = &self.base {
@@ -187,9 +201,11 @@ impl Writer {
     }
 
     /// When what waits to be written should be.
-    fn flush_due(&self) -> Option<Instant> {
+    fn flush_due(&self) -> Option<FlushDue> {
         let (first, last) = self.unwritten?;
-        Some((last + Duration::from_millis(FLUSH_IDLE_MS)).min(first + Duration::from_millis(FLUSH_AGE_MS)))
+        let (due, latest) =
+            (last + Duration::from_millis(FLUSH_IDLE_MS), first + Duration::from_millis(FLUSH_AGE_MS));
+        Some(FlushDue { due, latest })
     }
 
     /// Writes what waits to be written.
@@ -197,8 +213,9 @@ impl Writer {
         if self.unwritten.is_some()
             && let Err(error) = self.guarded(|writer| writer.publish(&[], None))
         {
-            // Once is enough: the base is opened anew by the next work.
+            // Once is enough: the base is opened anew by the next work, which is a walk before long.
             self.unwritten = None;
+            self.shared.set_failure(Some(&error));
             self.shared.note(error.to_string());
         }
     }
@@ -220,7 +237,7 @@ impl Writer {
     /// Shows what is published, and what was saved since.
     pub(crate) fn show(&mut self, state: Option<State>) {
         let Some(base) = &self.base else { return };
-        let (files, chunks) = base.counts();
+        let (files, chunks) = base.shown_counts();
         let generation = base.generation;
         let view = View::of(base, &self.saved, Some(&self.shared.view()));
         self.shared.update_status(|status| {
@@ -277,6 +294,14 @@ impl Writer {
         if known.is_none() && base.rows.len() >= files_max {
             self.shared
                 .note(format!("{} and other new files are left out, over the limit of {files_max}", entry.path));
+            return Ok(());
+        }
+        if known.is_none() && base.bytes_on_disk() >= self.shared.limits.index_bytes_max {
+            let megabytes = self.shared.limits.index_bytes_max >> 20;
+            self.shared.note(format!(
+                "{} and other new files are left out, as the index may take {megabytes} MB",
+                entry.path
+            ));
             return Ok(());
         }
         let next_id = base.next_id.clone();
@@ -494,5 +519,81 @@ mod tests {
     fn closing_ends_a_walk_that_nobody_waits_for() {
         assert_eq!(swept(false), (State::Ready, 1));
         assert_eq!(swept(true), (State::Empty, 0));
+    }
+
+    /// A writer over a folder with these files, and what keeps the folder there.
+    fn writer_over(files: &[(&str, &str)]) -> (tempfile::TempDir, Writer) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap().join("work");
+        std::fs::create_dir(&root).unwrap();
+        for (name, text) in files {
+            std::fs::write(root.join(name), text).unwrap();
+        }
+        let folder = dir.path().join("index");
+        std::fs::create_dir(&folder).unwrap();
+        let base = Base::open(&folder).unwrap();
+        let view = View::of(&base, &Saved::default(), None);
+        let shared = Shared::new(root, Limits::default().bounded(), view, Status::default());
+        let writer = Writer::new(Arc::new(shared), folder, base);
+        (dir, writer)
+    }
+
+    /// What a build had done when it failed can be found, and nothing else is taken for indexed.
+    #[test]
+    fn a_build_that_fails_keeps_what_it_did() {
+        let (_dir, mut writer) = writer_over(&[("a.py", "def a():\n    pass\n")]);
+        let failed: Result<(), IndexError> = writer.guarded(|writer| {
+            writer.base_mut().begin_build(Limits::default().build_bytes)?;
+            writer.touch(&BTreeSet::from(["a.py".to_owned()]))?;
+            assert_eq!(writer.shared.status().files, 0, "a build finds nothing before it is published");
+            Err(IndexError::Root { path: PathBuf::new(), reason: "gone".to_owned() })
+        });
+        assert!(failed.is_err());
+        writer.after_build();
+        assert_eq!((shown(&writer).1, writer.shared.status().files), (1, 1));
+    }
+
+    /// What was touched before a walk that is broken off is still looked at.
+    #[test]
+    fn a_walk_that_is_broken_off_loses_no_touch() {
+        let (_dir, writer) = writer_over(&[("a.py", "def a():\n    pass\n")]);
+        let shared = writer.shared.clone();
+        let (events, done) = std::sync::mpsc::channel();
+        let cancel = CancelFlag::new();
+        cancel.cancel();
+        let ticket = shared.touch(["a.py"]);
+        shared.want_refresh(crate::build::shared::RefreshJob { events, cancel, in_background: false });
+        let thread = std::thread::spawn(move || writer.run());
+        assert!(matches!(done.recv().unwrap(), RefreshEvent::Done(Err(IndexError::Cancelled))));
+        assert!(shared.wait(ticket, Duration::from_secs(30)));
+        assert_eq!(shared.status().files, 1);
+        shared.stop();
+        thread.join().unwrap();
+    }
+
+    /// A log or a database that is written all the time gives nothing new to find.
+    #[test]
+    fn a_file_that_is_known_by_its_path_is_not_written_again() {
+        let (_dir, mut writer) = writer_over(&[("a.bin", "\0one")]);
+        let paths = BTreeSet::from(["a.bin".to_owned()]);
+        writer.guarded(|writer| writer.touch(&paths)).unwrap();
+        let generation = writer.shared.view().generation;
+        std::fs::write(writer.shared.root.join("a.bin"), "\0another").unwrap();
+        writer.guarded(|writer| writer.touch(&paths)).unwrap();
+        assert_eq!(writer.shared.view().generation, generation);
+        assert!(writer.flush_due().is_some(), "its new state is noted with the next");
+    }
+
+    /// Saves without end do not keep earlier ones from being written.
+    #[test]
+    fn what_waited_long_is_written_before_more_is_looked_at() {
+        let (_dir, writer) = writer_over(&[]);
+        let now = Instant::now();
+        writer.shared.touch(["a.py"]);
+        std::thread::sleep(Duration::from_millis(crate::limits::COALESCE_MS));
+        let waited = FlushDue { due: now + Duration::from_secs(60), latest: now };
+        assert!(matches!(writer.shared.next_work(now, Some(waited)), Work::Flush));
+        let waits = FlushDue { due: now, latest: now + Duration::from_secs(60) };
+        assert!(matches!(writer.shared.next_work(now, Some(waits)), Work::Touch(..)));
     }
 }

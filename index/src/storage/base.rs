@@ -50,6 +50,8 @@ pub(crate) struct Base {
     pending: Changes,
     writer: Option<(IndexWriter, bool)>,
     text_changed: bool,
+    /// Files and chunks at the last publication.
+    published: (usize, usize),
 }
 
 impl Base {
@@ -120,7 +122,7 @@ impl Base {
             .try_into()
             .doing("opening the text index")?;
         let highest = loaded.rows.values().map(|row| row.id).max().unwrap_or(0);
-        Ok(Self {
+        let mut base = Self {
             text,
             reader,
             fields: Fields::schema().1,
@@ -133,7 +135,10 @@ impl Base {
             pending: Changes::new(),
             writer: None,
             text_changed: false,
-        })
+            published: (0, 0),
+        };
+        base.published = base.counts();
+        Ok(base)
     }
 
     /// After a crash between the two commits: forgets every file whose documents are not exactly those of its row, on
@@ -170,6 +175,14 @@ impl Base {
     pub(crate) fn counts(&self) -> (usize, usize) {
         let indexed = self.rows.values().filter(|row| row.skip.is_none());
         indexed.fold((0, 0), |(files, chunks), row| (files + 1, chunks + row.chunks as usize))
+    }
+
+    /// The same of what can be found: a build finds nothing before it is published, while saves are shown at once.
+    pub(crate) fn shown_counts(&self) -> (usize, usize) {
+        match &self.writer {
+            Some((_, true)) if self.has_pending() => self.published,
+            _ => self.counts(),
+        }
     }
 
     /// What is published takes so many bytes on disk; what merging takes besides, for moments, is not counted.
@@ -258,6 +271,7 @@ impl Base {
         }
         self.pending.clear();
         self.text_changed = false;
+        self.published = self.counts();
         Ok(())
     }
 
