@@ -46,6 +46,9 @@ pub(crate) const NOTES_MAX: usize = 20;
 
 /// Time one file may take to parse, in milliseconds; after it the file is cut into windows.
 pub(crate) const PARSE_MS_MAX: u64 = 2_000;
+/// Time that one search may parse, over all the changed files and unsaved texts it cuts, in milliseconds; what is left
+/// then is cut into windows.
+pub(crate) const SEARCH_PARSE_MS_MAX: u64 = 1_000;
 /// Cells of one notebook that are looked at.
 pub(crate) const CELLS_MAX: usize = 4_096;
 /// Pieces of other languages that are parsed in one file.

@@ -15,6 +15,7 @@ use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
 use crate::handle::{canonical, folder_of};
 use crate::limits::{CANDIDATES_PER_HIT, HITS_MAX, IndexDirs, RANKING_ROUNDS_MAX};
+use crate::parse::cut::search_deadline;
 use crate::parse::qualified::normal;
 use crate::search::filter::Filter;
 use crate::search::live::{LiveAnswer, LiveBudget, live_search};
@@ -229,7 +230,8 @@ impl Searcher {
         let mut live = LiveFiles::new(&self.root);
         let mut differing = Differing::default();
         let mut gate = Gate::new(&self.root);
-        let mut open = request.overlay.cut().filter(|file| gate.admits(file.path)).collect::<Vec<_>>();
+        let until = search_deadline();
+        let mut open = request.overlay.cut(until).filter(|file| gate.admits(file.path)).collect::<Vec<_>>();
         self.add_saved(&mut open);
         let (filter, gains) = (&request.filter, request.nearby.gains(&request.query));
         // Some that pass by their path will not pass by their text.
@@ -255,7 +257,8 @@ impl Searcher {
             let ranked = ranking.best(&scores, wanted);
             let candidates = self.as_they_are(&corpus, ranked, limit, filter, &mut live, &mut stale)?;
             // What is stale is cut again and competes as it is now, so the order may be another one.
-            let settled = stale.is_empty() || !differing.take_up(&self.root, stale, self.report_stale.as_ref());
+            let settled =
+                stale.is_empty() || !differing.take_up(&self.root, stale, until, self.report_stale.as_ref());
             if settled || rounds_left == 0 {
                 let hits = candidates.into_iter().map(|one| hit(one, &plan, &raised, &gains)).collect();
                 return self.with_named_files(&request.query, filter, limit, hits);

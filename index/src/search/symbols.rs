@@ -13,7 +13,7 @@ use crate::files::admit::Gate;
 use crate::files::lines::LineStarts;
 use crate::files::role::role_of;
 use crate::limits::{HITS_MAX, SYMBOL_CANDIDATES_MAX, SYMBOL_WORDS_MAX, SYMBOL_WORDS_SEEN_MAX};
-use crate::parse::cut::{Chunk, Name};
+use crate::parse::cut::{Chunk, Name, search_deadline};
 use crate::parse::qualified::{around, parts};
 use crate::parse::terms::NAMES;
 use crate::parse::tokenize::{folded, tokens};
@@ -161,7 +161,9 @@ impl Searcher {
             return Ok(Vec::new());
         }
         let mut gate = Gate::new(&self.root);
-        let mut open: Vec<Changed<'_>> = request.overlay.cut().filter(|file| gate.admits(file.path)).collect();
+        let until = search_deadline();
+        let mut open: Vec<Changed<'_>> =
+            request.overlay.cut(until).filter(|file| gate.admits(file.path)).collect();
         self.add_saved(&mut open);
         let mut live = LiveFiles::new(&self.root);
         let mut differing = Differing::default();
@@ -198,7 +200,7 @@ impl Searcher {
             }
             as_it_was
         });
-        differing.take_up(&self.root, stale.into_iter().collect(), self.report_stale.as_ref());
+        differing.take_up(&self.root, stale.into_iter().collect(), until, self.report_stale.as_ref());
         for file in open.iter().copied().chain(differing.changed()) {
             let filter = &request.filter;
             let admitted = filter.admits(file.path) && filter.admits_text(file.path, file.text);
