@@ -169,7 +169,7 @@ pub(crate) const CANDIDATES_MIN: usize = 512;
 pub(crate) const UNSAVED_KNOWN_MAX: usize = 256;
 /// Times one search puts its hits in order anew because some turned out to be stale.
 pub(crate) const RANKING_ROUNDS_MAX: usize = 8;
-/// Changed files one search cuts again; further ones are dropped until the index has caught up.
+/// Changed files one search cuts again; further ones are left out, and it says so, until the index has caught up.
 pub(crate) const RECUT_FILES_MAX: usize = 16;
 
 /// Most bytes of a set file or result file.

@@ -31,6 +31,8 @@ pub(crate) struct Differing {
     changed: BTreeMap<String, Recut>,
     /// Not there any more, or not to be shown.
     gone: Vec<String>,
+    /// More files differ than one search cuts again: some that may answer are left out.
+    pub(crate) left_out: bool,
 }
 
 struct Recut {
@@ -84,7 +86,11 @@ impl Differing {
                 report(&path);
             }
             anything = true;
-            match load(root, &path).filter(|_| self.changed.len() < RECUT_FILES_MAX) {
+            match load(root, &path) {
+                Some(_) if self.changed.len() >= RECUT_FILES_MAX => {
+                    self.left_out = true;
+                    self.gone.push(path);
+                }
                 Some((_, text)) => {
                     let chunks = light::cut_until(&path, &text, until);
                     let terms = chunks.iter().map(|chunk| Terms::of(&path, chunk, &text)).collect();

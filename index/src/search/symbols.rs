@@ -21,7 +21,7 @@ use crate::search::live_files::{Differing, LiveFiles};
 use crate::search::query::without_arity;
 use crate::search::rank::role_factor;
 use crate::search::score::Changed;
-use crate::search::searcher::{Hit, SearchRequest, Searcher};
+use crate::search::searcher::{Hit, SearchAnswer, SearchRequest, Searcher};
 
 /// What a generated definition keeps of its likeness.
 const LIGHT_SHARE: f32 = 0.9;
@@ -154,11 +154,11 @@ impl Searcher {
     ///
     /// # Errors
     /// [`IndexError::Storage`] when the index cannot be read.
-    pub(crate) fn symbols(&self, request: &SearchRequest) -> Result<Vec<Hit>, IndexError> {
+    pub(crate) fn symbols(&self, request: &SearchRequest) -> Result<SearchAnswer, IndexError> {
         let asked = Asked::of(&request.query);
         let limit = request.limit.min(HITS_MAX);
         if asked.folded.is_empty() || limit == 0 {
-            return Ok(Vec::new());
+            return Ok(SearchAnswer::default());
         }
         let mut gate = Gate::new(&self.root);
         let until = search_deadline();
@@ -215,7 +215,7 @@ impl Searcher {
             key(b).total_cmp(&key(a)).then_with(|| a.path.cmp(&b.path)).then(a.start_line.cmp(&b.start_line))
         });
         found.truncate(limit);
-        Ok(found.into_iter().map(hit).collect())
+        Ok(SearchAnswer { hits: found.into_iter().map(hit).collect(), cut: differing.left_out })
     }
 
     /// Stored chunks that may define such a name.
