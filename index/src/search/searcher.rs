@@ -261,7 +261,7 @@ impl Searcher {
                 stale.is_empty() || !differing.take_up(&self.root, stale, until, self.report_stale.as_ref());
             if settled || rounds_left == 0 {
                 let hits = candidates.into_iter().map(|one| hit(one, &plan, &raised, &gains)).collect();
-                let hits = self.with_named_files(&request.query, filter, limit, hits)?;
+                let hits = self.with_named_files(request, limit, hits)?;
                 return Ok(SearchAnswer { hits, cut: differing.left_out || !settled });
             }
         }
