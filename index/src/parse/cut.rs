@@ -432,6 +432,19 @@ mod tests {
         assert_eq!(unless_it_panics("a.py", || 1), Some(1));
     }
 
+    #[test]
+    fn a_name_that_is_too_long_is_known_by_its_beginning() {
+        let text = format!(
+            "def {}(one):\n    pass\n\n\ndef _{}():\n    pass\n",
+            "long".repeat(100),
+            "\u{e9}".repeat(200)
+        );
+        let chunks = Cutter::default().cut("a.py", &text);
+        let names: Vec<&str> =
+            chunks.iter().flat_map(|chunk| &chunk.names).map(|name| name.name.as_str()).collect();
+        assert_eq!(names, ["long".repeat(60), format!("_{}", "\u{e9}".repeat(119))]);
+    }
+
     /// Every sample, torn at many places: chunks stay in order, within their sizes, and on whole lines of the text.
     #[test]
     fn torn_samples_still_tile() {
