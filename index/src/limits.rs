@@ -46,6 +46,9 @@ pub(crate) const NOTES_MAX: usize = 20;
 
 /// Time one file may take to parse, in milliseconds; after it the file is cut into windows.
 pub(crate) const PARSE_MS_MAX: u64 = 2_000;
+/// Time that one search may parse, over all the changed files and unsaved texts it cuts, in milliseconds; what is left
+/// then is cut into windows.
+pub(crate) const SEARCH_PARSE_MS_MAX: u64 = 1_000;
 /// Cells of one notebook that are looked at.
 pub(crate) const CELLS_MAX: usize = 4_096;
 /// Pieces of other languages that are parsed in one file.
@@ -166,7 +169,7 @@ pub(crate) const CANDIDATES_MIN: usize = 512;
 pub(crate) const UNSAVED_KNOWN_MAX: usize = 256;
 /// Times one search puts its hits in order anew because some turned out to be stale.
 pub(crate) const RANKING_ROUNDS_MAX: usize = 8;
-/// Changed files one search cuts again; further ones are dropped until the index has caught up.
+/// Changed files one search cuts again; further ones are left out, and it says so, until the index has caught up.
 pub(crate) const RECUT_FILES_MAX: usize = 16;
 
 /// Most bytes of a set file or result file.

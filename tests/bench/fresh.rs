@@ -23,14 +23,14 @@ const FILES_PER_FOLDER: usize = 50;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn run(inputs: &Inputs) -> Result<(), Box<dyn Error>> {
+    let flask = inputs.django.parent().map(|target| target.join("flask")).filter(|path| path.exists());
+    let flask = flask.ok_or("Flask's sources are not beside Django's; `make bench` brings both")?;
     // The tree comes first, so that its memory is not that of the others.
     let mut rows = tree(&inputs.django)?;
     let large = large_file(&inputs.django)?;
     rows.insert(0, edits(&large)?);
     rows.insert(1, saves(&large)?);
-    if let Some(flask) = inputs.django.parent().map(|target| target.join("flask")).filter(|path| path.exists()) {
-        rows.push(small_project(&flask)?);
-    }
+    rows.push(small_project(&flask)?);
     let method = format!(
         "`bench fresh`: {EDITS} edits of an unsaved Python file of {LARGE_FILE_BYTES} bytes made of Django's sources, \
          each followed by a search for a word that only this edit holds, the edit included; {SAVES} saves of that file \

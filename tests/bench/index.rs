@@ -2,15 +2,18 @@
 //! for one side only; both run after the files were read once.
 
 use std::error::Error;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use index::{CancelFlag, Index, IndexDirs, Limits, SearchRequest};
+use index::{CancelFlag, Index, IndexDirs, IndexError, Limits, SearchRequest};
 
 use crate::Inputs;
 use crate::table::{Row, median, percentile, write};
 
 const PAIRS: usize = 5;
 const SEARCH_ROUNDS: usize = 20;
+/// How long a first answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What is asked of every index.
 pub const QUERIES: [&str; 12] = [
     "Where is the session auth hash computed?",
@@ -45,16 +48,25 @@ pub fn run(inputs: &Inputs) -> Result<(), Box<dyn Error>> {
     }
     let (opened, _cache) = last.ok_or("no run")?;
     let status = opened.status();
+    let first = first_answers(inputs)?;
     let searches = search_times(&opened)?;
     let (cold, baseline, reopen) = (median(&cold), median(&baseline), median(&reopen));
+    let (first_p50, first_max) = (median(&first), percentile(&first, 100.0));
     let (p50, p95) = (percentile(&searches, 50.0), percentile(&searches, 95.0));
     let resident = resident_mib()?;
     let rows = [
         Row {
             what: "cold index / only reading and parsing",
             figure: format!("{:.2} ({cold:.2} s / {baseline:.2} s)", cold / baseline),
-            bar: "<= 3, target 2",
-            met: cold <= 3.0 * baseline,
+            bar: "<= 2",
+            met: cold <= 2.0 * baseline,
+        },
+        Row { what: "Django full index", figure: format!("{cold:.2} s"), bar: "<= 10 s", met: cold <= 10.0 },
+        Row {
+            what: "first useful answer on a cold workspace, p50 / slowest",
+            figure: format!("{:.0} ms / {:.0} ms", first_p50 * 1000.0, first_max * 1000.0),
+            bar: "<= 1 s",
+            met: first_max <= 1.0,
         },
         Row {
             what: "re-open unchanged / cold",
@@ -77,7 +89,8 @@ pub fn run(inputs: &Inputs) -> Result<(), Box<dyn Error>> {
     ];
     let method = format!(
         "`bench index`: Django 5.2.19, {} files and {} chunks indexed; medians of {PAIRS} alternating pairs in one \
-         process, files in the page cache; {} searches of {} queries.",
+         process, files in the page cache; {} searches of {} queries. First answers: each query once, from opening Django without an index, which \
+         is built meanwhile, to the first answer that is not empty.",
         status.files,
         status.chunks,
         SEARCH_ROUNDS * QUERIES.len(),
@@ -91,6 +104,36 @@ fn open(inputs: &Inputs, dirs: &IndexDirs) -> Result<(Index, f64), Box<dyn Error
     let index = Index::open(&inputs.django, dirs, Limits::default())?;
     index.refresh(&mut |_| {}, &CancelFlag::new())?;
     Ok((index, started.elapsed().as_secs_f64()))
+}
+
+/// Seconds from opening a workspace that has no index until a question has an answer, for each question.
+fn first_answers(inputs: &Inputs) -> Result<Vec<f64>, Box<dyn Error>> {
+    QUERIES.iter().map(|query| first_answer(inputs, query)).collect()
+}
+
+fn first_answer(inputs: &Inputs, query: &str) -> Result<f64, Box<dyn Error>> {
+    let cache = tempfile::tempdir()?;
+    let dirs = IndexDirs { cache: cache.path().to_owned() };
+    let cancel = CancelFlag::new();
+    let started = Instant::now();
+    let index = Index::open(&inputs.django, &dirs, Limits::default())?;
+    thread::scope(|scope| {
+        let build = scope.spawn(|| index.refresh(&mut |_| {}, &cancel).map(drop));
+        let found = loop {
+            match index.searcher().search(&SearchRequest::new(query, 10)) {
+                Ok(hits) if hits.is_empty() && started.elapsed() < PATIENCE => {}
+                Ok(hits) if hits.is_empty() => break Err(format!("nothing found for {query}").into()),
+                Ok(_) => break Ok(started.elapsed().as_secs_f64()),
+                Err(error) => break Err(error.into()),
+            }
+        };
+        cancel.cancel();
+        match build.join() {
+            Ok(Ok(()) | Err(IndexError::Cancelled)) => found,
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err("the build panicked".into()),
+        }
+    })
 }
 
 fn search_times(index: &Index) -> Result<Vec<f64>, Box<dyn Error>> {

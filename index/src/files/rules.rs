@@ -4,6 +4,7 @@
 //! Refuses: to follow links or to read ignore files of absurd size. The secrets list comes before all of this.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 /// Larger ignore files are ignored themselves, in bytes.
 const RULES_BYTES_MAX: u64 = 1 << 20;
+/// Longest file that names a folder of git's which is followed, in bytes; more than any path has.
+const POINTER_BYTES_MAX: u64 = 8 << 10;
 /// Names of ignore files; an edit of one changes what is indexed.
 pub(crate) const RULE_FILES: [&str; 3] = [".familiarignore", ".ignore", ".gitignore"];
 
@@ -202,9 +205,14 @@ fn rules_in(file: &Path) -> Option<Gitignore> {
     (!rules.is_empty()).then_some(rules)
 }
 
-/// `.git/info/exclude`, also behind the pointer file of a work tree or submodule.
+/// `.git/info/exclude`, also behind the pointer file of a work tree or submodule. Work trees share that of the repository
+/// they belong to.
 fn exclude_in(folder: &Path, repository: &Path) -> Option<Gitignore> {
     let git_dir = if repository.is_dir() { repository.to_owned() } else { pointed_at(folder, repository)? };
+    let git_dir = match pointer(&git_dir.join("commondir")) {
+        Some(common) => git_dir.join(common.trim_end()),
+        None => git_dir,
+    };
     let file = git_dir.join("info").join("exclude");
     let meta = fs::symlink_metadata(&file).ok()?;
     if !meta.is_file() || meta.len() > RULES_BYTES_MAX {
@@ -217,10 +225,15 @@ fn exclude_in(folder: &Path, repository: &Path) -> Option<Gitignore> {
 
 /// The git directory that a `.git` file names.
 fn pointed_at(folder: &Path, file: &Path) -> Option<PathBuf> {
-    let meta = fs::symlink_metadata(file).ok()?;
-    if !meta.is_file() || meta.len() > RULES_BYTES_MAX {
+    Some(folder.join(pointer(file)?.strip_prefix("gitdir:")?.trim()))
+}
+
+/// What a short regular file says.
+fn pointer(file: &Path) -> Option<String> {
+    if !fs::symlink_metadata(file).ok()?.is_file() {
         return None;
     }
-    let text = fs::read_to_string(file).ok()?;
-    Some(folder.join(text.strip_prefix("gitdir:")?.trim()))
+    let mut text = String::new();
+    let read = fs::File::open(file).ok()?.take(POINTER_BYTES_MAX).read_to_string(&mut text).ok()?;
+    (read as u64 != POINTER_BYTES_MAX).then_some(text)
 }

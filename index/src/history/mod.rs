@@ -34,6 +34,9 @@ const COMMITS_PER_FILE_MAX: usize = 1_000;
 /// Matching commits whose files are raised.
 const MATCHING_COMMITS_MAX: usize = 100;
 
+/// Files looked at on disk for each one wanted: after a large removal most of the best ones may be gone.
+const LOOKS_PER_FILE: usize = 4;
+
 /// What reading a history may cost.
 #[derive(Debug, Clone)]
 pub struct HistoryLimits {
@@ -161,7 +164,8 @@ impl History {
         }
         let mut order: Vec<(u32, (f32, u32))> = others.into_iter().collect();
         order.sort_by(|(a, (weight_a, _)), (b, (weight_b, _))| weight_b.total_cmp(weight_a).then(a.cmp(b)));
-        let live = order.into_iter().filter_map(|(other, (weight, commits))| {
+        let best = order.into_iter().take(most.saturating_mul(LOOKS_PER_FILE));
+        let live = best.filter_map(|(other, (weight, commits))| {
             self.live_path(other).map(|path| CoChange { path: path.to_owned(), weight, commits })
         });
         live.take(most).collect()
@@ -195,7 +199,8 @@ impl History {
         }
         let mut order: Vec<(u32, (f32, u32))> = files.into_iter().collect();
         order.sort_by(|(a, (score_a, _)), (b, (score_b, _))| score_b.total_cmp(score_a).then(a.cmp(b)));
-        let live = order.into_iter().filter_map(|(file, (score, commit))| {
+        let best = order.into_iter().take(most.saturating_mul(LOOKS_PER_FILE));
+        let live = best.filter_map(|(file, (score, commit))| {
             let path = self.live_path(file)?.to_owned();
             Some(Matching { path, score, commit: self.commits.get(commit as usize)?.commit.clone() })
         });

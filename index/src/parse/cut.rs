@@ -5,13 +5,14 @@
 //! [`prose`]: crate::parse::prose
 
 use std::ops::{ControlFlow, Range};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tree_sitter::{ParseOptions, ParseState, Parser, QueryCursor, Tree};
 
 use crate::files::lines::LineStarts;
-use crate::limits::{CHUNK_BYTES_MAX, CHUNK_NAMES_MAX, PARSE_MS_MAX};
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_NAMES_MAX, PARSE_MS_MAX, SEARCH_PARSE_MS_MAX};
 use crate::parse::inject::{Injected, injected};
 use crate::parse::language::{Language, is_notebook, language_in};
 use crate::parse::notebook::{self, CellPart};
@@ -97,7 +98,7 @@ impl Cutter {
     }
 
     /// When a parse that starts now must be over.
-    fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         let deadline = parse_deadline();
         self.until.map_or(deadline, |until| until.min(deadline))
     }
@@ -105,6 +106,10 @@ impl Cutter {
     /// The chunks of one text. Never fails: what cannot be parsed in time becomes windows.
     pub(crate) fn cut(&mut self, path: &str, text: &str) -> Vec<Chunk> {
         let lines = LineStarts::of(text);
+        // A small text is parsed before the time is looked at, and many of them take long as well.
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            return cut_prose(path, text, &lines);
+        }
         if let Some(cells) = is_notebook(path).then(|| notebook::parts(self, text, self.deadline())).flatten() {
             return cells.into_iter().flat_map(|part| cell_chunks(path, text, &lines, part)).collect();
         }
@@ -212,6 +217,21 @@ pub(crate) fn code_chunks(
 /// When a parse that starts now must be over.
 pub(crate) fn parse_deadline() -> Instant {
     Instant::now() + Duration::from_millis(PARSE_MS_MAX)
+}
+
+/// When the last parse of a search that starts now must be over.
+pub(crate) fn search_deadline() -> Instant {
+    Instant::now() + Duration::from_millis(SEARCH_PARSE_MS_MAX)
+}
+
+/// What `cut` makes of the file at `path`; `None` where a parser panics, so that a search loses the syntax of this one
+/// file and nothing else.
+pub(crate) fn unless_it_panics<T>(path: &str, cut: impl FnOnce() -> T) -> Option<T> {
+    let made = catch_unwind(AssertUnwindSafe(cut)).ok();
+    if made.is_none() {
+        tracing::warn!(path, "cutting a file into chunks panicked; it is cut into windows");
+    }
+    made
 }
 
 /// Whether so much of a tree is errors that its structure says nothing.
@@ -388,7 +408,6 @@ fn trim(text: &str, span: Range<usize>) -> Option<Range<usize>> {
 mod tests {
     use super::*;
 
-    /// Every sample, torn at many places: chunks stay in order, within their sizes, and on whole lines of the text.
     /// What cannot be parsed in time becomes windows, and the next text is parsed as ever.
     #[test]
     fn a_parse_that_takes_too_long_is_given_up() {
@@ -403,6 +422,30 @@ mod tests {
         assert_eq!(cutter.cut("b.py", "def after():\n    pass\n")[0].names[0].name, "after");
     }
 
+    /// Somebody who waits no longer gets windows of any text, and one that makes a parser panic is no panic.
+    #[test]
+    fn a_late_text_is_windows() {
+        let chunks = Cutter::until(Instant::now()).cut("a.py", "def f():\n    pass\n");
+        assert_eq!(chunks.iter().map(|chunk| chunk.kind.as_str()).collect::<Vec<_>>(), ["text"]);
+        assert_eq!(Cutter::until(search_deadline()).cut("a.py", "def f():\n    pass\n")[0].kind, "function");
+        assert_eq!(unless_it_panics("a.py", || -> u8 { panic!("as a parser may") }), None);
+        assert_eq!(unless_it_panics("a.py", || 1), Some(1));
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_known_by_its_beginning() {
+        let text = format!(
+            "def {}(one):\n    pass\n\n\ndef _{}():\n    pass\n",
+            "long".repeat(100),
+            "\u{e9}".repeat(200)
+        );
+        let chunks = Cutter::default().cut("a.py", &text);
+        let names: Vec<&str> =
+            chunks.iter().flat_map(|chunk| &chunk.names).map(|name| name.name.as_str()).collect();
+        assert_eq!(names, ["long".repeat(60), format!("_{}", "\u{e9}".repeat(119))]);
+    }
+
+    /// Every sample, torn at many places: chunks stay in order, within their sizes, and on whole lines of the text.
     #[test]
     fn torn_samples_still_tile() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries");

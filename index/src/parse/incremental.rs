@@ -8,13 +8,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tree_sitter::{Node, Tree};
 
 use crate::files::lines::LineStarts;
 use crate::limits::FILE_BYTES_MAX;
 use crate::parse::changes::Changes;
-use crate::parse::cut::{Chunk, Cutter, code_chunks, cut_prose, mostly_broken, parse_deadline};
+use crate::parse::cut::{Chunk, Cutter, code_chunks, cut_prose, mostly_broken, parse_deadline, unless_it_panics};
 use crate::parse::language::{Language, is_notebook, language_in};
 use crate::parse::symbols::{Captured, Doc, assemble, capture};
 use crate::parse::terms::Terms;
@@ -58,32 +59,44 @@ impl std::fmt::Debug for Syntax {
 }
 
 impl Parsed {
-    /// Cuts a text; `before` is an earlier version of the same file, if one is known.
-    pub(crate) fn new(path: &str, text: Arc<str>, before: Option<&Self>) -> Self {
+    /// Cuts a text; `before` is an earlier version of the same file, if one is known. What is not parsed at `until`, and
+    /// what makes a parser panic, becomes windows.
+    pub(crate) fn new(path: &str, text: Arc<str>, before: Option<&Self>, until: Instant) -> Self {
         if text.len() as u64 > FILE_BYTES_MAX {
             return Self { text, chunks: Vec::new(), terms: Vec::new(), syntax: None };
         }
-        let lines = LineStarts::of(&text);
+        let parsed = (Instant::now() < until)
+            .then(|| unless_it_panics(path, || Self::by_syntax(path, &text, before, until)))
+            .flatten();
+        parsed.unwrap_or_else(|| {
+            let chunks = cut_prose(path, &text, &LineStarts::of(&text));
+            let terms = terms(path, &text, &chunks, None);
+            Self { text, chunks, terms, syntax: None }
+        })
+    }
+
+    fn by_syntax(path: &str, text: &Arc<str>, before: Option<&Self>, until: Instant) -> Self {
+        let lines = LineStarts::of(text);
         let mut syntax = None;
-        let chunks = match language_in(path, &text) {
+        let chunks = match language_in(path, text) {
             // What holds other languages is cut anew.
-            _ if is_notebook(path) => Cutter::default().cut(path, &text),
-            Some(language) if language.injections().is_some() => Cutter::default().cut(path, &text),
+            _ if is_notebook(path) => Cutter::until(until).cut(path, text),
+            Some(language) if language.injections().is_some() => Cutter::until(until).cut(path, text),
             Some(language) => {
-                syntax = Syntax::new(language, &text, before);
+                syntax = Syntax::new(language, text, before, until);
                 syntax
                     .as_ref()
                     .and_then(|Syntax { tree, captured, .. }| {
-                        let all = assemble(language.names_max, &text, captured);
+                        let all = assemble(language.names_max, text, captured);
                         let sound = !all.is_empty() || !mostly_broken(tree, text.len());
-                        sound.then(|| code_chunks(path, &text, &lines, (tree, &[]), &all))
+                        sound.then(|| code_chunks(path, text, &lines, (tree, &[]), &all))
                     })
-                    .unwrap_or_else(|| cut_prose(path, &text, &lines))
+                    .unwrap_or_else(|| cut_prose(path, text, &lines))
             }
-            None => cut_prose(path, &text, &lines),
+            None => cut_prose(path, text, &lines),
         };
-        let terms = terms(path, &text, &chunks, before);
-        Self { text, chunks, terms, syntax }
+        let terms = terms(path, text, &chunks, before);
+        Self { text: text.clone(), chunks, terms, syntax }
     }
 }
 
@@ -105,10 +118,10 @@ fn terms(path: &str, text: &str, chunks: &[Chunk], before: Option<&Parsed>) -> V
 
 impl Syntax {
     /// Parses a text, from an earlier version where that is sound. `None` when it took too long.
-    fn new(language: &'static Language, text: &str, before: Option<&Parsed>) -> Option<Self> {
+    fn new(language: &'static Language, text: &str, before: Option<&Parsed>, until: Instant) -> Option<Self> {
         language.prepare();
         let mut cutter = Cutter::default();
-        let deadline = parse_deadline();
+        let deadline = parse_deadline().min(until);
         if let Some(before) = before
             && let Some(known) = &before.syntax
             && std::ptr::eq(known.language, language)
@@ -370,7 +383,7 @@ mod tests {
         let mut dice = Dice(seed);
         let (mut text, mut parses) = (sample.to_owned(), sample.to_owned());
         let mut cutter = Cutter::default();
-        let mut parsed = Parsed::new(path, sample.into(), None);
+        let mut parsed = Parsed::new(path, sample.into(), None, parse_deadline());
         let mut sound = 0;
         for round in 0..rounds {
             edit(&mut dice, &mut text);
@@ -378,7 +391,7 @@ mod tests {
             for _ in 0..[0, 0, 1, 3][dice.roll(4)] {
                 edit_lightly(&mut dice, &mut text);
             }
-            parsed = Parsed::new(path, text.as_str().into(), Some(&parsed));
+            parsed = Parsed::new(path, text.as_str().into(), Some(&parsed), parse_deadline());
             let expected = cutter.cut(path, &text);
             let broken = parsed.syntax.as_ref().is_some_and(|syntax| syntax.tree.root_node().has_error());
             if broken && text.len() >= INCREMENTAL_BYTES_MIN {

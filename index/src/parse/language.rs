@@ -11,7 +11,9 @@ use crate::files::content::extension;
 use crate::limits::{FIRST_LINE_BYTES_MAX, HEADER_SNIFF_BYTES, SYMBOL_DEPTH_MAX, SYMBOLS_MAX};
 
 /// Raised whenever chunks of the same text come out differently, so that stored ones are made again.
-const CHUNKER_VERSION: u32 = 3;
+const CHUNKER_VERSION: u32 = 4;
+/// Raised whenever the words or names that are stored of the same chunk come out differently, for the same reason.
+const DOCUMENT_VERSION: u32 = 1;
 
 /// One language: its grammar, its queries, and how its files are recognised.
 pub(crate) struct Language {
@@ -375,6 +377,7 @@ fn recipe_of_all(which: impl Fn(&Language) -> bool) -> i64 {
 fn recipe(parts: &[&[u8]]) -> i64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&CHUNKER_VERSION.to_le_bytes());
+    hasher.update(&DOCUMENT_VERSION.to_le_bytes());
     for part in parts {
         hasher.update(part);
         hasher.update(&[0]);
@@ -481,13 +484,16 @@ mod tests {
         }
     }
 
-    /// Stored chunks are kept for as long as their recipe is the same, so cutting must not change under one version.
+    /// Stored chunks are kept for as long as their recipe is the same, so neither cutting nor the words that are stored
+    /// may change under one version.
     #[cfg(all(feature = "languages-web", feature = "languages-systems", feature = "languages-jvm"))]
     #[cfg(all(feature = "languages-dotnet", feature = "languages-scripting", feature = "languages-functional"))]
     #[cfg(feature = "languages-data")]
     #[test]
     fn chunks_that_come_out_differently_raise_the_version() {
-        const CHUNKS: (u32, &str) = (3, "c63879a2df55f4b1");
+        use crate::parse::terms::{FIELDS, FieldTexts};
+        const WORDS: (u32, &str) = (1, "afbda01383742b2e");
+        const CHUNKS: (u32, &str) = (4, "1b7b4f6c36f304c1");
         let queries = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries");
         let mut samples: Vec<_> = std::fs::read_dir(queries)
             .unwrap()
@@ -497,18 +503,36 @@ mod tests {
             .filter(|file| file.file_stem().is_some_and(|stem| stem == "sample"))
             .collect();
         samples.sort();
-        let (mut cutter, mut hasher) = (crate::parse::cut::Cutter::default(), blake3::Hasher::new());
+        let mut texts: Vec<(String, String)> = Vec::new();
+        texts.push(("name.py".to_owned(), format!("def {}():\n    pass\n", "long".repeat(100))));
         for sample in samples {
             let text = std::fs::read_to_string(&sample).unwrap();
             let path = sample.file_name().unwrap().to_str().unwrap();
             // Once as it is, and once so long that pieces have to be split and joined.
             for text in [text.clone(), text.repeat(12), text.replace('\n', "\n\n\n").repeat(3)] {
-                for chunk in cutter.cut(path, &text) {
-                    hasher.update(format!("{chunk:?}").as_bytes());
+                texts.push((path.to_owned(), text));
+            }
+        }
+        let (mut cutter, mut hasher) = (crate::parse::cut::Cutter::default(), blake3::Hasher::new());
+        let mut words = blake3::Hasher::new();
+        for (path, text) in &texts {
+            for chunk in cutter.cut(path, text) {
+                hasher.update(format!("{chunk:?}").as_bytes());
+                let texts = FieldTexts::of(path, &chunk, text);
+                for part in (0..FIELDS).flat_map(|field| texts.field(field)) {
+                    crate::parse::tokenize::for_each_token(part, |token| {
+                        words.update(token.as_bytes()).update(&[0]);
+                    });
+                    words.update(&[1]);
+                }
+                for end in chunk.names.iter().flat_map(crate::parse::qualified::ends) {
+                    words.update(end.as_bytes()).update(&[2]);
                 }
             }
         }
         let found = hasher.finalize().to_hex();
         assert_eq!((CHUNKER_VERSION, &found[..16]), CHUNKS, "raise CHUNKER_VERSION, then note both here");
+        let found = words.finalize().to_hex();
+        assert_eq!((DOCUMENT_VERSION, &found[..16]), WORDS, "raise DOCUMENT_VERSION, then note both here");
     }
 }

@@ -3,11 +3,12 @@
 //! Refuses: to judge which texts those are; see `content`.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use crate::files::content::is_generated;
 use crate::files::lines::LineStarts;
 use crate::limits::{HEADER_PART_BYTES_MAX, LIGHT_NAMES_MAX};
-use crate::parse::cut::{Chunk, Cutter, Name, chunk_hash, parse_deadline};
+use crate::parse::cut::{Chunk, Cutter, Name, chunk_hash, cut_prose, unless_it_panics};
 use crate::parse::inject::injected;
 use crate::parse::language::language_in;
 
@@ -27,10 +28,18 @@ pub(crate) fn cut(cutter: &mut Cutter, path: &str, text: &str) -> Vec<Chunk> {
     if is_generated(path, text) { names(cutter, path, text).unwrap_or_default() } else { cutter.cut(path, text) }
 }
 
+/// The same for a search, which stops parsing at `until`; where a parser panics, a text is cut into windows, and a
+/// generated one has no names.
+pub(crate) fn cut_until(path: &str, text: &str, until: Instant) -> Vec<Chunk> {
+    unless_it_panics(path, || cut(&mut Cutter::until(until), path, text)).unwrap_or_else(|| {
+        if is_generated(path, text) { Vec::new() } else { cut_prose(path, text, &LineStarts::of(text)) }
+    })
+}
+
 fn names(cutter: &mut Cutter, path: &str, text: &str) -> Option<Vec<Chunk>> {
     let language = language_in(path, text)?;
     language.prepare();
-    let deadline = parse_deadline();
+    let deadline = cutter.deadline();
     let tree = cutter.parse(language, text, deadline)?;
     let pieces = injected(cutter, language, &tree, text, deadline);
     let all = cutter.definitions(language, &tree, &pieces, text, deadline);

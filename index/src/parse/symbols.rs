@@ -521,16 +521,19 @@ fn add_doc(doc: &mut String, raw: &str) {
     }
 }
 
-/// Text on one line with single spaces, cut at the bound for parts of a header.
+/// Text on one line with single spaces, cut at the bound for parts of a header: between words, or in the first one where
+/// that is longer, so that no name is empty.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::new();
     for word in text.split_whitespace() {
+        if line.is_empty() {
+            line.push_str(&word[..word.floor_char_boundary(HEADER_PART_BYTES_MAX)]);
+            continue;
+        }
         if line.len() + word.len() > HEADER_PART_BYTES_MAX {
             break;
         }
-        if !line.is_empty() {
-            line.push(' ');
-        }
+        line.push(' ');
         line.push_str(word);
     }
     line

@@ -8,11 +8,12 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, TERMINATED, TantivyDocument, Term};
 
 use crate::error::{Doing, IndexError};
+use crate::files::admit::Gate;
 use crate::files::content::decode_bytes;
 use crate::files::live::{inside, read};
 use crate::limits::{FILE_BYTES_MAX, HEADER_PART_BYTES_MAX, IDENTIFIERS_MAX, LIGHT_HITS_MAX};
-use crate::search::filter::Filter;
-use crate::search::searcher::{Hit, Searcher};
+use crate::search::overlay::Overlay;
+use crate::search::searcher::{Hit, SearchRequest, Searcher};
 use crate::storage::document::light_name;
 
 impl Searcher {
@@ -23,15 +24,14 @@ impl Searcher {
     /// [`IndexError::Storage`] when the index cannot be read.
     pub(crate) fn with_named_files(
         &self,
-        question: &str,
-        filter: &Filter,
+        request: &SearchRequest,
         limit: usize,
         mut hits: Vec<Hit>,
     ) -> Result<Vec<Hit>, IndexError> {
-        let question = question.trim();
+        let question = request.query.trim();
         let mut named: Vec<Hit> = Vec::new();
         for name in file_names(question) {
-            self.named_file(&name, filter, &mut named)?;
+            self.named_file(&name, request, &mut named)?;
         }
         named.retain(|one| !hits.iter().any(|hit| hit.path == one.path));
         named.truncate(limit);
@@ -46,7 +46,7 @@ impl Searcher {
         Ok(hits)
     }
 
-    fn named_file(&self, name: &str, filter: &Filter, found: &mut Vec<Hit>) -> Result<(), IndexError> {
+    fn named_file(&self, name: &str, request: &SearchRequest, found: &mut Vec<Hit>) -> Result<(), IndexError> {
         let doing = "searching";
         let field = self.snapshot.fields.light_paths;
         let term = Term::from_field_text(field, &light_name(name));
@@ -66,11 +66,11 @@ impl Searcher {
                 }
                 let stored: TantivyDocument = store.get(here).doing(doing)?;
                 let Some(card) = self.snapshot.fields.card(&stored) else { continue };
-                let is_meant =
-                    format!("/{}", card.path.to_lowercase()).ends_with(&wanted) && filter.admits(&card.path);
+                let is_meant = format!("/{}", card.path.to_lowercase()).ends_with(&wanted)
+                    && request.filter.admits(&card.path);
                 let is_meant = is_meant && !self.saved.hides(&card.path);
                 if is_meant && !found.iter().any(|hit| hit.path == card.path) && self.is_there(&card.path) {
-                    found.push(self.path_hit(card.path, card.kind));
+                    found.push(self.path_hit(card.path, card.kind, &request.overlay));
                 }
             }
         }
@@ -82,16 +82,21 @@ impl Searcher {
             .is_ok_and(|(inner, full)| inner == path && symlink_metadata(full).is_ok_and(|meta| meta.is_file()))
     }
 
-    /// A file with the beginning of its first line, where it has lines.
-    fn path_hit(&self, path: String, kind: String) -> Hit {
-        let text = read(&self.root.join(&path), FILE_BYTES_MAX).ok().and_then(|file| decode_bytes(file.bytes));
-        let mut text = text.map_or_else(String::new, |decoded| decoded.text);
+    /// A file with the beginning of its first line, where it has lines: of its unsaved text, where there is one.
+    fn path_hit(&self, path: String, kind: String, overlay: &Overlay) -> Hit {
+        let unsaved = overlay.text(&path).filter(|_| Gate::new(&self.root).admits(&path));
+        let saved = || {
+            let file = read(&self.root.join(&path), FILE_BYTES_MAX).ok()?;
+            Some(decode_bytes(file.bytes)?.text)
+        };
+        let mut text = unsaved.map_or_else(|| saved().unwrap_or_default(), str::to_owned);
         let mut end = text.find(['\n', '\r']).unwrap_or(text.len()).min(HEADER_PART_BYTES_MAX);
         while !text.is_char_boundary(end) {
             end -= 1;
         }
         text.truncate(end);
-        let why = format!("named by its path; {kind}, so nothing else of it is searched");
+        let open = if unsaved.is_some() { "; unsaved text of an open editor" } else { "" };
+        let why = format!("named by its path; {kind}, so nothing else of it is searched{open}");
         Hit { path, start_line: 1, end_line: 1, symbol: None, kind, score: 0.0, why, text }
     }
 }

@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::files::content::decode_named;
 use crate::files::live::{inside, read};
 use crate::limits::{FILE_BYTES_MAX, RECUT_FILES_MAX};
-use crate::parse::cut::{Chunk, Cutter};
+use crate::parse::cut::Chunk;
 use crate::parse::light;
 use crate::parse::terms::Terms;
 use crate::search::score::Changed;
@@ -30,6 +31,8 @@ pub(crate) struct Differing {
     changed: BTreeMap<String, Recut>,
     /// Not there any more, or not to be shown.
     gone: Vec<String>,
+    /// More files differ than one search cuts again: some that may answer are left out.
+    pub(crate) left_out: bool,
 }
 
 struct Recut {
@@ -65,10 +68,15 @@ impl<'a> LiveFiles<'a> {
 }
 
 impl Differing {
-    /// Takes up files as they are now; false when all were known before, so that asking again is no use. `report` hears
-    /// of each.
-    pub(crate) fn take_up(&mut self, root: &Path, paths: Vec<String>, report: Option<&ReportStale>) -> bool {
-        let mut cutter = Cutter::default();
+    /// Takes up files as they are now, those that are not parsed at `until` in windows; false when all were known before,
+    /// so that asking again is no use. `report` hears of each.
+    pub(crate) fn take_up(
+        &mut self,
+        root: &Path,
+        paths: Vec<String>,
+        until: Instant,
+        report: Option<&ReportStale>,
+    ) -> bool {
         let mut anything = false;
         for path in paths {
             if self.knows(&path) {
@@ -78,9 +86,13 @@ impl Differing {
                 report(&path);
             }
             anything = true;
-            match load(root, &path).filter(|_| self.changed.len() < RECUT_FILES_MAX) {
+            match load(root, &path) {
+                Some(_) if self.changed.len() >= RECUT_FILES_MAX => {
+                    self.left_out = true;
+                    self.gone.push(path);
+                }
                 Some((_, text)) => {
-                    let chunks = light::cut(&mut cutter, &path, &text);
+                    let chunks = light::cut_until(&path, &text, until);
                     let terms = chunks.iter().map(|chunk| Terms::of(&path, chunk, &text)).collect();
                     self.changed.insert(path, Recut { text, chunks, terms });
                 }
@@ -123,4 +135,25 @@ fn load(root: &Path, path: &str) -> Option<(u128, String)> {
     let file = read(&full, FILE_BYTES_MAX).ok()?;
     let hash = u128::from_le_bytes(file.hash());
     Some((hash, decode_named(path, file.bytes).ok()?.text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::cut::search_deadline;
+
+    /// However many files changed, one search parses for so long and no longer.
+    #[test]
+    fn what_is_over_the_time_of_a_search_is_windows() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::write(root.join("a.py"), "def f():\n    pass\n").unwrap();
+        let kind = |until| {
+            let mut differing = Differing::default();
+            assert!(differing.take_up(&root, vec!["a.py".to_owned()], until, None));
+            differing.changed().next().unwrap().chunks[0].kind.clone()
+        };
+        assert_eq!(kind(Instant::now()), "text");
+        assert_eq!(kind(search_deadline()), "function");
+    }
 }

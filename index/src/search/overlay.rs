@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::files::secrets::is_secret;
-use crate::limits::{FILE_BYTES_MAX, UNSAVED_KNOWN_MAX};
+use crate::limits::{FILE_BYTES_MAX, SEARCH_PARSE_MS_MAX, UNSAVED_KNOWN_MAX};
 use crate::parse::incremental::Parsed;
 use crate::search::score::Changed;
 
@@ -21,6 +22,8 @@ pub struct Overlay {
 struct Buffer {
     text: Arc<str>,
     cut: OnceLock<Parsed>,
+    /// What is shown by searches that have no time left for this one.
+    hurried: OnceLock<Parsed>,
     /// An earlier version that is cut already, until this one is. Such a version has none before it, so this is no
     /// chain.
     before: Mutex<Option<Arc<Buffer>>>,
@@ -33,15 +36,30 @@ impl Buffer {
             let cut = known.cut.get().is_some();
             if cut { Some(known.clone()) } else { lock(&known.before).clone() }
         });
-        Self { text: text.into(), cut: OnceLock::new(), before: Mutex::new(before) }
+        Self { text: text.into(), cut: OnceLock::new(), hurried: OnceLock::new(), before: Mutex::new(before) }
     }
 
-    fn cut(&self, path: &str) -> &Parsed {
-        self.cut.get_or_init(|| {
-            let before = lock(&self.before).take();
-            let before = before.as_ref().and_then(|before| before.cut.get());
-            Parsed::new(path, self.text.clone(), before)
-        })
+    fn cut(&self, path: &str, until: Instant) -> &Parsed {
+        if let Some(cut) = self.cut.get() {
+            return cut;
+        }
+        let started = Instant::now();
+        if started >= until
+            && let Some(hurried) = self.hurried.get()
+        {
+            return hurried;
+        }
+        let before = lock(&self.before).clone();
+        let before = before.as_ref().and_then(|before| before.cut.get());
+        let parsed = Parsed::new(path, self.text.clone(), before, until);
+        // One that only came late is cut properly by a later search. One that took most of the time would do so again
+        // with each search, so it stays as it is.
+        let now = Instant::now();
+        if now < until || now - started >= Duration::from_millis(SEARCH_PARSE_MS_MAX / 2) {
+            lock(&self.before).take();
+            return self.cut.get_or_init(|| parsed);
+        }
+        self.hurried.get_or_init(|| parsed)
     }
 }
 
@@ -82,10 +100,11 @@ impl Overlay {
         self.buffers.is_empty()
     }
 
-    /// Each buffer with its chunks, which are made once. One over the limit for files has none.
-    pub(crate) fn cut(&self) -> impl Iterator<Item = Changed<'_>> {
-        self.buffers.iter().map(|(path, buffer)| {
-            let Parsed { chunks, terms, .. } = buffer.cut(path);
+    /// Each buffer with its chunks, which are made once; those that are not parsed at `until` are windows this time. One
+    /// over the limit for files has none.
+    pub(crate) fn cut(&self, until: Instant) -> impl Iterator<Item = Changed<'_>> {
+        self.buffers.iter().map(move |(path, buffer)| {
+            let Parsed { chunks, terms, .. } = buffer.cut(path, until);
             Changed { path, text: &buffer.text, chunks, terms, unsaved: true, saved: None }
         })
     }
@@ -127,6 +146,22 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::cut::search_deadline;
+
+    /// A search whose time is over does without syntax; the next one has it.
+    #[test]
+    fn late_buffers_are_windows_until_there_is_time() {
+        let mut overlay = Overlay::new();
+        overlay.set("a.py", "def a(): pass\n");
+        overlay.set("b.py", "def b(): pass\n");
+        let kinds = |until| -> Vec<String> {
+            overlay.cut(until).flat_map(|file| file.chunks.iter().map(|chunk| chunk.kind.clone())).collect()
+        };
+        let over = Instant::now();
+        assert_eq!(kinds(over), ["text", "text"]);
+        assert_eq!(kinds(search_deadline()), ["function", "function"]);
+        assert_eq!(kinds(over), ["function", "function"], "what is cut stays so");
+    }
 
     #[test]
     fn a_memory_shows_what_is_asked_for_and_reuses_the_rest() {
@@ -136,11 +171,11 @@ mod tests {
         };
         let first = ask(&[("a.py", "def a(): pass\n"), ("b.py", "def b(): pass\n"), (".env", "topsecret")]);
         assert_eq!(first.paths().collect::<Vec<_>>(), ["a.py", "b.py"]);
-        assert_eq!(first.cut().count(), 2);
+        assert_eq!(first.cut(search_deadline()).count(), 2);
         let second = ask(&[("a.py", "def a(): return 1\n")]);
         assert_eq!(second.paths().collect::<Vec<_>>(), ["a.py"]);
         assert!(lock(&second.buffers["a.py"].before).is_some(), "the next version starts from the one before");
-        assert_eq!(second.cut().count(), 1);
+        assert_eq!(second.cut(search_deadline()).count(), 1);
         assert!(lock(&second.buffers["a.py"].before).is_none(), "and lets go of it once it is cut");
         let third = ask(&[("a.py", "def a(): return 1\n"), ("b.py", "def b(): pass\n")]);
         assert!(Arc::ptr_eq(&third.buffers["a.py"], &second.buffers["a.py"]));

@@ -129,7 +129,7 @@ impl Searcher {
             }
             self.add_callees(&place, &imported, &mut files, &mut related)?;
         }
-        related.cut = files.cut;
+        related.cut |= files.cut;
         Ok(related)
     }
 

@@ -15,6 +15,7 @@ use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
 use crate::handle::{canonical, folder_of};
 use crate::limits::{CANDIDATES_PER_HIT, HITS_MAX, IndexDirs, RANKING_ROUNDS_MAX};
+use crate::parse::cut::search_deadline;
 use crate::parse::qualified::normal;
 use crate::search::filter::Filter;
 use crate::search::live::{LiveAnswer, LiveBudget, live_search};
@@ -105,8 +106,8 @@ pub struct Hit {
 pub struct SearchAnswer {
     /// Best first.
     pub hits: Vec<Hit>,
-    /// The live files were looked through and not all could be: time was up, or there were more matches than anybody
-    /// reads.
+    /// Not all was looked at: the live files were looked through and time was up, or there were more matches than anybody
+    /// reads; or more files changed since they were indexed than one search looks at again.
     pub cut: bool,
 }
 
@@ -201,7 +202,7 @@ impl Searcher {
         let by_name = request.kind == SearchKind::Symbol;
         let indexed = if by_name { self.symbols(request)? } else { self.indexed(request)? };
         if self.complete {
-            return Ok(SearchAnswer { hits: indexed, cut: false });
+            return Ok(indexed);
         }
         let LiveAnswer { hits: mut live, cut, .. } = live_search(&self.root, request, &LiveBudget::default())?;
         if by_name {
@@ -209,7 +210,7 @@ impl Searcher {
                 hit.symbol.as_deref().is_some_and(|symbol| names(&request.query, symbol, &hit.path))
             });
         }
-        let mut hits = alternate(indexed, live);
+        let mut hits = alternate(indexed.hits, live);
         // What is indexed by now may lack the very definition that is asked for.
         if let Some(asked) = Plan::of(&request.query).identifiers.first().map(|asked| normal(asked)) {
             hits.sort_by_key(|hit| !hit.symbol.as_deref().is_some_and(|symbol| ends_in(&normal(symbol), &asked)));
@@ -219,17 +220,18 @@ impl Searcher {
     }
 
     /// Answers from the index alone.
-    fn indexed(&self, request: &SearchRequest) -> Result<Vec<Hit>, IndexError> {
+    fn indexed(&self, request: &SearchRequest) -> Result<SearchAnswer, IndexError> {
         let limit = request.limit.min(HITS_MAX);
         let mut plan = Plan::of(&request.query);
         if limit == 0 || plan.terms.is_empty() && plan.identifiers.is_empty() {
-            return Ok(Vec::new());
+            return Ok(SearchAnswer::default());
         }
         plan.keep_telling(|token| self.snapshot.chunks_with(token), self.snapshot.tables()?.totals.chunks)?;
         let mut live = LiveFiles::new(&self.root);
         let mut differing = Differing::default();
         let mut gate = Gate::new(&self.root);
-        let mut open = request.overlay.cut().filter(|file| gate.admits(file.path)).collect::<Vec<_>>();
+        let until = search_deadline();
+        let mut open = request.overlay.cut(until).filter(|file| gate.admits(file.path)).collect::<Vec<_>>();
         self.add_saved(&mut open);
         let (filter, gains) = (&request.filter, request.nearby.gains(&request.query));
         // Some that pass by their path will not pass by their text.
@@ -255,10 +257,12 @@ impl Searcher {
             let ranked = ranking.best(&scores, wanted);
             let candidates = self.as_they_are(&corpus, ranked, limit, filter, &mut live, &mut stale)?;
             // What is stale is cut again and competes as it is now, so the order may be another one.
-            let settled = stale.is_empty() || !differing.take_up(&self.root, stale, self.report_stale.as_ref());
+            let settled =
+                stale.is_empty() || !differing.take_up(&self.root, stale, until, self.report_stale.as_ref());
             if settled || rounds_left == 0 {
                 let hits = candidates.into_iter().map(|one| hit(one, &plan, &raised, &gains)).collect();
-                return self.with_named_files(&request.query, filter, limit, hits);
+                let hits = self.with_named_files(request, limit, hits)?;
+                return Ok(SearchAnswer { hits, cut: differing.left_out || !settled });
             }
         }
     }

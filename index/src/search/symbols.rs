@@ -13,7 +13,7 @@ use crate::files::admit::Gate;
 use crate::files::lines::LineStarts;
 use crate::files::role::role_of;
 use crate::limits::{HITS_MAX, SYMBOL_CANDIDATES_MAX, SYMBOL_WORDS_MAX, SYMBOL_WORDS_SEEN_MAX};
-use crate::parse::cut::{Chunk, Name};
+use crate::parse::cut::{Chunk, Name, search_deadline};
 use crate::parse::qualified::{around, parts};
 use crate::parse::terms::NAMES;
 use crate::parse::tokenize::{folded, tokens};
@@ -21,7 +21,7 @@ use crate::search::live_files::{Differing, LiveFiles};
 use crate::search::query::without_arity;
 use crate::search::rank::role_factor;
 use crate::search::score::Changed;
-use crate::search::searcher::{Hit, SearchRequest, Searcher};
+use crate::search::searcher::{Hit, SearchAnswer, SearchRequest, Searcher};
 
 /// What a generated definition keeps of its likeness.
 const LIGHT_SHARE: f32 = 0.9;
@@ -154,14 +154,16 @@ impl Searcher {
     ///
     /// # Errors
     /// [`IndexError::Storage`] when the index cannot be read.
-    pub(crate) fn symbols(&self, request: &SearchRequest) -> Result<Vec<Hit>, IndexError> {
+    pub(crate) fn symbols(&self, request: &SearchRequest) -> Result<SearchAnswer, IndexError> {
         let asked = Asked::of(&request.query);
         let limit = request.limit.min(HITS_MAX);
         if asked.folded.is_empty() || limit == 0 {
-            return Ok(Vec::new());
+            return Ok(SearchAnswer::default());
         }
         let mut gate = Gate::new(&self.root);
-        let mut open: Vec<Changed<'_>> = request.overlay.cut().filter(|file| gate.admits(file.path)).collect();
+        let until = search_deadline();
+        let mut open: Vec<Changed<'_>> =
+            request.overlay.cut(until).filter(|file| gate.admits(file.path)).collect();
         self.add_saved(&mut open);
         let mut live = LiveFiles::new(&self.root);
         let mut differing = Differing::default();
@@ -198,7 +200,7 @@ impl Searcher {
             }
             as_it_was
         });
-        differing.take_up(&self.root, stale.into_iter().collect(), self.report_stale.as_ref());
+        differing.take_up(&self.root, stale.into_iter().collect(), until, self.report_stale.as_ref());
         for file in open.iter().copied().chain(differing.changed()) {
             let filter = &request.filter;
             let admitted = filter.admits(file.path) && filter.admits_text(file.path, file.text);
@@ -213,7 +215,7 @@ impl Searcher {
             key(b).total_cmp(&key(a)).then_with(|| a.path.cmp(&b.path)).then(a.start_line.cmp(&b.start_line))
         });
         found.truncate(limit);
-        Ok(found.into_iter().map(hit).collect())
+        Ok(SearchAnswer { hits: found.into_iter().map(hit).collect(), cut: differing.left_out })
     }
 
     /// Stored chunks that may define such a name.

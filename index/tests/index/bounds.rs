@@ -1,6 +1,6 @@
 //! What holds an index up and what does not: pauses, typing, models that write, callers that wait, and limits that bite.
 
-use index::{CancelFlag, Index, IndexError, Limits, Pace, SearchKind, SearchRequest, SkipReason, State};
+use index::{CancelFlag, Index, IndexError, Limits, Overlay, Pace, SearchKind, SearchRequest, SkipReason, State};
 
 use crate::space::{PATIENCE, Space, check_live, paths, refresh, search, skipped, touch};
 
@@ -121,6 +121,16 @@ fn what_is_not_searched_is_found_by_path_and_name() {
         assert_eq!(hit.map(|hit| hit.kind.as_str()), Some(kind), "{question}: {hits:?}");
         assert!(question.contains(' ') || hits[0].path == path, "{question}: {hits:?}");
     }
+    let mut overlay = Overlay::new();
+    overlay.set("web/package-lock.json", "");
+    let request = SearchRequest { overlay, ..SearchRequest::new("package-lock.json", 10) };
+    let hits = index.searcher().search(&request).unwrap();
+    assert_eq!(
+        (hits[0].path.as_str(), hits[0].text.as_str()),
+        ("web/package-lock.json", ""),
+        "emptied, not saved"
+    );
+    assert!(hits[0].why.ends_with("unsaved text of an open editor"), "{hits:?}");
     assert!(search(&index, "img/needle.csv").iter().all(|hit| hit.path != "data/needle.csv"));
     let by_name = |name: &str| {
         let request = SearchRequest { kind: SearchKind::Symbol, ..SearchRequest::new(name, 10) };

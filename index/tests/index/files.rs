@@ -252,6 +252,26 @@ fn a_repository_above_lends_its_rules() {
     check_live(index.root(), &hits);
 }
 
+/// A work tree has the excludes of the repository it belongs to, as git reads them; not some of its own.
+#[test]
+fn a_work_tree_has_the_excludes_of_its_repository() {
+    let outside = tempfile::tempdir().unwrap();
+    let git = outside.path().canonicalize().unwrap().join("main/.git");
+    for (path, text) in [
+        ("info/exclude", "secretly.txt\n"),
+        ("worktrees/other/info/exclude", "b.txt\n"),
+        ("worktrees/other/commondir", "../..\n"),
+    ] {
+        fs::create_dir_all(git.join(path).parent().unwrap()).unwrap();
+        fs::write(git.join(path), text).unwrap();
+    }
+    let space = Space::with(&[("secretly.txt", "needle\n"), ("b.txt", "needle\n")]);
+    space.write(".git", format!("gitdir: {}\n", git.join("worktrees/other").display()).as_bytes());
+    let (index, _) = space.indexed();
+    let paths: Vec<String> = search(&index, "needle").into_iter().map(|hit| hit.path).collect();
+    assert_eq!(paths, ["b.txt"]);
+}
+
 /// The walk agrees with the well-known walker of the `ignore` crate on what the rules leave in.
 #[test]
 fn rules_agree_with_the_ignore_crate() {

@@ -118,6 +118,31 @@ fn stale_hits_are_cut_again_or_dropped() {
     assert_eq!(shown, [("moved.py", 1, 6)]);
 }
 
+/// After a change of branch more files differ than one search cuts again; it says so.
+#[test]
+fn an_answer_says_when_more_files_changed_than_it_looks_at_again() {
+    let files: Vec<(String, String)> =
+        (0..20).map(|n| (format!("m{n}.py"), format!("def needle_{n}():\n    pass\n"))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let space = Space::with(&files);
+    let (index, _) = space.indexed();
+    let ask = |kind| {
+        let request = SearchRequest { kind, ..SearchRequest::new("needle", 40) };
+        index.searcher().answer(&request).unwrap()
+    };
+    for (changed, cut) in [(3, false), (20, true)] {
+        for (path, text) in &files[..changed] {
+            space.write(path, format!("# {changed}\n{text}").as_bytes());
+        }
+        for kind in [SearchKind::Auto, SearchKind::Symbol] {
+            let answer = ask(kind);
+            assert_eq!(answer.cut, cut, "{kind:?}, {changed} changed");
+            assert!(cut || answer.hits.len() == 20, "{kind:?}: {} hits", answer.hits.len());
+            check_live(&space.root, &answer.hits);
+        }
+    }
+}
+
 #[test]
 fn a_vanished_workspace_is_an_error_and_loses_nothing() {
     let space = Space::with(&[("a.rs", "fn needle() {}\n")]);

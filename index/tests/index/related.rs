@@ -66,6 +66,19 @@ fn a_method_has_callers_callees_imports_and_tests() {
 }
 
 #[test]
+fn more_callers_than_are_listed_are_said_to_be_more() {
+    let many: Vec<(String, String)> = (0..25)
+        .map(|n| {
+            (format!("m{n}.py"), format!("from tidy import purge_all\n\n\ndef tidy_{n}():\n    purge_all()\n"))
+        })
+        .collect();
+    let mut files: Vec<(&str, &str)> = many.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    files.push(("tidy.py", "def purge_all():\n    pass\n"));
+    let related = related(&Space::with(&files), "tidy.py", 1..=2);
+    assert_eq!((related.callers.len(), related.cut), (20, true));
+}
+
+#[test]
 fn a_class_and_its_constructor_are_called_by_the_name_of_the_class() {
     for lines in [4..=4, 5..=6] {
         let related = related(&space(), "app/store.py", lines);
