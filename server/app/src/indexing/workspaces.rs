@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -24,20 +24,22 @@ const WORKSPACES_MAX: usize = 32;
 const FORGET_TRIES_MAX: u32 = 50;
 const FORGET_RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// How far the first indexing of an open workspace is.
+/// How far the index of an open workspace is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Progress {
     Building(IndexProgress),
     /// It was stopped; what was done can be found.
     Paused(IndexProgress),
     Ready,
-    Failed(String),
+    /// Why, and when all of it had been looked at before, in milliseconds since the epoch.
+    Failed(String, Option<u64>),
 }
 
 /// One open workspace.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) index: Arc<Index>,
+    /// What the last walk that was asked for here told. What holds now says [`Workspace::standing`].
     pub(crate) progress: watch::Sender<Progress>,
     /// Unsaved texts as they were searched last, whoever asked.
     unsaved: OverlayMemory,
@@ -47,8 +49,10 @@ pub(crate) struct Workspace {
     edited: Mutex<VecDeque<(String, Instant)>>,
     /// Whether it is kept up to date by itself; a command that ends soon reads no history for an order of hits.
     in_background: bool,
-    /// Whether the work in the background is at it, or waits for its turn.
-    builds: AtomicBool,
+    /// Work in the background that is at it, or waits for its turn.
+    builds: AtomicUsize,
+    /// Walks that somebody here asked for and that did not end.
+    walks: AtomicUsize,
     cancel: CancelFlag,
     /// Held by sessions that work in it.
     users: Arc<()>,
@@ -77,8 +81,25 @@ impl Workspace {
         let lately = edited.iter().filter(|(_, at)| at.elapsed() < EDITED_LATELY);
         let edited = lately.map(|(path, _)| path.clone()).collect();
         // While the index is being built, reading the history would only hold it up.
-        let ready = self.in_background && *self.progress.borrow() == Progress::Ready;
+        let ready = self.in_background && self.standing(&self.index.status()) == Progress::Ready;
         Nearby { open, edited, history: if ready { self.history.now() } else { None } }
+    }
+
+    /// How complete the index is. It also walks by itself, to mend what a walk of ours left undone: once none of ours
+    /// goes on, its own state (`now`) counts.
+    pub(super) fn standing(&self, now: &index::Status) -> Progress {
+        let told = self.progress.borrow().clone();
+        let is_ours = self.walks.load(Ordering::Relaxed) + self.builds.load(Ordering::Relaxed) > 0;
+        match (told, now.state) {
+            (told @ Progress::Building(_), _) if is_ours => told,
+            (_, index::State::Building { done, total }) => Progress::Building(progress_of(done, total)),
+            // A walk that failed at its beginning leaves the state as it was.
+            (Progress::Failed(why, before), _) if now.refreshed_ms == before => Progress::Failed(why, before),
+            (_, index::State::Ready) => Progress::Ready,
+            (_, index::State::Paused { done, total }) => Progress::Paused(progress_of(done, total)),
+            (Progress::Building(last) | Progress::Paused(last), _) => Progress::Paused(last),
+            _ => Progress::Paused(IndexProgress::default()),
+        }
     }
 
     fn note_edited(&self, path: &Path) {
@@ -265,7 +286,8 @@ impl Workspaces {
             history: HistoryCache::new(&root, HistoryLimits::default()),
             edited: Mutex::default(),
             in_background,
-            builds: AtomicBool::new(false),
+            builds: AtomicUsize::new(0),
+            walks: AtomicUsize::new(0),
             cancel: CancelFlag::new(),
             users,
         });
@@ -341,6 +363,7 @@ impl Workspace {
     }
 
     fn refresh_by(&self, cancel: &CancelFlag, refresh: Refresh) -> std::result::Result<index::Report, IndexError> {
+        self.walks.fetch_add(1, Ordering::Relaxed);
         let mut last = IndexProgress::default();
         let mut report = |now: index::Progress| {
             if self.cancel.is_cancelled() {
@@ -358,11 +381,12 @@ impl Workspace {
                 index::State::Ready => Progress::Ready,
                 index::State::Paused { done, total } => Progress::Paused(progress_of(done, total)),
                 // It makes way for whoever waits, and goes on after that.
-                _ if self.builds.load(Ordering::Relaxed) => Progress::Building(last),
+                _ if self.builds.load(Ordering::Relaxed) > 0 => Progress::Building(last),
                 _ => Progress::Paused(last),
             },
-            Err(error) => Progress::Failed(error.to_string()),
+            Err(error) => Progress::Failed(error.to_string(), self.index.status().refreshed_ms),
         });
+        self.walks.fetch_sub(1, Ordering::Relaxed);
         result
     }
 }
@@ -375,15 +399,15 @@ type Refresh =
 /// weakly while it waits, so that closing it ends everything.
 fn bring_up_to_date(workspace: &Arc<Workspace>, watches: bool) {
     let weak: Weak<Workspace> = Arc::downgrade(workspace);
+    workspace.builds.fetch_add(1, Ordering::Relaxed);
     let work = move || {
         let Some(workspace) = weak.upgrade() else { return };
         // Watching begins first: what changes during the walk is then seen by one or the other.
         if watches && let Err(error) = workspace.index.watch() {
             tracing::warn!(root = %workspace.root.display(), %error, "the folder cannot be watched");
         }
-        workspace.builds.store(true, Ordering::Relaxed);
         let result = workspace.refresh_by(&workspace.cancel, Index::refresh_in_background);
-        workspace.builds.store(false, Ordering::Relaxed);
+        workspace.builds.fetch_sub(1, Ordering::Relaxed);
         match result {
             Ok(report) => {
                 let (root, files) = (workspace.root.display(), report.files);
@@ -394,7 +418,9 @@ fn bring_up_to_date(workspace: &Arc<Workspace>, watches: bool) {
         }
     };
     if let Err(error) = std::thread::Builder::new().name("indexing".into()).spawn(work) {
-        workspace.progress.send_replace(Progress::Failed(format!("no thread for indexing: {error}")));
+        workspace.builds.fetch_sub(1, Ordering::Relaxed);
+        let before = workspace.index.status().refreshed_ms;
+        workspace.progress.send_replace(Progress::Failed(format!("no thread for indexing: {error}"), before));
     }
 }
 
@@ -483,19 +509,57 @@ impl App {
 mod tests {
     use super::*;
 
+    fn folder(place: &Path, name: &str) -> PathBuf {
+        let folder = place.join(name);
+        std::fs::create_dir(&folder).expect("it can be made");
+        folder.canonicalize().expect("it is there")
+    }
+
+    /// Workspaces that do nothing by themselves.
+    fn on_demand(cache: PathBuf) -> Workspaces {
+        let (_config, config) = watch::channel(Arc::new(Config::default()));
+        let workspaces = Workspaces::new(cache, config);
+        workspaces.work_on_demand();
+        workspaces
+    }
+
+    /// What the index mends by itself is not called failed or held up for ever.
+    #[test]
+    fn a_walk_of_the_indexs_own_is_heard_of() {
+        let place = tempfile::tempdir().expect("a folder");
+        let root = folder(place.path(), "one");
+        let workspaces = on_demand(folder(place.path(), "cache"));
+        let workspace = workspaces.open(&root, true).expect("it is opened");
+        let standing = || workspace.standing(&workspace.index.status());
+        let walk_by_itself = || {
+            workspace.index.refresh(&mut |_| (), &CancelFlag::new()).expect("the folder is there");
+        };
+        assert_eq!(standing(), Progress::Paused(IndexProgress::default()), "nobody looked yet");
+        walk_by_itself();
+        assert_eq!(standing(), Progress::Ready);
+        let away = place.path().join("away");
+        std::fs::rename(&root, &away).expect("it can be moved");
+        workspace.refresh(&CancelFlag::new()).expect_err("there is nothing to walk");
+        assert!(matches!(standing(), Progress::Failed(..)), "{:?}", standing());
+        std::fs::rename(&away, &root).expect("it can be moved back");
+        // The time of a walk is told in milliseconds.
+        while workspace.index.status().refreshed_ms
+            == match standing() {
+                Progress::Failed(_, before) => before,
+                _ => None,
+            }
+        {
+            walk_by_itself();
+        }
+        assert_eq!(standing(), Progress::Ready);
+    }
+
     /// Whoever opens or replaces one index holds up nobody who is at another one.
     #[test]
     fn folders_do_not_wait_for_each_other() {
         let place = tempfile::tempdir().expect("a folder");
-        let folder = |name: &str| {
-            let folder = place.path().join(name);
-            std::fs::create_dir(&folder).expect("it can be made");
-            folder.canonicalize().expect("it is there")
-        };
-        let (one, other, cache) = (folder("one"), folder("other"), folder("cache"));
-        let (_config, config) = watch::channel(Arc::new(Config::default()));
-        let workspaces = Workspaces::new(cache, config);
-        workspaces.work_on_demand();
+        let (one, other) = (folder(place.path(), "one"), folder(place.path(), "other"));
+        let workspaces = on_demand(folder(place.path(), "cache"));
         let turn = workspaces.turn(&one);
         let being_opened = lock(&turn);
         std::thread::scope(|scope| {
