@@ -258,6 +258,10 @@ impl Workspaces {
         }
         let is_full = open.len() >= WORKSPACES_MAX;
         drop(open);
+        for (_, workspace) in &closed {
+            // Else a build goes on, and holds its index until it is done.
+            workspace.cancel.cancel();
+        }
         // Only now: an index that closes waits for its writer.
         drop(closed);
         if is_full {
@@ -508,6 +512,20 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is closed to make room goes on with nothing.
+    #[test]
+    fn what_makes_room_is_cancelled() {
+        let place = tempfile::tempdir().expect("a folder");
+        let workspaces = on_demand(folder(place.path(), "cache"));
+        let open = |name: &str| workspaces.open(&folder(place.path(), name), true).expect("it is opened");
+        let first = open("first");
+        let used: Vec<_> = (1..WORKSPACES_MAX).map(|n| Arc::clone(&open(&format!("used{n}")).users)).collect();
+        assert!(!first.cancel.is_cancelled());
+        open("one more");
+        assert!(first.cancel.is_cancelled() && workspaces.is_open(&first.root).is_none());
+        assert_eq!(workspaces.all().len(), used.len() + 1, "what somebody works in stays open");
+    }
 
     fn folder(place: &Path, name: &str) -> PathBuf {
         let folder = place.join(name);
