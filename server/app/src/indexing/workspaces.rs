@@ -20,6 +20,8 @@ use crate::{App, AppError, Buffer, Config, ErrorKind, Result};
 const EDITED_LATELY: Duration = Duration::from_secs(60 * 60);
 /// Workspaces open at the same time.
 const WORKSPACES_MAX: usize = 32;
+/// Names by which one workspace is known besides its canonical one; the oldest is forgotten.
+const NAMES_MAX: usize = 8;
 /// How often, and after how long, forgetting asks again for an index that is in use.
 const FORGET_TRIES_MAX: u32 = 50;
 const FORGET_RETRY_AFTER: Duration = Duration::from_millis(100);
@@ -38,6 +40,8 @@ pub(crate) enum Progress {
 /// One open workspace.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
+    /// The same folder as it was named when somebody opened it, through links, the latest first.
+    names: Mutex<VecDeque<PathBuf>>,
     pub(crate) index: Arc<Index>,
     /// What the last walk that was asked for here told. What holds now says [`Workspace::standing`].
     pub(crate) progress: watch::Sender<Progress>,
@@ -59,20 +63,27 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
+    /// A path below the folder, by whichever name of it, as the index calls it.
+    fn relative(&self, path: &Path) -> Option<String> {
+        let names = lock(&self.names);
+        let mut names = std::iter::once(&self.root).chain(names.iter());
+        names.find_map(|name| path.strip_prefix(name).ok()).map(slashed)
+    }
+
     /// An overlay of those buffers that lie in this workspace.
     pub(crate) fn overlay(&self, buffers: &[Buffer]) -> Overlay {
         self.unsaved.overlay(buffers.iter().filter_map(|buffer| {
-            let path = buffer.path.strip_prefix(&self.root).ok()?;
-            Some((slashed(path), buffer.text.as_str()))
+            let path = self.relative(&buffer.path)?;
+            Some((path, buffer.text.as_str()))
         }))
     }
 
     /// What somebody is at who has these files open.
     pub(super) fn nearby(&self, editing: &Editing<'_>) -> Nearby {
-        let relative = |path: &Path| path.strip_prefix(&self.root).ok().map(slashed);
         let unsaved = editing.buffers.iter().map(|buffer| buffer.path.as_path());
         let mut open: Vec<String> = Vec::new();
-        for path in editing.open.iter().map(PathBuf::as_path).chain(unsaved).filter_map(relative) {
+        for path in editing.open.iter().map(PathBuf::as_path).chain(unsaved).filter_map(|path| self.relative(path))
+        {
             if open.len() < NEARBY_FILES_MAX && !open.contains(&path) {
                 open.push(path);
             }
@@ -103,7 +114,7 @@ impl Workspace {
     }
 
     fn note_edited(&self, path: &Path) {
-        let Some(path) = path.strip_prefix(&self.root).ok().map(slashed) else { return };
+        let Some(path) = self.relative(path) else { return };
         let mut edited = self.edited.lock().unwrap_or_else(PoisonError::into_inner);
         edited.retain(|(known, _)| *known != path);
         edited.push_front((path, Instant::now()));
@@ -231,6 +242,28 @@ impl Workspaces {
     /// Opens `folder`, or finds it open. `named` says that the user named it, so that even a home folder is meant.
     pub(crate) fn open(&self, folder: &Path, named: bool) -> Result<Arc<Workspace>> {
         let root = existing_folder(folder)?;
+        let workspace = self.open_root(root, named)?;
+        if folder.is_absolute() && folder != workspace.root {
+            self.note_name(&workspace, folder);
+        }
+        Ok(workspace)
+    }
+
+    /// Editors name files as the user wrote their folder, not by its canonical path.
+    fn note_name(&self, workspace: &Workspace, name: &Path) {
+        if lock(&workspace.names).iter().any(|known| known == name) {
+            return;
+        }
+        for other in self.all() {
+            // A link that leads elsewhere now.
+            lock(&other.names).retain(|known| known != name);
+        }
+        let mut names = lock(&workspace.names);
+        names.push_front(name.to_owned());
+        names.truncate(NAMES_MAX);
+    }
+
+    fn open_root(&self, root: PathBuf, named: bool) -> Result<Arc<Workspace>> {
         if let Some(workspace) = self.is_open(&root) {
             return Ok(workspace);
         }
@@ -284,6 +317,7 @@ impl Workspaces {
         };
         let workspace = Arc::new(Workspace {
             root: root.clone(),
+            names: Mutex::default(),
             index: Arc::new(index),
             progress: watch::Sender::new(first),
             unsaved: OverlayMemory::default(),
@@ -327,14 +361,15 @@ impl Workspaces {
         let turn = self.turn(root);
         let _turn = lock(&turn);
         let removed = self.lock().remove(root);
-        let users = removed.map(|workspace| {
+        let known = removed.map(|workspace| {
             workspace.cancel.cancel();
-            Arc::clone(&workspace.users)
+            let names = std::mem::take(&mut *lock(&workspace.names));
+            (Arc::clone(&workspace.users), names)
         });
         let adopted = patiently(root, || Index::adopt(root, built, &self.dirs()));
-        if let Some(users) = users {
+        if let Some((users, names)) = known {
             // Also after a failure: whoever worked in it goes on with what there is.
-            self.open_new(root.to_owned(), users)?;
+            *lock(&self.open_new(root.to_owned(), users)?.names) = names;
         }
         adopted
     }
@@ -498,11 +533,11 @@ impl App {
         // Somebody may be opening an index this moment, and the caller must not wait for a disk.
         tokio::task::spawn_blocking(move || {
             for workspace in app.inner.workspaces.all() {
-                if path.starts_with(&workspace.root) {
+                if let Some(relative) = workspace.relative(&path) {
                     if by_hand {
                         workspace.note_edited(&path);
                     }
-                    workspace.index.touch(std::iter::once(path.clone()));
+                    workspace.index.touch(std::iter::once(relative));
                 }
             }
         });
@@ -525,6 +560,32 @@ mod tests {
         open("one more");
         assert!(first.cancel.is_cancelled() && workspaces.is_open(&first.root).is_none());
         assert_eq!(workspaces.all().len(), used.len() + 1, "what somebody works in stays open");
+    }
+
+    /// A file is known by each name of its folder, and not by one that leads elsewhere now.
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_is_known_by_every_name_it_was_opened_by() {
+        let place = tempfile::tempdir().expect("a folder");
+        let (one, other) = (folder(place.path(), "one"), folder(place.path(), "other"));
+        let workspaces = on_demand(folder(place.path(), "cache"));
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink(&one, &link).expect("it is linked");
+        let first = workspaces.open(&link, true).expect("it is opened");
+        let file = link.join("src/a.py");
+        assert_eq!(first.relative(&file).as_deref(), Some("src/a.py"));
+        assert_eq!(first.relative(&one.join("b.py")).as_deref(), Some("b.py"));
+        assert_eq!(first.relative(&other.join("b.py")), None);
+        std::fs::remove_file(&link).expect("it is removed");
+        std::os::unix::fs::symlink(&other, &link).expect("it is linked");
+        let second = workspaces.open(&link, true).expect("it is opened");
+        assert_eq!((first.relative(&file), second.relative(&file).as_deref()), (None, Some("src/a.py")));
+        for n in 0..2 * NAMES_MAX {
+            let link = place.path().join(format!("link{n}"));
+            std::os::unix::fs::symlink(&one, &link).expect("it is linked");
+            workspaces.open(&link, true).expect("it is open");
+        }
+        assert_eq!(lock(&first.names).len(), NAMES_MAX);
     }
 
     fn folder(place: &Path, name: &str) -> PathBuf {

@@ -188,3 +188,31 @@ async fn what_was_edited_lately_comes_first_among_equals() {
         tokio::task::yield_now().await;
     }
 }
+
+/// An editor names files as the user wrote their folder, which may be a link.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_written_through_a_linked_folder_is_searched() {
+    let world = World::new([]);
+    world.app.work_on_demand();
+    report(world.app.index(world.workspace.root())).await;
+    let place = tempfile::tempdir().expect("a folder");
+    let link = place.path().join("link");
+    std::os::unix::fs::symlink(world.workspace.root(), &link).expect("it is linked");
+    let guard = world.app.open_workspace(&link).expect("it is open");
+    let root = guard.root().to_owned();
+    let text = "class Basket:\n    def unsaved_name(self):\n        pass\n".to_owned();
+    let buffers = [crate::Buffer { path: link.join("shop/basket.py"), text }];
+    let editing = Editing { buffers: &buffers, open: &[] };
+    let options = SearchOptions::default();
+    let found = world.app.search_in(&root, "unsaved_name", &options, editing).await.expect("it is searched");
+    assert_eq!(found.hits.first().map(|hit| hit.path.as_str()), Some("shop/basket.py"), "{found:?}");
+    std::fs::write(link.join("saved.py"), "def saved_name():\n    pass\n").expect("it is written");
+    world.app.edited(&link.join("saved.py"));
+    let taken_up = async {
+        while world.app.index_status(&root).await.expect("it is known").files < 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, taken_up).await.expect("a save is taken up");
+}
