@@ -26,11 +26,14 @@ use crate::storage::room::bytes_below;
 /// The content by which other programs know a cache folder.
 const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n";
 
+/// In the folder of an index while the user wants no large builds, so that this also holds after a restart.
+const PAUSE_MARK: &str = "paused";
+
 /// An open index. Share it as `Arc<Index>`; all methods take `&self`. Dropping it stops its thread.
 pub struct Index {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
-    /// A file that is there while the user wants no large builds, so that this also holds after a restart.
+    /// See [`PAUSE_MARK`].
     pause_mark: PathBuf,
     /// Held for as long as this value lives; the system releases it also after a crash.
     _lock: File,
@@ -57,7 +60,7 @@ impl Index {
         // Keeps every walk out, ours too: a cache inside a workspace would otherwise index itself without end.
         fs::write(folder.join("CACHEDIR.TAG"), CACHE_TAG).doing(doing)?;
         let base = Base::open(&folder)?;
-        let pause_mark = folder.join("paused");
+        let pause_mark = folder.join(PAUSE_MARK);
         let is_paused = pause_mark.exists();
         let status = stored_status(&base, is_paused)?;
         let view = View::of(&base, &Saved::default(), None);
@@ -233,7 +236,7 @@ impl Index {
         folder.join("base").exists().then(|| Stored { bytes: bytes_below(&folder), folder })
     }
 
-    /// Puts the index of a workspace that was built in another cache folder in place of the one in `dirs`.
+    /// Puts the index of a workspace that was built in another cache folder in place of the one in `dirs`. A pause goes on.
     ///
     /// # Errors
     /// [`IndexError::Locked`] while either is open, [`IndexError::Storage`] when files cannot be moved.
@@ -241,8 +244,11 @@ impl Index {
         let root = canonical(root)?;
         let (from, to) = (folder_of(&root, built), folder_of(&root, dirs));
         drop(take_lock(&root, &from)?);
-        Self::forget(&root, dirs)?;
         let doing = "moving the new index to its place";
+        if to.join(PAUSE_MARK).exists() {
+            fs::write(from.join(PAUSE_MARK), b"").doing(doing)?;
+        }
+        Self::forget(&root, dirs)?;
         if let Some(parent) = to.parent() {
             create_private(parent).doing(doing)?;
         }

@@ -34,6 +34,7 @@ fn what_is_stored_is_known_without_opening_it() {
 fn an_index_built_elsewhere_takes_the_place_of_the_old_one() {
     let space = Space::with(&[("a.rs", "fn before() {}\n")]);
     let (old, _) = space.indexed();
+    old.pause().unwrap();
     let elsewhere = IndexDirs { cache: space.dirs.cache.join("rebuild") };
     space.write("a.rs", b"fn after() {}\n");
     let new = Index::open(&space.root, &elsewhere, Limits::default()).unwrap();
@@ -45,6 +46,7 @@ fn an_index_built_elsewhere_takes_the_place_of_the_old_one() {
     assert_eq!(Index::stored(&space.root, &elsewhere), None);
     let index = space.open();
     assert_eq!(index.status().files, 1);
+    assert!(index.status().paused, "what the user wants goes on");
     assert_eq!(paths(&index, "after"), ["a.rs"]);
     assert_eq!(refresh(&index).indexed, 0, "nothing is read again");
 }

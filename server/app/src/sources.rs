@@ -43,14 +43,18 @@ pub(crate) struct Places {
 /// Finds passages: the selection or named file first, then what the index finds.
 pub(crate) async fn find(app: &App, ask: &Ask, events: &Events<AnswerEvent>) -> Result<Found> {
     let mut found = Found { passages: Vec::new(), places: Places::default(), notice: None };
-    if let Some(root) = &ask.workspace {
-        let root = crate::indexing::existing_folder(root)?;
-        found.places.unsaved = unsaved(ask, &root);
+    if let Some(written) = &ask.workspace {
+        let root = crate::indexing::existing_folder(written)?;
+        found.places.unsaved = unsaved(ask, written, &root);
         found.places.root = Some(root);
     }
     let mut query = query(ask);
     if let Some(focus) = &ask.focus {
-        let passage = focus_passage(app, focus, found.places.root.as_deref()).await?;
+        let mut focus = focus.clone();
+        if let (Some(written), Some(root)) = (&ask.workspace, &found.places.root) {
+            focus.path = canonical(written, root, &focus.path);
+        }
+        let passage = focus_passage(app, &focus, found.places.root.as_deref()).await?;
         if ask.search_by_focus {
             query = passage.text.lines().take(FOCUS_LINES_SEARCHED_MAX).collect::<Vec<_>>().join("\n");
         }
@@ -60,7 +64,7 @@ pub(crate) async fn find(app: &App, ask: &Ask, events: &Events<AnswerEvent>) -> 
         found.places.unsaved.push((ATTACHMENT_NAME.into(), text.clone()));
         found.passages.push(attached(text));
     }
-    if let Some(root) = found.places.root.clone() {
+    if let (Some(written), Some(root)) = (&ask.workspace, found.places.root.clone()) {
         if app.inner.workspaces.is_too_much(&root) {
             let folder = root.display();
             found.notice = Some(format!(
@@ -68,7 +72,8 @@ pub(crate) async fn find(app: &App, ask: &Ask, events: &Events<AnswerEvent>) -> 
             ));
             return Ok(found);
         }
-        wait_for_first_index(app, &root, events).await?;
+        // As it is written, so that files which are named that way are known.
+        wait_for_first_index(app, written, events).await?;
         events.send(AnswerEvent::Searching).await?;
         let editing = Editing { buffers: &ask.open_buffers, open: &ask.open_files };
         let result = app.search_with(&root, &query, CANDIDATES_MAX, editing).await?;
@@ -180,11 +185,17 @@ fn lines_of(text: &str, start: u32, end: u32) -> (String, u32) {
     (wanted.concat(), last)
 }
 
-fn unsaved(ask: &Ask, root: &Path) -> Vec<(String, String)> {
-    let focus =
-        ask.focus.iter().filter_map(|focus| Some((absolute(Some(root), &focus.path), focus.text.clone()?)));
-    let buffers = ask.open_buffers.iter().map(|buffer| (buffer.path.clone(), buffer.text.clone()));
-    focus.chain(buffers).filter_map(|(path, text)| Some((slashed(path.strip_prefix(root).ok()?), text))).collect()
+/// A path of an editor, absolute: below the folder as it was written, it is below the canonical one.
+fn canonical(written: &Path, root: &Path, path: &Path) -> PathBuf {
+    path.strip_prefix(written).map_or_else(|_| absolute(Some(root), path), |below| root.join(below))
+}
+
+fn unsaved(ask: &Ask, written: &Path, root: &Path) -> Vec<(String, String)> {
+    let focus = ask.focus.iter().filter_map(|focus| Some((focus.path.as_path(), focus.text.clone()?)));
+    let buffers = ask.open_buffers.iter().map(|buffer| (buffer.path.as_path(), buffer.text.clone()));
+    let absolute = |path: &Path| canonical(written, root, path);
+    let relative = |path: &Path| absolute(path).strip_prefix(root).ok().map(slashed);
+    focus.chain(buffers).filter_map(|(path, text)| Some((relative(path)?, text))).collect()
 }
 
 /// Marks citations whose lines are not in the file, or in the editor's unsaved text, any more.

@@ -158,6 +158,16 @@ pub(crate) fn start_detached(args: &[OsString], log: &Path) -> io::Result<Child>
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()
 }
 
+/// What `command` starts will be the first of a process group of its own.
+pub(crate) fn lead_group(command: &mut Command) {
+    command.process_group(0);
+}
+
+/// Ends a process that leads a group, with all the group; one that is gone already is as good.
+pub(crate) fn kill_group(leader: &Child) {
+    let _ = rustix::process::kill_process_group(Pid::from_child(leader), rustix::process::Signal::KILL);
+}
+
 /// Leaves the terminal and the process group of whoever started this process.
 pub(crate) fn leave_session() {
     // Fails only for the leader of a group, which has a session of its own already or was started by hand.

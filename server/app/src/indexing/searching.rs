@@ -331,7 +331,7 @@ impl Asked {
             nearby: if plan.words_alone { Nearby::default() } else { workspace.nearby(&editing) },
             history: workspace.history.clone(),
             // Looked at before the search: what is complete then is complete in it.
-            notice: incomplete(&workspace.progress.borrow()),
+            notice: incomplete(&workspace.standing(&workspace.index.status())),
             searcher: workspace.index.searcher(),
         }
     }

@@ -117,16 +117,18 @@ impl App {
                 Ok(workspace) => workspace,
                 Err(stored) => return stored,
             };
-            let mut status = at_length(root, workspace.index.status(), &dirs, &limits);
-            match &*workspace.progress.borrow() {
+            let now = workspace.index.status();
+            let standing = workspace.standing(&now);
+            let mut status = at_length(root, now, &dirs, &limits);
+            match standing {
                 Progress::Building(progress) => {
                     "building".clone_into(&mut status.state);
                     (status.done, status.total) = (progress.done, progress.total);
                 }
-                Progress::Failed(why) => {
+                Progress::Failed(why, _) => {
                     "failed".clone_into(&mut status.state);
-                    if !status.notes.contains(why) {
-                        status.notes.push(why.clone());
+                    if !status.notes.contains(&why) {
+                        status.notes.push(why);
                     }
                 }
                 Progress::Ready | Progress::Paused(_) => {}
@@ -218,11 +220,11 @@ fn watching(watching: Watching) -> &'static str {
 
 fn in_short(workspace: &Workspace) -> WorkspaceStatus {
     let status = workspace.index.status();
-    let (state, progress) = match &*workspace.progress.borrow() {
-        Progress::Building(progress) => ("building", *progress),
-        Progress::Paused(progress) => ("paused", *progress),
+    let (state, progress) = match workspace.standing(&status) {
+        Progress::Building(progress) => ("building", progress),
+        Progress::Paused(progress) => ("paused", progress),
         Progress::Ready => ("ready", IndexProgress::default()),
-        Progress::Failed(_) => ("failed", IndexProgress::default()),
+        Progress::Failed(..) => ("failed", IndexProgress::default()),
     };
     WorkspaceStatus {
         root: workspace.root.clone(),

@@ -23,7 +23,7 @@ pub(crate) fn incomplete(progress: &Progress) -> Option<String> {
             "The index is not complete ({} %): answers may lack files; `familiar index` completes it.",
             percent(*progress)
         )),
-        Progress::Failed(why) => Some(format!("Indexing failed, so answers may lack files: {why}.")),
+        Progress::Failed(why, _) => Some(format!("Indexing failed, so answers may lack files: {why}.")),
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
             (Progress::Building(at(0, 0)), Some("being compared")),
             (Progress::Building(at(999, 1000)), Some("(99 %)")),
             (Progress::Paused(at(1, 3)), Some("not complete (33 %)")),
-            (Progress::Failed("the disk is full".into()), Some("the disk is full")),
+            (Progress::Failed("the disk is full".into(), None), Some("the disk is full")),
             (Progress::Ready, None),
         ] {
             let told = incomplete(&progress);

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -20,24 +20,30 @@ use crate::{App, AppError, Buffer, Config, ErrorKind, Result};
 const EDITED_LATELY: Duration = Duration::from_secs(60 * 60);
 /// Workspaces open at the same time.
 const WORKSPACES_MAX: usize = 32;
+/// Names by which one workspace is known besides its canonical one; the oldest is forgotten.
+const NAMES_MAX: usize = 8;
 /// How often, and after how long, forgetting asks again for an index that is in use.
 const FORGET_TRIES_MAX: u32 = 50;
 const FORGET_RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// How far the first indexing of an open workspace is.
+/// How far the index of an open workspace is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Progress {
     Building(IndexProgress),
     /// It was stopped; what was done can be found.
     Paused(IndexProgress),
     Ready,
-    Failed(String),
+    /// Why, and when all of it had been looked at before, in milliseconds since the epoch.
+    Failed(String, Option<u64>),
 }
 
 /// One open workspace.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
+    /// The same folder as it was named when somebody opened it, through links, the latest first.
+    names: Mutex<VecDeque<PathBuf>>,
     pub(crate) index: Arc<Index>,
+    /// What the last walk that was asked for here told. What holds now says [`Workspace::standing`].
     pub(crate) progress: watch::Sender<Progress>,
     /// Unsaved texts as they were searched last, whoever asked.
     unsaved: OverlayMemory,
@@ -47,28 +53,37 @@ pub(crate) struct Workspace {
     edited: Mutex<VecDeque<(String, Instant)>>,
     /// Whether it is kept up to date by itself; a command that ends soon reads no history for an order of hits.
     in_background: bool,
-    /// Whether the work in the background is at it, or waits for its turn.
-    builds: AtomicBool,
+    /// Work in the background that is at it, or waits for its turn.
+    builds: AtomicUsize,
+    /// Walks that somebody here asked for and that did not end.
+    walks: AtomicUsize,
     cancel: CancelFlag,
     /// Held by sessions that work in it.
     users: Arc<()>,
 }
 
 impl Workspace {
+    /// A path below the folder, by whichever name of it, as the index calls it.
+    fn relative(&self, path: &Path) -> Option<String> {
+        let names = lock(&self.names);
+        let mut names = std::iter::once(&self.root).chain(names.iter());
+        names.find_map(|name| path.strip_prefix(name).ok()).map(slashed)
+    }
+
     /// An overlay of those buffers that lie in this workspace.
     pub(crate) fn overlay(&self, buffers: &[Buffer]) -> Overlay {
         self.unsaved.overlay(buffers.iter().filter_map(|buffer| {
-            let path = buffer.path.strip_prefix(&self.root).ok()?;
-            Some((slashed(path), buffer.text.as_str()))
+            let path = self.relative(&buffer.path)?;
+            Some((path, buffer.text.as_str()))
         }))
     }
 
     /// What somebody is at who has these files open.
     pub(super) fn nearby(&self, editing: &Editing<'_>) -> Nearby {
-        let relative = |path: &Path| path.strip_prefix(&self.root).ok().map(slashed);
         let unsaved = editing.buffers.iter().map(|buffer| buffer.path.as_path());
         let mut open: Vec<String> = Vec::new();
-        for path in editing.open.iter().map(PathBuf::as_path).chain(unsaved).filter_map(relative) {
+        for path in editing.open.iter().map(PathBuf::as_path).chain(unsaved).filter_map(|path| self.relative(path))
+        {
             if open.len() < NEARBY_FILES_MAX && !open.contains(&path) {
                 open.push(path);
             }
@@ -77,12 +92,29 @@ impl Workspace {
         let lately = edited.iter().filter(|(_, at)| at.elapsed() < EDITED_LATELY);
         let edited = lately.map(|(path, _)| path.clone()).collect();
         // While the index is being built, reading the history would only hold it up.
-        let ready = self.in_background && *self.progress.borrow() == Progress::Ready;
+        let ready = self.in_background && self.standing(&self.index.status()) == Progress::Ready;
         Nearby { open, edited, history: if ready { self.history.now() } else { None } }
     }
 
+    /// How complete the index is. It also walks by itself, to mend what a walk of ours left undone: once none of ours
+    /// goes on, its own state (`now`) counts.
+    pub(super) fn standing(&self, now: &index::Status) -> Progress {
+        let told = self.progress.borrow().clone();
+        let is_ours = self.walks.load(Ordering::Relaxed) + self.builds.load(Ordering::Relaxed) > 0;
+        match (told, now.state) {
+            (told @ Progress::Building(_), _) if is_ours => told,
+            (_, index::State::Building { done, total }) => Progress::Building(progress_of(done, total)),
+            // A walk that failed at its beginning leaves the state as it was.
+            (Progress::Failed(why, before), _) if now.refreshed_ms == before => Progress::Failed(why, before),
+            (_, index::State::Ready) => Progress::Ready,
+            (_, index::State::Paused { done, total }) => Progress::Paused(progress_of(done, total)),
+            (Progress::Building(last) | Progress::Paused(last), _) => Progress::Paused(last),
+            _ => Progress::Paused(IndexProgress::default()),
+        }
+    }
+
     fn note_edited(&self, path: &Path) {
-        let Some(path) = path.strip_prefix(&self.root).ok().map(slashed) else { return };
+        let Some(path) = self.relative(path) else { return };
         let mut edited = self.edited.lock().unwrap_or_else(PoisonError::into_inner);
         edited.retain(|(known, _)| *known != path);
         edited.push_front((path, Instant::now()));
@@ -210,6 +242,28 @@ impl Workspaces {
     /// Opens `folder`, or finds it open. `named` says that the user named it, so that even a home folder is meant.
     pub(crate) fn open(&self, folder: &Path, named: bool) -> Result<Arc<Workspace>> {
         let root = existing_folder(folder)?;
+        let workspace = self.open_root(root, named)?;
+        if folder.is_absolute() && folder != workspace.root {
+            self.note_name(&workspace, folder);
+        }
+        Ok(workspace)
+    }
+
+    /// Editors name files as the user wrote their folder, not by its canonical path.
+    fn note_name(&self, workspace: &Workspace, name: &Path) {
+        if lock(&workspace.names).iter().any(|known| known == name) {
+            return;
+        }
+        for other in self.all() {
+            // A link that leads elsewhere now.
+            lock(&other.names).retain(|known| known != name);
+        }
+        let mut names = lock(&workspace.names);
+        names.push_front(name.to_owned());
+        names.truncate(NAMES_MAX);
+    }
+
+    fn open_root(&self, root: PathBuf, named: bool) -> Result<Arc<Workspace>> {
         if let Some(workspace) = self.is_open(&root) {
             return Ok(workspace);
         }
@@ -237,6 +291,10 @@ impl Workspaces {
         }
         let is_full = open.len() >= WORKSPACES_MAX;
         drop(open);
+        for (_, workspace) in &closed {
+            // Else a build goes on, and holds its index until it is done.
+            workspace.cancel.cancel();
+        }
         // Only now: an index that closes waits for its writer.
         drop(closed);
         if is_full {
@@ -259,13 +317,15 @@ impl Workspaces {
         };
         let workspace = Arc::new(Workspace {
             root: root.clone(),
+            names: Mutex::default(),
             index: Arc::new(index),
             progress: watch::Sender::new(first),
             unsaved: OverlayMemory::default(),
             history: HistoryCache::new(&root, HistoryLimits::default()),
             edited: Mutex::default(),
             in_background,
-            builds: AtomicBool::new(false),
+            builds: AtomicUsize::new(0),
+            walks: AtomicUsize::new(0),
             cancel: CancelFlag::new(),
             users,
         });
@@ -301,14 +361,15 @@ impl Workspaces {
         let turn = self.turn(root);
         let _turn = lock(&turn);
         let removed = self.lock().remove(root);
-        let users = removed.map(|workspace| {
+        let known = removed.map(|workspace| {
             workspace.cancel.cancel();
-            Arc::clone(&workspace.users)
+            let names = std::mem::take(&mut *lock(&workspace.names));
+            (Arc::clone(&workspace.users), names)
         });
         let adopted = patiently(root, || Index::adopt(root, built, &self.dirs()));
-        if let Some(users) = users {
+        if let Some((users, names)) = known {
             // Also after a failure: whoever worked in it goes on with what there is.
-            self.open_new(root.to_owned(), users)?;
+            *lock(&self.open_new(root.to_owned(), users)?.names) = names;
         }
         adopted
     }
@@ -341,6 +402,7 @@ impl Workspace {
     }
 
     fn refresh_by(&self, cancel: &CancelFlag, refresh: Refresh) -> std::result::Result<index::Report, IndexError> {
+        self.walks.fetch_add(1, Ordering::Relaxed);
         let mut last = IndexProgress::default();
         let mut report = |now: index::Progress| {
             if self.cancel.is_cancelled() {
@@ -358,11 +420,12 @@ impl Workspace {
                 index::State::Ready => Progress::Ready,
                 index::State::Paused { done, total } => Progress::Paused(progress_of(done, total)),
                 // It makes way for whoever waits, and goes on after that.
-                _ if self.builds.load(Ordering::Relaxed) => Progress::Building(last),
+                _ if self.builds.load(Ordering::Relaxed) > 0 => Progress::Building(last),
                 _ => Progress::Paused(last),
             },
-            Err(error) => Progress::Failed(error.to_string()),
+            Err(error) => Progress::Failed(error.to_string(), self.index.status().refreshed_ms),
         });
+        self.walks.fetch_sub(1, Ordering::Relaxed);
         result
     }
 }
@@ -375,15 +438,15 @@ type Refresh =
 /// weakly while it waits, so that closing it ends everything.
 fn bring_up_to_date(workspace: &Arc<Workspace>, watches: bool) {
     let weak: Weak<Workspace> = Arc::downgrade(workspace);
+    workspace.builds.fetch_add(1, Ordering::Relaxed);
     let work = move || {
         let Some(workspace) = weak.upgrade() else { return };
         // Watching begins first: what changes during the walk is then seen by one or the other.
         if watches && let Err(error) = workspace.index.watch() {
             tracing::warn!(root = %workspace.root.display(), %error, "the folder cannot be watched");
         }
-        workspace.builds.store(true, Ordering::Relaxed);
         let result = workspace.refresh_by(&workspace.cancel, Index::refresh_in_background);
-        workspace.builds.store(false, Ordering::Relaxed);
+        workspace.builds.fetch_sub(1, Ordering::Relaxed);
         match result {
             Ok(report) => {
                 let (root, files) = (workspace.root.display(), report.files);
@@ -394,7 +457,9 @@ fn bring_up_to_date(workspace: &Arc<Workspace>, watches: bool) {
         }
     };
     if let Err(error) = std::thread::Builder::new().name("indexing".into()).spawn(work) {
-        workspace.progress.send_replace(Progress::Failed(format!("no thread for indexing: {error}")));
+        workspace.builds.fetch_sub(1, Ordering::Relaxed);
+        let before = workspace.index.status().refreshed_ms;
+        workspace.progress.send_replace(Progress::Failed(format!("no thread for indexing: {error}"), before));
     }
 }
 
@@ -468,11 +533,11 @@ impl App {
         // Somebody may be opening an index this moment, and the caller must not wait for a disk.
         tokio::task::spawn_blocking(move || {
             for workspace in app.inner.workspaces.all() {
-                if path.starts_with(&workspace.root) {
+                if let Some(relative) = workspace.relative(&path) {
                     if by_hand {
                         workspace.note_edited(&path);
                     }
-                    workspace.index.touch(std::iter::once(path.clone()));
+                    workspace.index.touch(std::iter::once(relative));
                 }
             }
         });
@@ -483,19 +548,97 @@ impl App {
 mod tests {
     use super::*;
 
+    /// What is closed to make room goes on with nothing.
+    #[test]
+    fn what_makes_room_is_cancelled() {
+        let place = tempfile::tempdir().expect("a folder");
+        let workspaces = on_demand(folder(place.path(), "cache"));
+        let open = |name: &str| workspaces.open(&folder(place.path(), name), true).expect("it is opened");
+        let first = open("first");
+        let used: Vec<_> = (1..WORKSPACES_MAX).map(|n| Arc::clone(&open(&format!("used{n}")).users)).collect();
+        assert!(!first.cancel.is_cancelled());
+        open("one more");
+        assert!(first.cancel.is_cancelled() && workspaces.is_open(&first.root).is_none());
+        assert_eq!(workspaces.all().len(), used.len() + 1, "what somebody works in stays open");
+    }
+
+    /// A file is known by each name of its folder, and not by one that leads elsewhere now.
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_is_known_by_every_name_it_was_opened_by() {
+        let place = tempfile::tempdir().expect("a folder");
+        let (one, other) = (folder(place.path(), "one"), folder(place.path(), "other"));
+        let workspaces = on_demand(folder(place.path(), "cache"));
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink(&one, &link).expect("it is linked");
+        let first = workspaces.open(&link, true).expect("it is opened");
+        let file = link.join("src/a.py");
+        assert_eq!(first.relative(&file).as_deref(), Some("src/a.py"));
+        assert_eq!(first.relative(&one.join("b.py")).as_deref(), Some("b.py"));
+        assert_eq!(first.relative(&other.join("b.py")), None);
+        std::fs::remove_file(&link).expect("it is removed");
+        std::os::unix::fs::symlink(&other, &link).expect("it is linked");
+        let second = workspaces.open(&link, true).expect("it is opened");
+        assert_eq!((first.relative(&file), second.relative(&file).as_deref()), (None, Some("src/a.py")));
+        for n in 0..2 * NAMES_MAX {
+            let link = place.path().join(format!("link{n}"));
+            std::os::unix::fs::symlink(&one, &link).expect("it is linked");
+            workspaces.open(&link, true).expect("it is open");
+        }
+        assert_eq!(lock(&first.names).len(), NAMES_MAX);
+    }
+
+    fn folder(place: &Path, name: &str) -> PathBuf {
+        let folder = place.join(name);
+        std::fs::create_dir(&folder).expect("it can be made");
+        folder.canonicalize().expect("it is there")
+    }
+
+    /// Workspaces that do nothing by themselves.
+    fn on_demand(cache: PathBuf) -> Workspaces {
+        let (_config, config) = watch::channel(Arc::new(Config::default()));
+        let workspaces = Workspaces::new(cache, config);
+        workspaces.work_on_demand();
+        workspaces
+    }
+
+    /// What the index mends by itself is not called failed or held up for ever.
+    #[test]
+    fn a_walk_of_the_indexs_own_is_heard_of() {
+        let place = tempfile::tempdir().expect("a folder");
+        let root = folder(place.path(), "one");
+        let workspaces = on_demand(folder(place.path(), "cache"));
+        let workspace = workspaces.open(&root, true).expect("it is opened");
+        let standing = || workspace.standing(&workspace.index.status());
+        let walk_by_itself = || {
+            workspace.index.refresh(&mut |_| (), &CancelFlag::new()).expect("the folder is there");
+        };
+        assert_eq!(standing(), Progress::Paused(IndexProgress::default()), "nobody looked yet");
+        walk_by_itself();
+        assert_eq!(standing(), Progress::Ready);
+        let away = place.path().join("away");
+        std::fs::rename(&root, &away).expect("it can be moved");
+        workspace.refresh(&CancelFlag::new()).expect_err("there is nothing to walk");
+        assert!(matches!(standing(), Progress::Failed(..)), "{:?}", standing());
+        std::fs::rename(&away, &root).expect("it can be moved back");
+        // The time of a walk is told in milliseconds.
+        while workspace.index.status().refreshed_ms
+            == match standing() {
+                Progress::Failed(_, before) => before,
+                _ => None,
+            }
+        {
+            walk_by_itself();
+        }
+        assert_eq!(standing(), Progress::Ready);
+    }
+
     /// Whoever opens or replaces one index holds up nobody who is at another one.
     #[test]
     fn folders_do_not_wait_for_each_other() {
         let place = tempfile::tempdir().expect("a folder");
-        let folder = |name: &str| {
-            let folder = place.path().join(name);
-            std::fs::create_dir(&folder).expect("it can be made");
-            folder.canonicalize().expect("it is there")
-        };
-        let (one, other, cache) = (folder("one"), folder("other"), folder("cache"));
-        let (_config, config) = watch::channel(Arc::new(Config::default()));
-        let workspaces = Workspaces::new(cache, config);
-        workspaces.work_on_demand();
+        let (one, other) = (folder(place.path(), "one"), folder(place.path(), "other"));
+        let workspaces = on_demand(folder(place.path(), "cache"));
         let turn = workspaces.turn(&one);
         let being_opened = lock(&turn);
         std::thread::scope(|scope| {

@@ -163,9 +163,9 @@ async fn a_search_lists_what_belongs_to_its_first_hit() {
 async fn what_was_edited_lately_comes_first_among_equals() {
     let world = World::new([]);
     let root = world.workspace.root().canonicalize().expect("it is there");
-    for name in ["alpha", "beta", "gamma"] {
-        std::fs::write(root.join(format!("{name}.py")), "def parcel(weight):\n    return weight\n")
-            .expect("written");
+    let names = ["alpha.py", "beta.py", "gamma.py"];
+    for name in names {
+        std::fs::write(root.join(name), "def parcel(weight):\n    return weight\n").expect("written");
     }
     report(world.app.index(&root)).await;
     let first = async |editing: Editing<'_>, words_alone: bool| {
@@ -174,13 +174,45 @@ async fn what_was_edited_lately_comes_first_among_equals() {
         let hit = &found.hits[0];
         (hit.path.clone(), hit.why.rsplit("; ").next().unwrap_or_default().to_owned())
     };
-    let open = [root.join("beta.py")];
+    // Equals come as they were indexed, which is by several threads.
+    let plain = first(Editing::default(), true).await.0;
+    let others: Vec<&str> = names.into_iter().filter(|name| *name != plain).collect();
+    let [opened, edited] = others[..] else { panic!("one of the three is found: {plain}") };
+    let open = [root.join(opened)];
     let told = |path: &str, why: &str| (path.to_owned(), why.to_owned());
-    assert_eq!(first(Editing { open: &open, buffers: &[] }, false).await, told("beta.py", "open in the editor"));
-    assert_eq!(first(Editing { open: &open, buffers: &[] }, true).await.0, "alpha.py");
-    world.app.edited(&root.join("gamma.py"));
+    assert_eq!(first(Editing { open: &open, buffers: &[] }, false).await, told(opened, "open in the editor"));
+    assert_eq!(first(Editing { open: &open, buffers: &[] }, true).await.0, plain);
+    world.app.edited(&root.join(edited));
     // It is noted on another thread.
-    while first(Editing::default(), false).await != told("gamma.py", "edited lately") {
+    while first(Editing::default(), false).await != told(edited, "edited lately") {
         tokio::task::yield_now().await;
     }
+}
+
+/// An editor names files as the user wrote their folder, which may be a link.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_written_through_a_linked_folder_is_searched() {
+    let world = World::new([]);
+    world.app.work_on_demand();
+    report(world.app.index(world.workspace.root())).await;
+    let place = tempfile::tempdir().expect("a folder");
+    let link = place.path().join("link");
+    std::os::unix::fs::symlink(world.workspace.root(), &link).expect("it is linked");
+    let guard = world.app.open_workspace(&link).expect("it is open");
+    let root = guard.root().to_owned();
+    let text = "class Basket:\n    def unsaved_name(self):\n        pass\n".to_owned();
+    let buffers = [crate::Buffer { path: link.join("shop/basket.py"), text }];
+    let editing = Editing { buffers: &buffers, open: &[] };
+    let options = SearchOptions::default();
+    let found = world.app.search_in(&root, "unsaved_name", &options, editing).await.expect("it is searched");
+    assert_eq!(found.hits.first().map(|hit| hit.path.as_str()), Some("shop/basket.py"), "{found:?}");
+    std::fs::write(link.join("saved.py"), "def saved_name():\n    pass\n").expect("it is written");
+    world.app.edited(&link.join("saved.py"));
+    let taken_up = async {
+        while world.app.index_status(&root).await.expect("it is known").files < 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, taken_up).await.expect("a save is taken up");
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use app::{
-    BatchAnswer, BatchQuery, Editing, SEARCH_HITS_MAX, SearchKind, SearchOptions, SearchResult, search_read_only,
+    BatchAnswer, BatchQuery, Editing, IndexStatus, SEARCH_HITS_MAX, SearchKind, SearchOptions, SearchResult,
+    search_read_only,
 };
 use clap::{Args, ValueEnum};
 use futures::StreamExt;
@@ -19,13 +20,15 @@ use tokio_util::sync::CancellationToken;
 use super::reach::{Reach, reach, reach_to_read};
 use super::{folder, index};
 use crate::context::Context;
-use crate::daemon::client::Client;
+use crate::daemon::client::{self, Client};
 use crate::failure::{FAILED, Failure, USAGE};
 use crate::render::{self, Style};
 
 const HITS_DEFAULT: usize = 10;
 /// How long one question waits for files that are not indexed yet, before what is there answers.
 const FRESH_WAIT_MAX: Duration = Duration::from_millis(800);
+/// How often the daemon is asked meanwhile how far its build is.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Find passages in a workspace: names, paths, words.
 #[derive(Debug, Args)]
@@ -165,7 +168,8 @@ impl Search {
     }
 }
 
-/// Asks the daemon, and once more when files that it lacked were indexed at once.
+/// Asks the daemon, and once more when files that it lacked were indexed at once. It asks for no build: one that begins
+/// ends the one in the background, which would not get done under many questions.
 async fn by_daemon(
     client: &Client,
     root: &Path,
@@ -179,11 +183,33 @@ async fn by_daemon(
         return Ok(first);
     }
     let left = FRESH_WAIT_MAX.saturating_sub(began.elapsed());
-    // What is not done by then the daemon's own build goes on with.
-    if let Ok(Err(error)) = tokio::time::timeout(left, index::by_daemon(client, root, false)).await {
-        return Ok(with_notice(first, &error));
+    match tokio::time::timeout(left, settled(client, root)).await {
+        Ok(Ok(false)) => Ok(first),
+        Ok(Err(error)) => Ok(with_notice(first, &error)),
+        // What is not done by then may be found the next time.
+        Ok(Ok(true)) | Err(_) => one(client, root, &queries, options).await,
     }
-    one(client, root, &queries, options).await
+}
+
+/// Waits until the daemon's own build is done; false when there is none to wait for.
+async fn settled(client: &Client, root: &Path) -> anyhow::Result<bool> {
+    let path = client::query("/api/v1/index", &[("workspace", folder::text(root)?)]);
+    loop {
+        match waits_for(&client.get::<IndexStatus>(&path).await?) {
+            Some(true) => tokio::time::sleep(LOOK_AGAIN).await,
+            Some(false) => return Ok(true),
+            None => return Ok(false),
+        }
+    }
+}
+
+/// Whether a build goes on that ends; `None` when an answer stays what it is.
+fn waits_for(index: &IndexStatus) -> Option<bool> {
+    match index.state.as_str() {
+        "ready" => Some(false),
+        "building" if !index.paused => Some(true),
+        _ => None,
+    }
 }
 
 /// What was found, and why there may be more.
@@ -257,6 +283,22 @@ fn hits_in_range(text: &str) -> Result<usize, clap::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_build_that_goes_on_is_waited_for() {
+        for (state, paused, expected) in [
+            ("building", false, Some(true)),
+            ("building", true, None),
+            ("paused", true, None),
+            ("partial", false, None),
+            ("failed", false, None),
+            ("ready", false, Some(false)),
+            ("ready", true, Some(false)),
+        ] {
+            let index = IndexStatus { state: state.into(), paused, ..IndexStatus::default() };
+            assert_eq!(waits_for(&index), expected, "{state}, paused: {paused}");
+        }
+    }
 
     #[test]
     fn limits_are_numbers_in_range() {

@@ -12,14 +12,20 @@ const LOOK_WHILE_BUSY: Duration = Duration::from_secs(10);
 pub(crate) async fn unneeded(app: &App, idle: Duration) {
     loop {
         let changed = app.activity_changed();
-        if is_busy(app) {
+        if is_busy(app).await {
             let _ = tokio::time::timeout(idle.min(LOOK_WHILE_BUSY), changed).await;
-        } else if tokio::time::timeout(idle, changed).await.is_err() && !is_busy(app) {
+        } else if tokio::time::timeout(idle, changed).await.is_err() && !is_busy(app).await {
             return;
         }
     }
 }
 
-fn is_busy(app: &App) -> bool {
-    app.activity() != (0, 0) || app.workspaces().iter().any(|workspace| workspace.state == "building")
+async fn is_busy(app: &App) -> bool {
+    if app.activity() != (0, 0) {
+        return true;
+    }
+    let app = app.clone();
+    // It waits for folders that are just being opened, so not here.
+    let builds = move || app.workspaces().iter().any(|workspace| workspace.state == "building");
+    tokio::task::spawn_blocking(builds).await.unwrap_or(true)
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use index::CancelFlag;
 
 use crate::failure::{Failure, INTERRUPTED, USAGE};
+use crate::os;
 use crate::render;
 
 /// Where repositories are cloned from.
@@ -61,6 +62,9 @@ fn one(address: &str, folder: &Path, cancel: &CancelFlag) -> Result<(), Failure>
     std::fs::rename(&target, folder).map_err(unwritable)
 }
 
+/// Makes ssh fail where it would ask for something.
+const SSH_ASKS_NOTHING: &str = "ssh -o BatchMode=yes";
+
 /// A bare clone that asks nothing: no password, no helper, nothing of a repository's own hooks.
 fn git(address: &str, target: &Path) -> Command {
     let mut command = Command::new("git");
@@ -70,10 +74,14 @@ fn git(address: &str, target: &Path) -> Command {
         .arg(target)
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("LC_ALL", "C")
+        .env("GIT_SSH_COMMAND", SSH_ASKS_NOTHING)
+        .env_remove("GIT_ASKPASS")
+        .env_remove("SSH_ASKPASS")
         .env_remove("GIT_DIR")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
+    os::lead_group(&mut command);
     command
 }
 
@@ -94,8 +102,8 @@ fn ended(child: &mut Child, cancel: &CancelFlag) -> Result<Option<String>, Failu
         match child.try_wait() {
             Ok(Some(status)) => break status,
             Ok(None) if cancel.is_cancelled() || began.elapsed() > CLONE_MAX => {
-                // It may have ended this moment, which is as good.
-                let _ = child.kill();
+                // With what it started, which else goes on loading.
+                os::kill_group(child);
                 let _ = child.wait();
                 let why = if cancel.is_cancelled() { "cloning was broken off" } else { "cloning took too long" };
                 return Err(Failure::new(why).hint("run it again; whole clones are kept").code(INTERRUPTED));
@@ -129,6 +137,37 @@ mod tests {
             assert_eq!(all(&[], origin, &cancel).expect_err(origin).code, USAGE);
         }
         assert_eq!(all(&[], "file:///nowhere", &cancel), Ok(()));
+    }
+
+    #[test]
+    fn git_asks_nothing() {
+        let command = git("file:///nowhere", Path::new("x"));
+        let set: std::collections::BTreeMap<_, _> = command.get_envs().collect();
+        let of =
+            |name: &str| set.get(std::ffi::OsStr::new(name)).map(|value| value.and_then(|value| value.to_str()));
+        assert_eq!(of("GIT_TERMINAL_PROMPT"), Some(Some("0")));
+        assert_eq!(of("GIT_SSH_COMMAND"), Some(Some("ssh -o BatchMode=yes")));
+        for name in ["GIT_ASKPASS", "SSH_ASKPASS", "GIT_DIR"] {
+            assert_eq!(of(name), Some(None), "{name} is taken away");
+        }
+    }
+
+    #[test]
+    fn what_is_broken_off_ends_with_all_it_started() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 600 & echo begun; wait"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        os::lead_group(&mut command);
+        let mut child = command.spawn().expect("it starts");
+        let mut stdout = child.stdout.take().expect("it is piped");
+        let mut begun = [0; 6];
+        stdout.read_exact(&mut begun).expect("it begins");
+        let cancel = CancelFlag::new();
+        cancel.cancel();
+        let began = Instant::now();
+        ended(&mut child, &cancel).expect_err("it is broken off");
+        // Ends only when nobody holds the other side any more.
+        stdout.read_to_end(&mut Vec::new()).expect("it ends");
+        assert!(began.elapsed() < Duration::from_secs(300), "the sleeper went on");
     }
 
     #[test]
