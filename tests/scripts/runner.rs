@@ -58,6 +58,8 @@ struct Player {
     open: HashMap<String, Open>,
     requests: HashMap<String, Id>,
     tokens: HashMap<String, Value>,
+    /// What progress said already when it began, because the work was faster than the client's consent.
+    said_at_begin: HashMap<String, Value>,
     asked: Option<Value>,
     shown: String,
     over: bool,
@@ -143,6 +145,7 @@ impl Script {
             open: HashMap::new(),
             requests: HashMap::new(),
             tokens: HashMap::new(),
+            said_at_begin: HashMap::new(),
             asked: None,
             shown: String::new(),
             over: false,
@@ -355,12 +358,16 @@ impl Player {
         let begin = self.client.expect_notification_where("$/progress", |params| params["token"] == token).await;
         let expected = json!({ "kind": "begin", "title": value(rest), "cancellable": true });
         check_value(step, &expected, &begin["value"]);
+        self.said_at_begin.insert(label.to_owned(), begin["value"]["message"].clone());
         self.tokens.insert(label.to_owned(), token);
     }
 
     /// Waits for a report that fits; those before it are let go.
     async fn progress_goes_on(&mut self, label: &str, rest: &str) {
         let (token, wanted) = (self.tokens[label].clone(), value(rest));
+        if self.said_at_begin.remove(label).is_some_and(|said| compare(&wanted, &said).is_ok()) {
+            return;
+        }
         loop {
             let params =
                 self.client.expect_notification_where("$/progress", |params| params["token"] == token).await;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::Activity;
+use crate::edit::History;
 use crate::indexing::{Workspaces, existing_folder};
 use crate::models::Models;
 use crate::runs::Runs;
@@ -46,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<Store>,
     pub(crate) workspaces: Workspaces,
     pub(crate) runs: Runs,
+    /// What became of each model's edits.
+    pub(crate) edits: History,
     pub(crate) activity: Activity,
     /// Cancelled when what runs is cut off.
     pub(crate) shutdown: CancellationToken,
@@ -86,6 +89,7 @@ impl App {
             store: Arc::new(store),
             config,
             runs: Runs::default(),
+            edits: History::default(),
             activity: Activity::default(),
             drain: shutdown.child_token(),
             shutdown,

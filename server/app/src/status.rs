@@ -30,6 +30,8 @@ pub struct Status {
     pub model: ModelStatus,
     /// The workspaces that are open.
     pub workspaces: Vec<WorkspaceStatus>,
+    /// What became of the edits of each model by the form of its answers, the model used last at the end.
+    pub edits: Vec<engine::OutcomeRow>,
     /// Editor sessions and open streams.
     pub sessions: u32,
     /// Answers being made.
@@ -55,6 +57,7 @@ impl App {
             auto_started: inner.auto_started,
             model: inner.models.status(&config),
             workspaces: self.workspaces(),
+            edits: inner.edits.rows(&inner.store),
             sessions: inner.activity.sessions(),
             runs: inner.activity.runs(),
             notes: config.notes.clone(),

@@ -14,6 +14,7 @@ mod documents;
 mod error;
 mod events;
 mod files;
+mod learned;
 mod limits;
 mod lock;
 mod messages;
@@ -33,7 +34,9 @@ pub use chats::{CHATS_PAGE_MAX, Chat, ChatCursor, Shelf};
 pub use documents::{DOCUMENTS_PAGE_MAX, Document};
 pub use error::StoreError;
 pub use events::{EVENTS_BATCH_MAX, PRUNE_RUNS_MAX, RunEvent};
-pub use limits::{BLOB_BYTES_MAX, EVENT_BYTES_MAX, JSON_BYTES_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX};
+pub use limits::{
+    BLOB_BYTES_MAX, EVENT_BYTES_MAX, JSON_BYTES_MAX, LEARNED_BYTES_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX,
+};
 pub use messages::{MESSAGES_PAGE_MAX, Message, NewMessage};
 pub use open::{Clock, OpenReport, Store, system_clock};
 pub use runs::{After, BegunRun, NewRun, Run, RunEnd};

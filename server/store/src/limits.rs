@@ -10,6 +10,8 @@ pub const JSON_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const NAME_BYTES_MAX: usize = 16 * 1024;
 /// Largest data of one run event, in bytes.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// Largest text of one thing that was learned, in bytes.
+pub const LEARNED_BYTES_MAX: usize = 1024 * 1024;
 /// Largest blob, in bytes.
 pub const BLOB_BYTES_MAX: usize = 256 * 1024 * 1024;
 

@@ -21,8 +21,10 @@ pub(crate) const USER: &[Migration] =
     &[Migration { number: 1, name: "start", sql: include_str!("../migrations/user/0001_start.sql") }];
 
 /// The schema of `events.db`.
-pub(crate) const EVENTS: &[Migration] =
-    &[Migration { number: 1, name: "start", sql: include_str!("../migrations/events/0001_start.sql") }];
+pub(crate) const EVENTS: &[Migration] = &[
+    Migration { number: 1, name: "start", sql: include_str!("../migrations/events/0001_start.sql") },
+    Migration { number: 2, name: "learned", sql: include_str!("../migrations/events/0002_learned.sql") },
+];
 
 const LEDGER: &str = "
     CREATE TABLE IF NOT EXISTS migrations (

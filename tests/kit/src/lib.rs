@@ -1,5 +1,5 @@
 //! What every test needs and no room of ours provides: fixtures, temporary workspaces, a strict LSP client,
-//! redaction, processes, a scripted HTTP server and an SSE reader.
+//! redaction, processes, a scripted HTTP server, an SSE reader, and the page of large runs.
 //!
 //! Refuses: knowing any other crate of this workspace, so that every one of them can use it in its tests, and so that
 //! its own positions, edits and framing check ours instead of repeating them. It is made for tests: whatever goes
@@ -11,6 +11,7 @@ pub mod lsp;
 #[cfg(unix)]
 pub mod process;
 pub mod redact;
+pub mod soak;
 pub mod sse;
 pub mod workspace;
 

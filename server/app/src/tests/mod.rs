@@ -56,15 +56,15 @@ impl World {
     /// The same home as after the process ended and began again.
     pub(crate) async fn restarted(self) -> Self {
         let Self { app, workspace, model, home } = self;
-        let weak = Arc::downgrade(&app.inner);
-        drop(app);
-        // Tasks that were ended let go of the App when the runtime gets to them.
-        let gone = async {
-            while weak.strong_count() > 0 {
+        // Tasks that were ended let go of the App when the runtime gets to them. It is dropped here and not by the last
+        // of them, whose thread might still be closing the files when they are opened again.
+        let alone = async {
+            while Arc::strong_count(&app.inner) > 1 || Arc::strong_count(&app.inner.store) > 1 {
                 tokio::task::yield_now().await
             }
         };
-        tokio::time::timeout(LET_GO_WAIT_MAX, gone).await.expect("nothing keeps the App");
+        tokio::time::timeout(LET_GO_WAIT_MAX, alone).await.expect("nothing keeps the App");
+        drop(app);
         let app = App::for_tests(home.path(), Some(Arc::new(model.clone())));
         Self { app, workspace, model, home }
     }

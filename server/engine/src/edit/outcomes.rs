@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::limits::{OUTCOME_MODELS_MAX, OUTCOMES_MAX, WHOLE_BYTES_MAX};
-use super::{EditTask, Reach};
+use super::{EditAction, EditTask, Reach};
 
 /// Outcomes before a form is trusted.
 const TRUST_AFTER: usize = 50;
@@ -124,14 +124,16 @@ impl Outcomes {
         self.models.iter().flat_map(of_model).collect()
     }
 
-    /// The form to ask `model` for: blocks where several files may change; a rewrite of what is small, which every model
+    /// The form to ask `model` for: plain code for tests, which are added and replace nothing; blocks where several files may change; a rewrite of what is small, which every model
     /// can write; else what the model has proved to be able to.
     #[must_use]
     pub fn choose(&self, model: &str, task: &EditTask) -> Format {
         let bytes = task.document.rope().len_bytes();
         let can = |format| self.standing(model, format) != Standing::GivenUp;
         let all_of_small_file = task.target.len() == bytes && bytes <= WHOLE_BYTES_MAX;
-        if task.reach == Reach::Workspace {
+        if task.action == EditAction::Tests {
+            Format::Rewrite
+        } else if task.reach == Reach::Workspace {
             Format::Blocks
         } else if task.target.len() <= SMALL_BYTES && can(Format::Rewrite) {
             Format::Rewrite
@@ -168,7 +170,8 @@ impl Window {
 
     /// Another form was used. After long enough this one gets a new start.
     fn wait(&mut self) {
-        self.waited += 1;
+        // A stored value may be any number.
+        self.waited = self.waited.saturating_add(1);
         if self.waited >= TRY_AGAIN_AFTER {
             *self = Self::default();
         }
@@ -235,6 +238,8 @@ mod tests {
         assert_eq!(outcomes.choose("other", &task(500, false)), Format::Whole);
         recorded(&mut outcomes, Format::Rewrite, 0, 20);
         assert_eq!(outcomes.choose("m", &task(4000, true)), Format::Blocks);
+        let tests = EditTask { action: EditAction::Tests, ..task(500, false) };
+        assert_eq!(outcomes.choose("m", &tests), Format::Rewrite);
     }
 
     #[test]

@@ -232,6 +232,39 @@ impl Refusal {
         }
     }
 
+    /// What the user can do when no further answer is asked for.
+    #[must_use]
+    pub fn next_step(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } | Self::CutOff | Self::TooLong | Self::Elided { .. } | Self::Shrunk { .. } => {
+                "select fewer lines"
+            }
+            Self::FileTooLarge { .. } => "move the code into a smaller file",
+            Self::NoChange => "say more exactly what is to change",
+            Self::OutsideSelection => "select every line that has to change",
+            Self::OtherFile { .. } | Self::Path { .. } | Self::Exists { .. } => {
+                "an edit changes one file; ask for the rest in the other file"
+            }
+            Self::Lost { .. } => "say by name what may go, or select fewer lines",
+            Self::Unchecked => "try again when the machine has less to do",
+            Self::NotReadBack { .. } => "nothing was changed; try again with other lines selected",
+            Self::NoCode
+            | Self::Several { .. }
+            | Self::Malformed { .. }
+            | Self::NotFound { .. }
+            | Self::Ambiguous { .. }
+            | Self::Overlap { .. }
+            | Self::EmptySearch { .. }
+            | Self::Decorated { .. }
+            | Self::Leaked { .. }
+            | Self::Indentation { .. }
+            | Self::Duplicate { .. }
+            | Self::Echo { .. }
+            | Self::Unrelated
+            | Self::Syntax { .. } => "try again in other words, or select fewer lines",
+        }
+    }
+
     /// Whether another answer could be better. The others are about what was asked, not about the answer.
     #[must_use]
     pub fn is_worth_a_retry(&self) -> bool {

@@ -43,8 +43,20 @@ const LINES: [&str; 22] = [
     "x\u{2028}y",
 ];
 
+/// How many runs were asked for.
+fn asked() -> Option<u64> {
+    std::env::var(RUNS_VARIABLE).ok().map(|runs| runs.parse().expect("a number of runs"))
+}
+
 fn runs() -> u64 {
-    std::env::var(RUNS_VARIABLE).ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS)
+    asked().unwrap_or(RUNS)
+}
+
+/// Records a run that was asked for, and found nothing wrong since `started`. Seeds begin at 0.
+fn record(what: &str, started: Instant, figures: &str) {
+    if asked().is_some() {
+        kit::soak::record(what, 0, figures, started.elapsed().as_secs_f64());
+    }
 }
 
 /// A small generator of numbers, so that a failure can be repeated by its seed.
@@ -181,7 +193,7 @@ fn made(task: &EditTask, reply: Reply<'_>, format: Format) -> Result<String, Ref
 
 #[test]
 fn an_edit_rightly_expressed_is_made_exactly() {
-    let mut by_form = [0; 4];
+    let (mut by_form, started) = ([0; 4], Instant::now());
     for seed in 0..runs() {
         let mut dice = Dice::new(seed);
         let scene = Scene::new(&mut dice);
@@ -222,6 +234,10 @@ fn an_edit_rightly_expressed_is_made_exactly() {
         }
     }
     assert!(by_form.iter().all(|count| *count > runs() as usize / 8), "{by_form:?}");
+    let [blocks, diffs, rewrites, wholes] = by_form;
+    let figures =
+        format!("{blocks} blocks, {diffs} diffs, {rewrites} rewrites, {wholes} whole files made exactly");
+    record("answers rightly expressed", started, &figures);
 }
 
 /// Damage that leaves no doubt about what was meant, or makes it no edit at all.
@@ -256,7 +272,7 @@ fn damaged(dice: &mut Dice, search: &mut [String], replace: &mut [String]) -> St
 
 #[test]
 fn a_damaged_answer_is_the_right_edit_or_refused() {
-    let (mut edits, mut refusals) = (0, 0);
+    let (mut edits, mut refusals, started) = (0, 0, Instant::now());
     for seed in 0..runs() * 2 {
         let mut dice = Dice::new(seed ^ 0xDA_3A6E);
         let scene = Scene::new(&mut dice);
@@ -271,6 +287,7 @@ fn a_damaged_answer_is_the_right_edit_or_refused() {
         }
     }
     assert!(edits > runs() / 4 && refusals > runs() / 4, "{edits} edits, {refusals} refusals");
+    record("damaged answers", started, &format!("{edits} right edits, {refusals} refusals"));
 }
 
 /// Without blanks at the ends of lines: a line that stays keeps those of the file.
@@ -280,6 +297,7 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn an_answer_cut_anywhere_is_the_right_edit_or_refused() {
+    let (mut edits, mut refusals, started) = (0, 0, Instant::now());
     for seed in 0..runs() {
         let mut dice = Dice::new(seed ^ 0xC07);
         let scene = Scene::new(&mut dice);
@@ -291,10 +309,15 @@ fn an_answer_cut_anywhere_is_the_right_edit_or_refused() {
         }
         let cut = &whole[..end];
         assert!(made(&scene.task(), Reply { text: cut, complete: false }, Format::Blocks).is_err(), "seed {seed}");
-        if let Ok(text) = made(&scene.task(), Reply::complete(cut), Format::Blocks) {
-            assert_eq!(plain(&text), plain(&scene.after()), "seed {seed}\n{cut}");
+        match made(&scene.task(), Reply::complete(cut), Format::Blocks) {
+            Ok(text) => {
+                assert_eq!(plain(&text), plain(&scene.after()), "seed {seed}\n{cut}");
+                edits += 1;
+            }
+            Err(_) => refusals += 1,
         }
     }
+    record("cut answers", started, &format!("{edits} right edits, {refusals} refusals"));
 }
 
 #[test]
@@ -335,6 +358,7 @@ fn no_answer_makes_it_panic() {
         "e\u{301}",
         "12 | x",
     ];
+    let (mut proposals, mut refusals, started) = (0, 0, Instant::now());
     for seed in 0..runs() * 4 {
         let mut dice = Dice::new(seed ^ 0x9A41C);
         let scene = Scene::new(&mut dice);
@@ -353,12 +377,19 @@ fn no_answer_makes_it_panic() {
         for format in [Format::Rewrite, Format::Blocks, Format::Whole] {
             // What comes out was read back by the engine; here it is only that something comes out.
             match read_edit(reply, &task, format) {
-                Ok(proposal) => assert!(!proposal.changes.is_empty(), "seed {seed}"),
-                Err(refusal) => assert_ne!(refusal.kind(), "not-read-back", "seed {seed}\n{answer}"),
+                Ok(proposal) => {
+                    assert!(!proposal.changes.is_empty(), "seed {seed}");
+                    proposals += 1;
+                }
+                Err(refusal) => {
+                    assert_ne!(refusal.kind(), "not-read-back", "seed {seed}\n{answer}");
+                    refusals += 1;
+                }
             }
         }
         assert!(search_grammar(&scene.before()).is_none_or(|grammar| grammar.contains("search ::=")));
     }
+    record("answers of any kind", started, &format!("{proposals} proposals, {refusals} refusals"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use app::{Status as DaemonStatus, WorkspaceStatus};
 use clap::Args;
+use engine::{Format, OutcomeRow, Standing};
 use serde_json::{Value, json};
 
 use crate::build_id::BuildId;
@@ -10,6 +11,9 @@ use crate::daemon::run::address;
 use crate::daemon::{attach, lock};
 use crate::render::Style;
 use crate::{home, render};
+
+/// Models whose edits are shown, those used last; `--json` shows all.
+const EDITS_SHOWN_MAX: usize = 3;
 
 /// Show what runs: daemon, model, indexes, and where the log is.
 #[derive(Debug, Args)]
@@ -79,6 +83,7 @@ fn running(status: &DaemonStatus, style: Style) -> String {
         lines.push(("index", format!("{root}: {progress}")));
         lines.extend(workspace.notes.iter().map(|note| ("note", note.clone())));
     }
+    lines.extend(edits(&status.edits).into_iter().map(|line| ("edits", line)));
     lines.extend(status.notes.iter().map(|note| ("note", note.clone())));
     lines.push(("data", status.home.display().to_string()));
     lines.push(("log", status.log.display().to_string()));
@@ -94,6 +99,32 @@ fn besides(workspace: &WorkspaceStatus) -> String {
     let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
     let late = if workspace.watching == "polling" { ", changes are found every half minute" } else { "" };
     format!("{skipped}{late}")
+}
+
+/// What became of the edits of each model, the one used last first.
+fn edits(rows: &[OutcomeRow]) -> Vec<String> {
+    let models = rows.chunk_by(|one, other| one.model == other.model).rev().take(EDITS_SHOWN_MAX);
+    let line = |rows: &[OutcomeRow]| {
+        let model = rows.first().map_or("", |row| &row.model);
+        let forms: Vec<String> = rows.iter().map(form).collect();
+        format!("{model}: {} landed at the first try", forms.join(", "))
+    };
+    models.map(line).collect()
+}
+
+/// One form, such as `blocks 41 of 50 (trusted)`.
+fn form(row: &OutcomeRow) -> String {
+    let name = match row.format {
+        Format::Rewrite => "rewrites",
+        Format::Blocks => "blocks",
+        Format::Whole => "whole files",
+    };
+    let standing = match row.standing {
+        Standing::Untried => "",
+        Standing::Trusted => " (trusted)",
+        Standing::GivenUp => " (given up)",
+    };
+    format!("{name} {} of {}{standing}", row.landed, row.tried)
 }
 
 /// What is known of a daemon whose status this build does not understand; `None` when it is of this build.
@@ -141,5 +172,27 @@ mod tests {
         for (seconds, text) in [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7325, "2 h 2 min")] {
             assert_eq!(duration(seconds), text);
         }
+    }
+
+    #[test]
+    fn edits_are_a_line_for_each_of_the_models_used_last() {
+        let row = |model: &str, format, landed, standing| OutcomeRow {
+            model: model.into(),
+            format,
+            landed,
+            tried: 50,
+            standing,
+        };
+        let mut rows: Vec<OutcomeRow> =
+            ["old", "older", "oldest"].map(|model| row(model, Format::Whole, 7, Standing::GivenUp)).into();
+        rows.push(row("starter", Format::Rewrite, 30, Standing::Untried));
+        rows.push(row("starter", Format::Blocks, 41, Standing::Trusted));
+        let expected = [
+            "starter: rewrites 30 of 50, blocks 41 of 50 (trusted) landed at the first try",
+            "oldest: whole files 7 of 50 (given up) landed at the first try",
+            "older: whole files 7 of 50 (given up) landed at the first try",
+        ];
+        assert_eq!(edits(&rows), expected);
+        assert_eq!(edits(&[]), Vec::<String>::new());
     }
 }

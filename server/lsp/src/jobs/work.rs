@@ -89,6 +89,7 @@ enum Stage {
     Indexing,
     Reading,
     Writing,
+    TryingAgain,
 }
 
 /// What explaining needs.
@@ -209,13 +210,20 @@ pub(crate) async fn edit<E: Send + 'static>(
     };
     request.open_buffers = open_buffers;
     let mut events = app.edit(request);
+    let mut refused = None;
     while let Some(event) = events.next().await {
         match event {
             Ok(EditEvent::Finished(EditOutcome::Edit { edit, summary })) => {
                 return JobEvent::Edited { edit, summary };
             }
-            Ok(EditEvent::Finished(EditOutcome::Refused { reason })) => return JobEvent::Refused(reason),
-            Ok(event) => edit_progress(&event, &mut teller),
+            Ok(EditEvent::Finished(EditOutcome::Refused { reason, hint })) => {
+                return JobEvent::Refused(app::with_hint(&reason, Some(&hint)));
+            }
+            Ok(EditEvent::TryingAgain { reason }) => {
+                teller.report(Stage::TryingAgain, || trying_again(&reason));
+                refused = Some(reason);
+            }
+            Ok(event) => edit_progress(&event, refused.as_deref(), &mut teller),
             Err(error) => return failed(error),
         }
     }
@@ -279,18 +287,23 @@ fn answer_progress<E: Send + 'static>(event: &AnswerEvent, pieces: u64, teller: 
     }
 }
 
-fn edit_progress<E: Send + 'static>(event: &EditEvent, teller: &mut Teller<E>) {
-    match event {
-        EditEvent::Queued { position } => teller.report(Stage::Waiting, || waiting(*position)),
-        EditEvent::Loading { fraction } => teller.report(Stage::Loading, || loading(*fraction)),
-        EditEvent::Reading { done_tokens, total_tokens } => {
-            teller.report(Stage::Reading, || reading(*done_tokens, *total_tokens));
-        }
-        EditEvent::Writing { answer_tokens } => {
-            teller.report(Stage::Writing, || writing(u64::from(*answer_tokens)));
-        }
-        EditEvent::Finished(_) => {}
-    }
+/// Tells how far an edit is, with the reason why the last answer was refused, so that it can be read for a while.
+fn edit_progress<E: Send + 'static>(event: &EditEvent, refused: Option<&str>, teller: &mut Teller<E>) {
+    let (stage, words) = match event {
+        EditEvent::Queued { position } => (Stage::Waiting, waiting(*position)),
+        EditEvent::Loading { fraction } => (Stage::Loading, loading(*fraction)),
+        EditEvent::Reading { done_tokens, total_tokens } => (Stage::Reading, reading(*done_tokens, *total_tokens)),
+        EditEvent::Writing { answer_tokens } => (Stage::Writing, writing(u64::from(*answer_tokens))),
+        EditEvent::TryingAgain { .. } | EditEvent::Finished(_) => return,
+    };
+    teller.report(stage, || match refused {
+        Some(reason) => format!("{}; {words}", trying_again(reason)),
+        None => words,
+    });
+}
+
+fn trying_again(reason: &str) -> String {
+    format!("trying again: {reason}")
 }
 
 fn waiting(position: u32) -> String {

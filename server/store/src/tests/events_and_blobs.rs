@@ -1,10 +1,13 @@
-//! Events of runs, blobs and ids.
+//! Events of runs, what was learned, blobs and ids.
 
 use std::fs;
 
 use super::{Home, ask, end};
+use crate::database::{Database, Kind};
+use crate::migrate;
+use crate::open::EVENTS;
 use crate::secret::Ids;
-use crate::{EVENTS_BATCH_MAX, RunEvent, RunOutcome, StoreError};
+use crate::{EVENTS_BATCH_MAX, LEARNED_BYTES_MAX, RunEvent, RunOutcome, StoreError};
 
 #[test]
 fn events_are_replayed_after_a_number() {
@@ -47,6 +50,37 @@ fn old_events_go_unless_their_run_is_open() {
         let found = [over.as_str(), &open, "of a lost chat"].map(|id| store.run_events(id, 0, 100).unwrap().len());
         assert_eq!(found, left, "before {before_ms}");
     }
+}
+
+#[test]
+fn what_was_learned_is_kept_until_its_database_is_lost() {
+    let home = Home::new();
+    let store = home.open();
+    assert_eq!(store.learned("forms").unwrap(), None);
+    for value in ["first", "", "second"] {
+        store.set_learned("forms", value).unwrap();
+        assert_eq!(store.learned("forms").unwrap().as_deref(), Some(value));
+    }
+    let error = store.set_learned("forms", &"x".repeat(LEARNED_BYTES_MAX + 1)).unwrap_err();
+    assert!(matches!(error, StoreError::TooLarge { .. }), "{error:?}");
+    drop(store);
+    assert_eq!(home.open().learned("forms").unwrap().as_deref(), Some("second"));
+    fs::write(home.dir().join("events.db"), "damage").unwrap();
+    assert_eq!(home.open().learned("forms").unwrap(), None);
+}
+
+#[test]
+fn an_events_database_of_the_first_schema_keeps_its_events() {
+    let home = Home::new();
+    let old = Kind { migrations: &migrate::EVENTS[..1], ..EVENTS };
+    let (database, _) = Database::open(&old, home.dir(), 1).unwrap();
+    let insert = "INSERT INTO run_events VALUES ('run', 1, 'text', 'piece 1', 1)";
+    database.write(|transaction| Ok(transaction.execute(insert, [])?)).unwrap();
+    drop(database);
+    let store = home.open();
+    assert_eq!(store.report().events_moved_to, None);
+    assert_eq!(store.run_events("run", 0, 10).unwrap(), events(1..=1));
+    assert_eq!(store.learned("forms").unwrap(), None);
 }
 
 #[test]

@@ -1,0 +1,243 @@
+//! One edit as it is put to the model: the form that is asked for, the room there is, what is shown beside the code, and
+//! the answers until one can be used.
+//!
+//! Refuses: more answers than [`ATTEMPTS_MAX`], and whatever the engine did not check.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use engine::{EditAction, EditTask, FileChange, FileEdit, Format, Passage, Refusal, Reply};
+use futures::StreamExt;
+use model::{ChatEvent, ChatRequest, FinishReason, ModelInfo, Priority, Sampling};
+
+use super::{EditEvent, EditOutcome};
+use crate::streaming::Events;
+use crate::{App, AppError, Editing, ErrorKind, Result, RunningModel};
+
+/// Answers asked for until one can be used.
+pub(crate) const ATTEMPTS_MAX: u32 = 3;
+/// Code may become this many times longer.
+const GROWTH_MAX: u32 = 3;
+/// Tokens an answer may have however short the code is.
+const ANSWER_TOKENS_MIN: u32 = 256;
+/// Passages of other files looked at for one edit.
+const RELATED_MAX: usize = 4;
+/// They get one part in this many of what the prompt has room for besides the code.
+const RELATED_SHARE: u32 = 3;
+/// Tokens between two reports of progress.
+const REPORT_EVERY_TOKENS: u32 = 8;
+
+/// An edit that is ready to be asked for.
+pub(super) struct Asking {
+    pub(super) model: Arc<dyn RunningModel>,
+    pub(super) info: ModelInfo,
+    pub(super) task: Arc<EditTask>,
+    pub(super) format: Format,
+    pub(super) size: Size,
+    pub(super) related: Vec<Passage>,
+}
+
+/// What a form costs, in tokens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    /// The prompt without passages of other files.
+    pub(super) prompt_tokens: u32,
+    /// The longest answer that is waited for.
+    pub(super) answer_tokens_max: u32,
+}
+
+impl App {
+    /// Asks until an answer is an edit, at most [`ATTEMPTS_MAX`] times.
+    pub(super) async fn ask_for_edit(&self, asking: &Asking, events: &Events<EditEvent>) -> Result<EditOutcome> {
+        let mut refused: Option<Refusal> = None;
+        let mut answers = 0;
+        while answers < ATTEMPTS_MAX {
+            if let Some(refusal) = &refused {
+                events.send(EditEvent::TryingAgain { reason: refusal.to_string() }).await?;
+            }
+            let (answer, reason) = match write(asking.chat(answers, refused.as_ref()), events).await {
+                Ok(written) => written,
+                // The advice may have made the prompt too long. What the user has to know is still the refusal.
+                Err(error) if refused.is_some() && error.kind == ErrorKind::User => break,
+                Err(error) => return Err(error),
+            };
+            answers += 1;
+            let made = asking.read(answer, reason == FinishReason::Stop).await?;
+            if answers == 1 && made.as_ref().err().is_none_or(is_about_the_answer) {
+                self.note_outcome(asking, made.is_ok()).await;
+            }
+            match made {
+                Ok(made) => return Ok(edited(made)),
+                Err(refusal) => {
+                    let is_last = !refusal.is_worth_a_retry();
+                    refused = Some(refusal);
+                    if is_last {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(given_up(&refused.unwrap_or(Refusal::NoCode), answers))
+    }
+
+    /// Notes what became of the first answer. Tests are added and not written in the place of code, so how they go says
+    /// nothing of a form.
+    async fn note_outcome(&self, asking: &Asking, landed_first_try: bool) {
+        if asking.task.action == EditAction::Tests {
+            return;
+        }
+        let (app, model, format) = (self.clone(), asking.info.name.clone(), asking.format);
+        let noted = self.stored(move |store| {
+            app.inner.edits.record(store, &model, format, landed_first_try);
+            Ok(())
+        });
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "what became of an edit could not be noted");
+        }
+    }
+
+    /// The form that the model's history speaks for; a rewrite, which shows least, where that does not fit its window.
+    pub(super) async fn form_for(
+        &self,
+        task: &Arc<EditTask>,
+        model: &dyn RunningModel,
+        info: &ModelInfo,
+    ) -> Result<(Format, Size)> {
+        let (app, name, asked) = (self.clone(), info.name.clone(), Arc::clone(task));
+        let format = self.stored(move |store| Ok(app.inner.edits.choose(store, &name, &asked))).await?;
+        let size = size_of(task, format, model, info).await?;
+        let fits = info
+            .context_tokens
+            .is_none_or(|window| size.prompt_tokens.saturating_add(size.answer_tokens_max) <= window);
+        if fits || format == Format::Rewrite {
+            return Ok((format, size));
+        }
+        Ok((Format::Rewrite, size_of(task, Format::Rewrite, model, info).await?))
+    }
+
+    /// Passages of other files that the code to change has to do with, within `room` tokens.
+    pub(super) async fn beside(
+        &self,
+        root: &Path,
+        own: Option<&str>,
+        task: &EditTask,
+        editing: Editing<'_>,
+        room: u32,
+        model: &dyn RunningModel,
+    ) -> Result<Vec<Passage>> {
+        let code = task.code();
+        let query = format!("{}\n{code}", task.instruction.as_deref().unwrap_or_default());
+        // An edit needs no search to be made, so a folder that cannot be searched costs it only its context.
+        let found = match self.search_with(root, &query, RELATED_MAX, editing).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "an edit goes on without related passages");
+                return Ok(Vec::new());
+            }
+        };
+        let others: Vec<Passage> = found
+            .hits
+            .into_iter()
+            .filter(|hit| own != Some(hit.path.as_str()))
+            .map(crate::sources::from_hit)
+            .collect();
+        let counts = model.count_tokens(others.iter().map(|passage| passage.text.clone()).collect()).await?;
+        let counted = others.into_iter().zip(counts).collect();
+        Ok(engine::pack(&query, counted, room).passages)
+    }
+}
+
+impl Asking {
+    fn chat(&self, attempt: u32, refused: Option<&Refusal>) -> model::ChatStream {
+        let plan = engine::plan_edit(&self.task, &self.related, self.format, refused);
+        self.model.chat(ChatRequest {
+            messages: plan.messages,
+            // The first try takes the likeliest words; a retry with the same ones would fail the same way.
+            sampling: Sampling { temperature: 0.3 * attempt as f32, seed: attempt, ..Sampling::default() },
+            answer_tokens_max: self.size.answer_tokens_max,
+            stop: Vec::new(),
+            priority: Priority::Interactive,
+        })
+    }
+
+    /// What an answer comes to. Looking for places and parsing take their time, so this is done beside the async threads.
+    async fn read(&self, answer: String, complete: bool) -> Result<std::result::Result<FileEdit, Refusal>> {
+        let (task, format) = (Arc::clone(&self.task), self.format);
+        let read = tokio::task::spawn_blocking(move || {
+            let proposal = engine::read_edit(Reply { text: &answer, complete }, &task, format)?;
+            // A part of a proposal is not what was checked.
+            match <[FileChange; 1]>::try_from(proposal.changes) {
+                Ok([FileChange::Edit(edit)]) if edit.path == task.path => Ok(edit),
+                _ => Err(Refusal::Malformed { what: "it does more than change the text of the file" }),
+            }
+        });
+        read.await.map_err(AppError::task_died)
+    }
+}
+
+impl Size {
+    /// Tokens for passages of other files.
+    pub(super) fn room_beside(&self, info: &ModelInfo, prompt_seconds_max: f64) -> u32 {
+        let budget = engine::budget(info, self.answer_tokens_max, prompt_seconds_max);
+        budget.prompt_tokens_max.saturating_sub(self.prompt_tokens) / RELATED_SHARE
+    }
+}
+
+async fn size_of(task: &EditTask, format: Format, model: &dyn RunningModel, info: &ModelInfo) -> Result<Size> {
+    let prompt = engine::plan_edit(task, &[], format, None).messages;
+    let written = if format == Format::Whole { task.document.rope().to_string() } else { task.code() };
+    let mut texts: Vec<String> = prompt.into_iter().map(|message| message.content).collect();
+    texts.push(written);
+    let mut counts = model.count_tokens(texts).await?;
+    let written_tokens = counts.pop().unwrap_or(0);
+    // Blocks quote the lines they replace.
+    let growth = if format == Format::Blocks { GROWTH_MAX + 1 } else { GROWTH_MAX };
+    let wanted = written_tokens.saturating_mul(growth).max(ANSWER_TOKENS_MIN);
+    Ok(Size {
+        prompt_tokens: counts.iter().fold(0, |sum, count| sum.saturating_add(*count)),
+        answer_tokens_max: info.context_tokens.map_or(wanted, |window| wanted.min(window / 2)),
+    })
+}
+
+/// Whether a refusal says how well a model writes a form. Our own defects and a busy machine say nothing of it.
+fn is_about_the_answer(refusal: &Refusal) -> bool {
+    refusal.is_worth_a_retry() && !matches!(refusal, Refusal::Unchecked)
+}
+
+async fn write(mut stream: model::ChatStream, events: &Events<EditEvent>) -> Result<(String, FinishReason)> {
+    let mut answer = String::new();
+    let mut pieces = 0;
+    while let Some(event) = stream.next().await {
+        match event? {
+            ChatEvent::Queued { position } => events.send(EditEvent::Queued { position }).await?,
+            ChatEvent::Loading { fraction } => events.send(EditEvent::Loading { fraction }).await?,
+            ChatEvent::Prompt { done_tokens, total_tokens } => {
+                events.send(EditEvent::Reading { done_tokens, total_tokens }).await?;
+            }
+            ChatEvent::Text(piece) => {
+                answer.push_str(&piece);
+                pieces += 1;
+                if pieces % REPORT_EVERY_TOKENS == 1 {
+                    events.send(EditEvent::Writing { answer_tokens: pieces }).await?;
+                }
+            }
+            ChatEvent::Finished(finished) => return Ok((answer, finished.reason)),
+        }
+    }
+    Err(AppError::new(ErrorKind::Bug, "the model's answer ended without saying why"))
+}
+
+fn edited(made: FileEdit) -> EditOutcome {
+    let hunks = made.hunks.len();
+    let summary = format!("{hunks} {}", if hunks == 1 { "change" } else { "changes" });
+    EditOutcome::Edit { edit: made.edit, summary }
+}
+
+/// The end without an edit, after so many answers.
+pub(super) fn given_up(refusal: &Refusal, answers: u32) -> EditOutcome {
+    let reason = match answers {
+        0 | 1 => refusal.to_string(),
+        _ => format!("none of {answers} answers could be used: {refusal}"),
+    };
+    EditOutcome::Refused { reason, hint: refusal.next_step().to_owned() }
+}
