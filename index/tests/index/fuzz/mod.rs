@@ -8,7 +8,6 @@ mod edits;
 mod events;
 mod world;
 
-use std::fs;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -17,8 +16,6 @@ use std::time::Instant;
 
 /// How many runs, instead of a sample.
 const RUNS: [(&str, &str); 2] = [("edits", "FAMILIAR_SOAK_DESKS"), ("events", "FAMILIAR_SOAK_SEQUENCES")];
-/// Where the figures of a full run go.
-const RESULTS: &str = "FAMILIAR_SOAK_RESULTS";
 /// The first seed, to repeat a failure; with it, as many runs as the variables above say.
 const SEED: &str = "FAMILIAR_SOAK_SEED";
 const SEED_DEFAULT: u64 = 0x5EED;
@@ -83,30 +80,6 @@ fn run<const N: usize>(name: &str, sample: usize, counted: [&str; N], one: impl 
     let totals = totals.into_inner().unwrap();
     let figures: Vec<String> = counted.iter().zip(totals).map(|(what, count)| format!("{count} {what}")).collect();
     if asked.is_some() {
-        record(name, first, &figures.join(", "), started.elapsed().as_secs_f64());
+        kit::soak::record(name, first, &figures.join(", "), started.elapsed().as_secs_f64());
     }
-}
-
-/// Adds a row to the file of results, and begins that file with the machine and the date.
-fn record(name: &str, seed: u64, figures: &str, seconds: f64) {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let Ok(path) = std::env::var(RESULTS) else { return };
-    let _one = ONE_AT_A_TIME.lock().unwrap();
-    let mut page = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-    if page.metadata().unwrap().len() == 0 {
-        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
-        let cpu = cpu.trim_start_matches([' ', '\t', ':']).to_owned();
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let date = std::process::Command::new("date").args(["-u", "+%Y-%m-%d"]).output().unwrap().stdout;
-        let date = String::from_utf8(date).unwrap();
-        writeln!(
-            page,
-            "# soak\n\n{}, {cores} cores of {cpu}. A run that finds anything wrong ends and writes nothing.\n\n\
-             | what | first seed | figures | wrong | seconds |\n|---|---|---|---|---|",
-            date.trim()
-        )
-        .unwrap();
-    }
-    writeln!(page, "| {name} | {seed} | {figures} | 0 | {seconds:.0} |").unwrap();
 }
