@@ -42,7 +42,7 @@ impl Base {
             "yml" => "yaml",
             other => other,
         };
-        Document::new(&format!("file:///work/{}", self.path), language, 7, &self.formed(&self.text))
+        Document::new(&format!("file:///shop/{}", self.path), language, 7, &self.formed(&self.text))
     }
 }
 
