@@ -183,8 +183,11 @@ fn is_end_of(path: &str, end: &str) -> bool {
 }
 
 fn spread(mut ranked: Vec<(u32, Ranked)>, corpus: &Corpus<'_>, count: usize) -> Vec<Ranked> {
-    let order =
-        |a: &(u32, Ranked), b: &(u32, Ranked)| b.1.score.total_cmp(&a.1.score).then(a.1.chunk.cmp(&b.1.chunk));
+    // Chunks are numbered as they happened to be written, so equals stand in the order of their paths instead.
+    let order = |a: &(u32, Ranked), b: &(u32, Ranked)| {
+        let by_path = || corpus.file(a.0).0.cmp(corpus.file(b.0).0);
+        b.1.score.total_cmp(&a.1.score).then_with(by_path).then(a.1.chunk.cmp(&b.1.chunk))
+    };
     ranked.sort_unstable_by(order);
     let mut kept: HashMap<u32, f32> = HashMap::new();
     for (file, one) in &mut ranked {
