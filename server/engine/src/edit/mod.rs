@@ -31,6 +31,7 @@ mod task;
 mod verify;
 
 pub use answer::Reply;
+pub use fences::code_so_far;
 pub use grammar::{search_grammar, search_lines};
 pub use outcomes::{Format, OutcomeRow, Outcomes, Standing};
 pub use place::Grade;
