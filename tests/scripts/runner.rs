@@ -289,7 +289,7 @@ impl Player {
                 self.shown_uri = uri.to_owned();
                 self.client.respond(id, json!({ "success": true })).await;
             }
-            "apply" | "lie" | "decline" => self.edit_step(step, verb, rest).await,
+            "apply" | "apply-first" | "lie" | "decline" => self.edit_step(step, verb, rest).await,
             _ => panic!("{step}: the step has no meaning"),
         }
     }
@@ -362,8 +362,18 @@ impl Player {
     }
 
     async fn edit_step(&mut self, step: &str, verb: &str, rest: &str) {
-        let (id, params) = self.client.expect_request("workspace/applyEdit").await;
+        let (id, mut params) = self.client.expect_request("workspace/applyEdit").await;
         match verb {
+            "apply-first" => {
+                let edit = &mut params["edit"];
+                let asks = edit["changeAnnotations"].as_object().is_some_and(|all| {
+                    all.values().all(|annotation| annotation["needsConfirmation"] == true)
+                });
+                assert!(asks, "{step}: the editor is to ask: {edit}");
+                edit["documentChanges"][0]["edits"].as_array_mut().expect("edits are a list").truncate(1);
+                self.apply_all(step, &params["edit"]).await;
+                self.client.respond(id, json!({ "applied": true })).await;
+            }
             "apply" => {
                 self.apply_all(step, &params["edit"]).await;
                 self.client.respond(id, json!({ "applied": true })).await;

@@ -43,6 +43,9 @@ pub(crate) struct Client {
     pub(crate) draws_previews: bool,
     /// Whether it shows code lenses, and asks for them again when it is told to.
     pub(crate) refreshes_lenses: bool,
+    /// Whether it asks the user about each part of an edit that says so. Neovim asks about all at once and then says that
+    /// it applied what it did not, and Helix applies without asking.
+    pub(crate) lets_choose: bool,
     /// Whether it creates, renames and deletes files for us.
     pub(crate) makes_files: bool,
     /// Whether it takes the symbols of a document as a tree, or only as a list.
@@ -62,8 +65,11 @@ impl Client {
         let lenses = workspace.and_then(|workspace| workspace.code_lens.as_ref());
         let edits = workspace.and_then(|workspace| workspace.workspace_edit.as_ref());
         let operations = edits.and_then(|edits| edits.resource_operations.as_ref());
+        let editor = editor(params.client_info.as_ref().map_or("", |info| info.name.as_str()));
+        let annotates = edits.is_some_and(|edits| edits.change_annotation_support.is_some());
         Self {
-            editor: editor(params.client_info.as_ref().map_or("", |info| info.name.as_str())),
+            editor,
+            lets_choose: annotates && editor == Editor::VsCode,
             encoding: encoding(params),
             shows_progress: window.and_then(|window| window.work_done_progress).unwrap_or(false),
             shows_documents: window

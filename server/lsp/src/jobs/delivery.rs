@@ -51,11 +51,13 @@ pub(crate) enum Purpose {
     /// What became of changes of a proposal.
     Settle {
         /// The proposal.
-        proposal: String,
+        proposal: Proposal,
         /// Changes by file and number.
         changes: Vec<(usize, usize)>,
         /// What becomes of them.
         state: ChangeState,
+        /// Whether the user may take over a part of them.
+        lets_choose: bool,
     },
 }
 

@@ -20,6 +20,9 @@ use crate::uris::uri_of;
 /// Files larger than this are not changed on behalf of a proposal, in bytes.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// The name of the annotation that makes a client ask before it applies an edit.
+pub(crate) const ANNOTATION: &str = "familiar";
+
 /// What is to become of changes of a proposal.
 pub(crate) struct Judging {
     /// The proposal.
@@ -34,6 +37,8 @@ pub(crate) struct Judging {
     pub(crate) encoding: PositionEncoding,
     /// Whether the client creates, renames and deletes files.
     pub(crate) makes_files: bool,
+    /// Whether the client lets the user choose among the changes before it applies them.
+    pub(crate) lets_choose: bool,
 }
 
 /// An edit of the workspace that can be sent.
@@ -52,6 +57,8 @@ pub(crate) struct Judged {
     pub(crate) files: Vec<(PathBuf, bool)>,
     /// The revisions of open documents that it was made for.
     pub(crate) revisions: Vec<(String, u64)>,
+    /// Whether the user may take over a part of it.
+    pub(crate) lets_choose: bool,
 }
 
 /// Works out the edit. Reads files that are not open.
@@ -64,7 +71,7 @@ pub(crate) async fn judge(what: Judging) -> JobEvent {
 }
 
 fn judged(what: Judging) -> Result<Judged, String> {
-    let Judging { proposal, changes, side, open, encoding, makes_files } = what;
+    let Judging { proposal, changes, side, open, encoding, makes_files, lets_choose } = what;
     let mut made = Judged {
         state: if side == Side::Old { ChangeState::Kept } else { ChangeState::Reverted },
         operations: Vec::new(),
@@ -73,6 +80,7 @@ fn judged(what: Judging) -> Result<Judged, String> {
         revisions: Vec::new(),
         changes,
         proposal,
+        lets_choose,
     };
     let by_file = |number: usize| -> Vec<usize> {
         made.changes.iter().filter(|(file, _)| *file == number).map(|(_, change)| *change).collect()
@@ -151,13 +159,34 @@ fn edit(
     let uri = open.map(|document| document.uri().to_owned()).or_else(|| uri_of(Path::new(&file.place)));
     let uri = uri.ok_or_else(|| format!("{} is not open; open it in the editor first", file.name))?;
     let version = open.map_or(Value::Null, |document| document.version().into());
-    made.operations
-        .push(json!({ "textDocument": { "uri": uri, "version": version }, "edits": edits_of(&changes) }));
+    let mut edits = edits_of(&changes);
+    if made.lets_choose {
+        edits.iter_mut().for_each(|edit| edit["annotationId"] = ANNOTATION.into());
+    }
+    made.operations.push(json!({ "textDocument": { "uri": uri, "version": version }, "edits": edits }));
     if let Some(document) = open {
         made.revisions.push((uri.clone(), document.revision()));
     }
     made.targets.push(Target { uri, before: open.cloned(), expected, landed: false });
     Ok(())
+}
+
+/// Which of these changes of a proposal are in the texts now. Reads files that are not open.
+pub(crate) fn changes_in(
+    proposal: &Proposal,
+    changes: &[(usize, usize)],
+    open: &BTreeMap<String, Document>,
+) -> Vec<(usize, usize)> {
+    let is_in = |(file, number): &&(usize, usize)| {
+        let Some(file) = proposal.said.files.get(*file) else { return false };
+        let text = match open.get(&file.place) {
+            Some(document) => document.rope().to_string(),
+            None => read(&file.place).unwrap_or_default(),
+        };
+        let block = file.blocks().get(*number);
+        block.is_some_and(|block| block.find(&text, Side::New).is_ok() && block.find(&text, Side::Old).is_err())
+    };
+    changes.iter().filter(is_in).copied().collect()
 }
 
 /// Changes in the protocol's form.

@@ -74,6 +74,8 @@ pub(crate) enum JobEvent {
         /// Whether the edit is in them.
         is_in: bool,
     },
+    /// Of changes among which the user chose, these are in the texts.
+    Chosen(Vec<(usize, usize)>),
     /// It failed.
     Failed(AppError),
     /// It was cancelled.

@@ -171,9 +171,9 @@ impl MainLoop {
             ChangesCommand::FollowUp => self.begin_follow_up(which, token),
             ChangesCommand::Alternative => self.alternative_command(which),
             ChangesCommand::ShowProposal => self.show_proposal_command(which),
-            ChangesCommand::Accept => self.judge_command(which, ChangeState::Kept),
+            ChangesCommand::Accept => self.judge_command(which, ChangeState::Kept, false),
             ChangesCommand::Reject => self.reject_command(which),
-            ChangesCommand::TakeBack => self.judge_command(which, ChangeState::Reverted),
+            ChangesCommand::TakeBack => self.judge_command(which, ChangeState::Reverted, false),
             // It answers with what it finds, so it does not come here.
             ChangesCommand::History => Ok(()),
         }

@@ -10,7 +10,7 @@ use text::{Document, Edit};
 
 use super::{Asked, MainLoop};
 use crate::jobs::delivery::{Begun, Delivery, Purpose, Target, all_in};
-use crate::jobs::judging::{Judged, edits_of};
+use crate::jobs::judging::{ANNOTATION, Judged, changes_in, edits_of};
 use crate::jobs::preparing::{self, Belonging, Made, Preparation, Prepared};
 use crate::jobs::work::JobEvent;
 use crate::jobs::{Job, Phase};
@@ -56,6 +56,7 @@ impl MainLoop {
             JobEvent::Judged(judged) => self.judged(number, *judged),
             JobEvent::Waited => self.waited(number),
             JobEvent::LookedAt { is_in } => self.looked_at(number, is_in),
+            JobEvent::Chosen(changes) => self.chosen_in(number, changes),
             JobEvent::Refused(reason) => self.refuse(number, &reason),
             JobEvent::Failed(error) => {
                 self.finish(number, "failed");
@@ -181,10 +182,15 @@ impl MainLoop {
         let Some(job) = self.jobs.get_mut(number) else {
             return;
         };
-        let params = json!({
+        let mut params = json!({
             "label": format!("Familiar: {}", job.title),
             "edit": { "documentChanges": operations },
         });
+        if let Purpose::Settle { lets_choose: true, proposal, .. } = &delivery.purpose {
+            params["edit"]["changeAnnotations"] = json!({
+                ANNOTATION: { "label": format!("Familiar: {}", proposal.said.title), "needsConfirmation": true },
+            });
+        }
         job.phase = Phase::Delivering(Box::new(delivery));
         let id = self.outbox.request("workspace/applyEdit", params);
         self.asked.insert(id, Asked::Apply(number));
@@ -192,7 +198,7 @@ impl MainLoop {
 
     /// What was decided about a proposal is sent, unless a text changed meanwhile.
     fn judged(&mut self, number: u64, judged: Judged) {
-        let Judged { proposal, changes, state, operations, targets, files, revisions } = judged;
+        let Judged { proposal, changes, state, operations, targets, files, revisions, lets_choose } = judged;
         let is_now = |(uri, revision): &(String, u64)| {
             self.documents.get(uri).is_some_and(|now| now.revision() == *revision)
         };
@@ -203,7 +209,7 @@ impl MainLoop {
             1 => "1 change".to_owned(),
             many => format!("{many} changes"),
         };
-        let purpose = Purpose::Settle { proposal: proposal.id, changes, state };
+        let purpose = Purpose::Settle { proposal, changes, state, lets_choose };
         self.deliver(number, operations, Delivery { targets, files, summary, purpose });
     }
 
@@ -227,7 +233,7 @@ impl MainLoop {
                 }
             }
             Purpose::TakeBack { changes } => self.taken_back(changes),
-            Purpose::Settle { proposal, changes, state } => self.settle(proposal, changes, state),
+            Purpose::Settle { proposal, changes, state, .. } => self.settle(proposal.id, changes, state),
         }
     }
 
@@ -236,6 +242,13 @@ impl MainLoop {
         let Some(Phase::Delivering(delivery)) = self.jobs.get_mut(number).map(|job| &job.phase) else {
             return;
         };
+        if let Purpose::Settle { lets_choose: true, proposal, changes, .. } = &delivery.purpose {
+            let (proposal, changes, open) = (proposal.clone(), changes.clone(), self.documents_by_place());
+            return self.start(number, |_| async move {
+                let looked = tokio::task::spawn_blocking(move || changes_in(&proposal, &changes, &open));
+                JobEvent::Chosen(looked.await.unwrap_or_default())
+            });
+        }
         let now = |target: &Target| self.documents.get(&target.uri).cloned();
         let targets: Vec<_> = delivery.targets.iter().map(|target| (target.clone(), now(target))).collect();
         let files = delivery.files.clone();
@@ -256,6 +269,19 @@ impl MainLoop {
         let message = format!("{}: the editor's text does not show the edit; look at it and try again", job.title);
         self.not_applied(number);
         messages::show(&self.outbox, Level::Warning, &message);
+    }
+
+    /// The user chose among the changes; these are in.
+    fn chosen_in(&mut self, number: u64, changes: Vec<(usize, usize)>) {
+        let Some(Phase::Delivering(delivery)) = self.jobs.get_mut(number).map(|job| &job.phase) else {
+            return;
+        };
+        if let Purpose::Settle { proposal, changes: all, state, .. } = &delivery.purpose {
+            let (id, last, state) =
+                (proposal.id.clone(), format!("{} of {} changes", changes.len(), all.len()), *state);
+            self.finish(number, &last);
+            self.settle(id, changes, state);
+        }
     }
 
     /// Ends a job whose edit is not in the text.

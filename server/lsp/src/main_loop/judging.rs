@@ -2,12 +2,13 @@
 //!
 //! Refuses: changing a text itself. Whatever changes one is an edit that the editor applies, and counts once it is in.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use app::{App, ChangeState, Proposal};
 use engine::Side;
 use serde_json::{Value, json};
-use text::Edit;
+use text::{Document, Edit};
 use tower_lsp::jsonrpc::{Error, Result};
 
 use super::edits::every_change;
@@ -23,13 +24,14 @@ use crate::jobs::{Over, Phase};
 use crate::messages::{self, Level, request_failed};
 use crate::review::marks::{Mark, marks};
 use crate::review::{Standing, Wish};
-use crate::uris::{name_of, path_of};
+use crate::uris::name_of;
 
 /// Proposals that `familiar.history` lists.
 const HISTORY_MAX: usize = 50;
 
 /// What the user is asked about a proposal; the answers name these.
 const APPLY: &str = "Apply";
+const CHOOSE: &str = "Choose changes";
 const SHOW: &str = "Show changes";
 const DISCARD: &str = "Discard";
 
@@ -38,7 +40,7 @@ impl MainLoop {
     pub(super) fn keep_command(&mut self, which: &ReviewArguments) -> Result<()> {
         let chosen = self.chosen(which);
         if chosen.is_empty() {
-            return self.judge_command(which, ChangeState::Kept);
+            return self.judge_command(which, ChangeState::Kept, false);
         }
         for (uri, proposal, numbers) in chosen {
             let file = self.reviews.get(&uri, &proposal).map_or(0, |standing| standing.file);
@@ -159,11 +161,8 @@ impl MainLoop {
         };
         let number = self.add_silent_job(uri, standing.title.clone())?;
         if let Some(job) = self.jobs.get_mut(number) {
-            job.wish = standing
-                .wish
-                .clone()
-                .zip(standing.target_in_base())
-                .map(|(wish, target)| Wish { target, ..wish });
+            job.wish =
+                standing.wish.clone().zip(standing.target_in_base()).map(|(wish, target)| Wish { target, ..wish });
             job.over = Some(Over { proposal: standing.proposal, goes_on: false });
             job.phase = Phase::Preparing { rounds: 0 };
         }
@@ -172,18 +171,20 @@ impl MainLoop {
     }
 
     /// Accepts or takes back changes of a proposal, wherever their text is now; rejecting changes no text.
-    pub(super) fn judge_command(&mut self, which: &ReviewArguments, state: ChangeState) -> Result<()> {
+    pub(super) fn judge_command(
+        &mut self,
+        which: &ReviewArguments,
+        state: ChangeState,
+        lets_choose: bool,
+    ) -> Result<()> {
         let Some(id) = which.proposal.clone() else {
             return self.nothing_waits();
         };
         let title = if state == ChangeState::Kept { "Accept the changes" } else { "Take back the changes" };
         let number = self.add_silent_job(String::new(), title.to_owned())?;
         let side = if state == ChangeState::Kept { Side::Old } else { Side::New };
-        let open = self.documents.snapshots().into_iter().map(|document| {
-            let place = path_of(document.uri()).map(|path| path.to_string_lossy().into_owned());
-            (place.unwrap_or_else(|| document.uri().to_owned()), document)
-        });
-        let (open, encoding, makes_files) = (open.collect(), self.client.encoding, self.client.makes_files);
+        let (encoding, makes_files) = (self.client.encoding, self.client.makes_files);
+        let open = self.documents_by_place();
         let (file, change) = (which.file, which.change);
         self.start(number, |this| {
             let app = this.app.clone();
@@ -198,10 +199,15 @@ impl MainLoop {
                 };
                 let mut changes = chosen_changes(&proposal, file, change);
                 changes.retain(|(file, change)| fits(proposal.said.files[*file].states[*change]));
-                judging::judge(Judging { proposal, changes, side, open, encoding, makes_files }).await
+                judging::judge(Judging { proposal, changes, side, open, encoding, makes_files, lets_choose }).await
             }
         });
         Ok(())
+    }
+
+    /// The open documents by what they are known by beyond this session.
+    pub(super) fn documents_by_place(&self) -> BTreeMap<String, Document> {
+        self.documents.snapshots().into_iter().map(|document| (place_of(document.uri()), document)).collect()
     }
 
     /// Says that changes of a proposal are not wanted.
@@ -268,10 +274,12 @@ impl MainLoop {
     pub(super) fn ask_about(&mut self, proposal: Proposal, document: PathBuf) {
         let (changes, files) = (proposal.said.changes(), proposal.said.files.len());
         let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let titles: &[&str] =
+            if self.client.lets_choose { &[APPLY, CHOOSE, SHOW, DISCARD] } else { &[APPLY, SHOW, DISCARD] };
         let params = json!({
             "type": Level::Info as u8,
             "message": format!("Familiar: {}: {} in {}", proposal.said.title, count(changes, "change"), count(files, "file")),
-            "actions": [{ "title": APPLY }, { "title": SHOW }, { "title": DISCARD }],
+            "actions": titles.iter().map(|title| json!({ "title": title })).collect::<Vec<_>>(),
         });
         let id = self.outbox.request("window/showMessageRequest", params);
         self.asked.insert(id, Asked::Judge(proposal.id, document));
@@ -286,7 +294,8 @@ impl MainLoop {
     ) {
         let which = ReviewArguments { proposal: Some(proposal), ..ReviewArguments::default() };
         let done = match answer.as_ref().map(|answer| answer["title"].as_str().unwrap_or_default()) {
-            Ok(APPLY) => self.judge_command(&which, ChangeState::Kept),
+            Ok(APPLY) => self.judge_command(&which, ChangeState::Kept, false),
+            Ok(CHOOSE) => self.judge_command(&which, ChangeState::Kept, true),
             Ok(DISCARD) => self.reject_command(&which),
             Ok(SHOW) | Err(_) => {
                 self.show_document(document);

@@ -1,4 +1,4 @@
-//! Changes that wait to be judged: marked when an edit is in, moved with the text, kept, taken back, asked for again.
+//! Changes that wait to be judged: marked when an edit is in, moved with the text, shown, found again after a restart.
 //!
 //! Refuses: judging for the user. A change leaves the marks when the user decides, or when its text is gone.
 
@@ -6,33 +6,26 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use app::{App, ChangeState, Proposal, ProposalDocument};
-use engine::{Review, Side};
+use engine::Review;
 use serde_json::{Value, json};
-use text::{Document, Edit};
+use text::Document;
 use tower_lsp::gen_lsp_types::{CodeActionParams, CodeActionResponse};
-use tower_lsp::jsonrpc::{Error, Result};
 
-use super::edits::every_change;
 use super::{Asked, Event, MainLoop};
 use crate::actions::{self, Menu};
-use crate::arguments::ReviewArguments;
 use crate::documents::lsp_range_of;
 use crate::door::Reply;
-use crate::jobs::delivery::{Delivery, Purpose, Target};
-use crate::jobs::judging::{self, Judging};
-use crate::jobs::preparing::Made;
-use crate::jobs::work::JobEvent;
-use crate::jobs::{Over, Phase};
-use crate::messages::{self, Level, request_failed};
-use crate::review::marks::{Mark, actions_at, diagnostics, function_lenses, lenses, marks, notification};
+use crate::messages;
+use crate::review::marks::{actions_at, diagnostics, function_lenses, lenses, marks, notification};
 use crate::review::shown::Shown;
 use crate::review::{Ended, Standing};
-use crate::uris::{name_of, path_of};
+use crate::uris::path_of;
 
 /// Proposals of a file that are looked through for changes that still wait.
 const RESTORED_MAX: usize = 20;
 /// Changes older than this no longer wait when their file is opened again.
 const WAIT_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// What a task found out about proposals.
 pub(crate) enum Found {
     /// Changes of an opened document that still wait, for a revision of it.
