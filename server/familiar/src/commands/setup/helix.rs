@@ -93,7 +93,6 @@ impl Plan {
     fn add(&mut self, change: Change, bare: &str, text: String) -> Result<(), Failure> {
         if change.before() == Some(bare) && bare != text {
             let copy = change.copy()?.to(Some(bare.to_owned()));
-            self.notes.push(format!("what was there is kept in {}", shown(copy.path())));
             self.changes.push(copy);
         }
         if change.before().is_some() || !text.is_empty() {

@@ -22,8 +22,8 @@ const MODES: [&str; 2] = ["normal", "select"];
 enum Place {
     /// As a table of their own.
     Table,
-    /// Inside of a table that is written on one line: where, behind what, and under which names.
-    Inside { at: usize, is_empty: bool, names: Vec<&'static str> },
+    /// Inside of a table in braces: where, whether it is the first there, and under which name.
+    Inside { at: usize, is_empty: bool, name: String },
     /// Nowhere: the key is taken.
     Taken,
 }
@@ -34,8 +34,8 @@ pub(super) fn with(bare: &str) -> Result<(String, Vec<&'static str>), String> {
     for mode in MODES {
         match place(&text, &parse(&text)?, mode) {
             Place::Table => body.push_str(&format!("\n[keys.{mode}.space.i]\n{}\n", lines())),
-            Place::Inside { at, is_empty, names } => {
-                let keys = inline(&names);
+            Place::Inside { at, is_empty, name } => {
+                let keys = inline(&name);
                 let piece = if is_empty { format!(" {keys} ") } else { format!(", {keys}") };
                 text = spliced(&text, vec![(at, piece)]);
             }
@@ -55,18 +55,20 @@ pub(super) fn with(bare: &str) -> Result<(String, Vec<&'static str>), String> {
 fn place(text: &str, root: &DeTable<'_>, mode: &'static str) -> Place {
     let path = ["keys", mode, "space", "i"];
     let mut table = root;
-    let mut inside = None;
+    // The innermost table in braces: what it holds can only stand there, if need be with dots in its name.
+    let mut braces: Option<(usize, &DeTable<'_>, usize)> = None;
     for (depth, key) in path.into_iter().enumerate() {
         let Some(value) = get(table, key) else {
-            let Some(start) = inside else { return Place::Table };
-            let at = table.iter().map(|(_, value)| end_of(value)).max();
-            let names = path[depth..].to_vec();
-            return Place::Inside { at: at.unwrap_or(start + 1), is_empty: at.is_none(), names };
+            let Some((start, table, from)) = braces else { return Place::Table };
+            let end = table.iter().map(|(_, value)| end_of(value)).max();
+            let (at, is_empty) = (end.unwrap_or(start + 1), end.is_none());
+            return Place::Inside { at, is_empty, name: path[from..].join(".") };
         };
         let DeValue::Table(next) = value.get_ref() else { return Place::Taken };
-        // What is inside of an inline table is inline, however it is written there.
         let start = value.span().start;
-        inside = if text.as_bytes().get(start) == Some(&b'{') { Some(start) } else { inside };
+        if text.as_bytes().get(start) == Some(&b'{') {
+            braces = Some((start, next, depth + 1));
+        }
         table = next;
     }
     Place::Taken
@@ -84,10 +86,8 @@ fn end_of(value: &toml::Spanned<DeValue<'_>>) -> usize {
 /// The file without our keys.
 pub(super) fn without(text: &str) -> String {
     let (mut rest, _) = without_block(text);
-    // The longer ones first: they hold the shorter ones.
-    let [normal, select] = MODES.map(|mode| [mode, "space", "i"]);
-    for names in [&normal[..], &select, &["space", "i"], &["i"]] {
-        let keys = inline(names);
+    for name in ["normal.space.i", "select.space.i", "space.i", "i"] {
+        let keys = inline(name);
         rest = rest.replace(&format!(", {keys}"), "").replace(&format!(" {keys} "), "");
     }
     rest
@@ -97,12 +97,9 @@ fn lines() -> String {
     KEYS.map(|(key, types)| format!("{key} = {}", quoted(types))).join("\n")
 }
 
-fn inline(names: &[&str]) -> String {
+fn inline(name: &str) -> String {
     let keys = KEYS.map(|(key, types)| format!("{key} = {}", quoted(types))).join(", ");
-    names.iter().rev().fold(format!("{{ {keys} }}"), |inner, name| {
-        let inner = if inner.starts_with('{') { inner } else { format!("{{ {inner} }}") };
-        format!("{name} = {inner}")
-    })
+    format!("{name} = {{ {keys} }}")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::lines::{get, line_ending, parse, quoted, spliced, with_block, without_block};
+use super::lines::{get, parse, quoted, spliced, with_block, without_block};
 
 const SERVER: &str = "familiar";
 const LISTS: &str = "# Its name was also added to the lists of: ";
@@ -217,6 +217,7 @@ fn cut(text: &str, element: std::ops::Range<usize>) -> std::ops::Range<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lines::line_ending;
     use super::*;
 
     fn built_in() -> Vec<(String, Vec<String>)> {
