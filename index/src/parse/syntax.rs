@@ -15,6 +15,9 @@ use crate::parse::language::language_in;
 /// Kinds of comments whose name does not say so.
 const OTHER_COMMENTS: [&str; 2] = ["haddock", "marginalia"];
 
+/// In the names of what holds statements and begins with the first of them.
+const ROWS: [&str; 7] = ["block", "body", "chunk", "declarations", "statement_list", "statements", "then"];
+
 /// A parsed text; its offsets are those of that text.
 pub struct Syntax {
     tree: Tree,
@@ -59,7 +62,7 @@ impl Syntax {
             return None;
         }
         while let Some(parent) = node.parent() {
-            if parent.start_byte() != at || parent == root || is_first_of_a_row(node) {
+            if parent.start_byte() != at || parent == root || (is_row(parent) && is_first_of_several(node)) {
                 break;
             }
             node = parent;
@@ -68,8 +71,12 @@ impl Syntax {
     }
 }
 
+fn is_row(node: Node<'_>) -> bool {
+    ROWS.iter().any(|row| node.kind().contains(row))
+}
+
 /// Whether the next one stands below, as far in.
-fn is_first_of_a_row(node: Node<'_>) -> bool {
+fn is_first_of_several(node: Node<'_>) -> bool {
     let mut next = node.next_named_sibling();
     while let Some(sibling) = next.filter(|sibling| is_comment(sibling.kind())) {
         next = sibling.next_named_sibling();

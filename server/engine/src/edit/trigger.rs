@@ -148,7 +148,7 @@ fn requests(lines: &Lines<'_>, comments: &[CommentLine]) -> Vec<Request> {
         let mut instruction = words(&comments[first])[begin..].trim().to_owned();
         while let Some(next) = comments.get(at)
             && at - first < TRIGGER_LINES_MAX
-            && comments[at - 1].goes_on_in(next)
+            && comments[at - 1].goes_on_in(next, lines.text)
             && goes_on(&instruction, words(next))
         {
             let space = if instruction.is_empty() { "" } else { " " };
@@ -175,8 +175,10 @@ fn goes_on(so_far: &str, next: &str) -> bool {
         "a", "an", "and", "as", "at", "but", "by", "for", "from", "in", "into", "is", "of", "on", "or", "so", "than",
         "that", "the", "to", "using", "with",
     ];
+    // Words to tools, which look like words to people.
+    const TOOLS: [&str; 6] = ["clang-", "eslint-", "nolint", "noqa", "prettier-", "rubocop"];
     let Some(first) = next.chars().next() else { return false };
-    if head(next).is_some() || first == '@' {
+    if head(next).is_some() || !(first.is_alphanumeric() || matches!(first, '"' | '\'' | '`' | '(')) {
         return false;
     }
     if so_far.is_empty() || so_far.ends_with([',', ':', '(', '/', '-', '、', '，', '：']) {
@@ -186,7 +188,9 @@ fn goes_on(so_far: &str, next: &str) -> bool {
         return false;
     }
     let open = so_far.rsplit(' ').next().is_some_and(|word| OPEN_WORDS.contains(&word.to_lowercase().as_str()));
-    open || !first.is_uppercase()
+    let word = next.split_whitespace().next().unwrap_or_default();
+    let to_tools = word.contains([':', '=', '_']) || TOOLS.iter().any(|tool| word.starts_with(tool));
+    open || (!first.is_uppercase() && !to_tools)
 }
 
 /// A text by its lines.
@@ -203,6 +207,8 @@ impl<'t> Lines<'t> {
         for line in text::split_lines(text) {
             starts.push(starts.last().copied().unwrap_or(0) + line.len());
         }
+        // A byte order mark is no part of the first line.
+        starts[0] = text.len() - text.trim_start_matches('\u{feff}').len();
         Self { text, starts }
     }
 

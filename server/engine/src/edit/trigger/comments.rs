@@ -45,10 +45,16 @@ pub(super) struct CommentLine {
 }
 
 impl CommentLine {
-    /// Whether `next` may continue it: in the same block comment, or below it and as far in with nothing beside.
-    pub(super) fn goes_on_in(&self, next: &Self) -> bool {
-        let same = self.comment == next.comment || (!self.block && !next.block && self.column == next.column);
-        same && next.line == self.line + 1 && !self.after && !next.before && (!next.after || next.block)
+    /// Whether `next` may continue it: in the same block comment, or below it and as far in, with the same marks and
+    /// nothing beside.
+    pub(super) fn goes_on_in(&self, next: &Self, text: &str) -> bool {
+        let marks = |one: &Self| text[one.bytes.start..one.words.start].trim_end().to_owned();
+        let alike = || !self.block && !next.block && self.column == next.column && marks(self) == marks(next);
+        next.line == self.line + 1
+            && !self.after
+            && !next.before
+            && (!next.after || next.block)
+            && (self.comment == next.comment || alike())
     }
 }
 

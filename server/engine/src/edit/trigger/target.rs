@@ -52,12 +52,13 @@ impl<'a> Scene<'a> {
     /// The whole lines that the request of these comment lines is about.
     pub(super) fn target(&self, first: usize, last: usize) -> Range<usize> {
         let line = self.comments[first].line;
+        let begin = self.lines.at(self.comments[first].whole.start);
         if !self.alone.contains(&line) {
             return self.around(line).or_else(|| self.statement(line)).unwrap_or_else(|| self.bytes(line));
         }
         let below = self.below(self.comments[last].line).filter(|&below| {
             // Code that is less far in belongs to what is around the block that the comment stands in.
-            self.depth(below) >= self.depth(line) && !ends_block(self.lines.line(below).trim())
+            self.depth(below) >= self.depth(begin) && !ends_block(self.lines.line(below).trim())
         });
         let after = self.lines.at(self.comments[last].whole.end.saturating_sub(1)) + 1;
         let about = below.and_then(|below| {

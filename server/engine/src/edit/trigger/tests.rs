@@ -184,6 +184,9 @@ fn a_sentence_goes_on_over_lines() {
         // The user's own comments stay.
         ("# familiar: make it async\n# Computes.\n", ": make it async", "# Computes.\n"),
         ("# familiar: make it async.\n# computes\n", ": make it async.", "# computes\n"),
+        ("# familiar: make it async\n#: computes\n", ": make it async", "#: computes\n"),
+        ("# familiar: make it async\n# noqa\n", ": make it async", "# noqa\n"),
+        ("# familiar: make it async\n# @param x\n", ": make it async", "# @param x\n"),
         ("# familiar? why async\n#\n# computes\n", "? why async", "#\n# computes\n"),
         ("# familiar: make it async\n  # computes\n", ": make it async", "  # computes\n"),
         ("# familiar: make it async\n\n# computes\n", ": make it async", "\n# computes\n"),
@@ -308,4 +311,59 @@ fn numbers_and_sizes_are_bounded() {
     let long = format!("# familiar: a,\n{}x = 1\n", "# b,\n".repeat(TRIGGER_LINES_MAX * 2));
     assert_eq!(found("python", &long)[0].instruction.matches(',').count(), TRIGGER_LINES_MAX);
     none("python", &format!("# familiar: two\n{}", "x = 1\n".repeat(TRIGGER_SOURCE_BYTES_MAX / 6)));
+}
+
+/// A request between any two lines of each language's sample, and behind each line: wherever it is one, taking it out
+/// gives back every byte, and it is about whole lines of the text.
+#[test]
+fn taking_a_request_out_gives_back_every_byte() {
+    const MARKS: [(&[&str], &str, &str); 5] = [
+        (&["python", "ruby", "bash", "elixir", "toml"], "#", ""),
+        (
+            &["rust", "go", "c", "cpp", "java", "javascript", "kotlin", "scala", "swift", "zig", "php", "csharp"],
+            "//",
+            "",
+        ),
+        (&["lua", "haskell", "sql"], "--", ""),
+        (&["css"], "/*", " */"),
+        (&["html"], "<!--", " -->"),
+    ];
+    let queries = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../queries");
+    for (languages, open, close) in MARKS {
+        for language in languages {
+            let folder = std::fs::read_dir(queries.join(language)).expect("each has a folder");
+            let mut files = folder.map(|file| file.expect("readable").path());
+            let sample =
+                files.find(|file| file.file_stem().is_some_and(|stem| stem == "sample")).expect("a sample");
+            let sample = std::fs::read_to_string(sample).expect("it is text");
+            let (mut tried, mut seen) = (0, 0);
+            for ending in ["\n", "\r\n"] {
+                let text = sample.replace('\n', ending);
+                for line in 0..Lines::of(&text).count() {
+                    let lines = Lines::of(&text);
+                    let indent = lines.begin(line) - lines.bytes(line).start;
+                    let alone = format!("{}{open} familiar: two{close}{ending}", &lines.line(line)[..indent]);
+                    let behind = format!(" {open} familiar: two{close}");
+                    // Behind nothing it stands alone again, and behind an opened comment it is a line of that.
+                    let before = lines.line(line).trim_end();
+                    let behind = if before.is_empty() || before.ends_with(['*', '-']) { "" } else { &behind };
+                    for (at, put) in [(lines.bytes(line).start, alone.as_str()), (lines.bare(line).end, behind)] {
+                        let with = format!("{}{put}{}", &text[..at], &text[at..]);
+                        tried += usize::from(!put.is_empty());
+                        for one in found(language, &with) {
+                            seen += 1;
+                            let without = format!("{}{}", &with[..one.removal.start], &with[one.removal.end..]);
+                            // Blanks at the end of a line go with a comment behind them.
+                            let bare = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+                            assert_eq!(bare(&without), bare(&text), "{language}: {with:?}");
+                            assert_eq!(one.instruction, "two");
+                            let lines = Lines::of(&with);
+                            assert_eq!(lines.whole(&one.target), one.target, "{language}: {with:?}");
+                        }
+                    }
+                }
+            }
+            assert!(seen * 10 > tried * 8, "{language}: only {seen} of {tried} were seen");
+        }
+    }
 }
