@@ -84,7 +84,7 @@ fn neovim_attaches_with_what_was_written() {
     assert_eq!(seen["cmd"][0].as_str(), own.to_str(), "the program is named by its full path");
     assert_eq!(seen["root"].as_str(), workspace.root().to_str());
     let help = seen["help"].as_array().expect("a list");
-    assert!(help.iter().any(|tag| tag == "familiar"), "`:help familiar` finds its page: {help:?}");
+    assert!(help.iter().any(|tag| tag == "familiar.txt"), "`:help familiar` finds its page: {help:?}");
 
     setup(&home, &[&editors], &["neovim", "--undo"]).run().success();
     let left = files(&home.user_folder().join(".local/share/nvim"));
@@ -315,9 +315,14 @@ fn without_an_editor_it_says_which_are_here() {
     }
     let helix = setup(&home, &[], &["helix"]).env("PATH", &empty).run().failure(1);
     assert!(helix.contains("Helix is not here") && helix.contains("hint: "), "{helix}");
-    setup(&home, &[], &["--undo"]).run().failure(2);
-    setup(&home, &[], &["emacs"]).run().failure(2);
-    setup(&home, &[], &["helix", "--vsix", "x"]).run().failure(2);
+    for (args, words) in [
+        (&["--undo"][..], "required"),
+        (&["emacs"], "invalid value 'emacs'"),
+        (&["helix", "--vsix", "x"], "--vsix belongs to VS Code"),
+    ] {
+        let told = setup(&home, &[], args).run().failure(2);
+        assert!(told.contains(words), "{told}");
+    }
     let Some(editors) = editors() else { return };
     let all = setup(&home, &[&editors], &[]).run().success();
     assert!(all.contains("NVIM v") && all.contains("helix 2") && all.contains("familiar setup helix"), "{all}");

@@ -87,7 +87,7 @@ pub(super) async fn plan(program: &str) -> Result<Plan, Failure> {
     if std::env::var_os("VIMINIT").is_some() {
         notes.push("VIMINIT is set; Neovim loads packages all the same unless it says otherwise".to_owned());
     }
-    let next = "start nvim in a project, select code and press gra; `:help familiar` has the rest".to_owned();
+    let next = "start nvim in a project, select some lines, press <Leader>ae and type what to change; `:help familiar` tells the rest".to_owned();
     Ok(Plan { heading, changes, notes, next, ..Plan::default() })
 }
 
