@@ -366,9 +366,9 @@ impl Player {
         match verb {
             "apply-first" => {
                 let edit = &mut params["edit"];
-                let asks = edit["changeAnnotations"].as_object().is_some_and(|all| {
-                    all.values().all(|annotation| annotation["needsConfirmation"] == true)
-                });
+                let asks = edit["changeAnnotations"]
+                    .as_object()
+                    .is_some_and(|all| all.values().all(|annotation| annotation["needsConfirmation"] == true));
                 assert!(asks, "{step}: the editor is to ask: {edit}");
                 edit["documentChanges"][0]["edits"].as_array_mut().expect("edits are a list").truncate(1);
                 self.apply_all(step, &params["edit"]).await;

@@ -69,6 +69,8 @@ pub(crate) enum ChangesCommand {
     Reject,
     /// Take out of the files what was accepted.
     TakeBack,
+    /// Do what a comment asks for.
+    Comment,
 }
 
 /// Which changes a command is about, and the user's own words.
@@ -193,7 +195,7 @@ impl CommandName {
 
 impl ChangesCommand {
     /// All of them by name.
-    const ALL: [(&'static str, Self); 10] = [
+    const ALL: [(&'static str, Self); 11] = [
         ("familiar.keep", Self::Keep),
         ("familiar.revert", Self::Revert),
         ("familiar.retry", Self::Retry),
@@ -204,6 +206,7 @@ impl ChangesCommand {
         ("familiar.accept", Self::Accept),
         ("familiar.reject", Self::Reject),
         ("familiar.takeBack", Self::TakeBack),
+        ("familiar.comment", Self::Comment),
     ];
 }
 

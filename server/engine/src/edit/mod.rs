@@ -28,6 +28,7 @@ mod region;
 mod rewrite;
 mod suspect;
 mod task;
+mod trigger;
 mod verify;
 
 pub use answer::Reply;
@@ -39,6 +40,7 @@ pub use prompt::{EditPlan, plan_edit};
 pub use read::{FileChange, FileEdit, Proposal, read_edit};
 pub use refusal::{Nearest, Refusal};
 pub use task::{BaseFile, EditAction, EditTask, Reach};
+pub use trigger::{Trigger, TriggerKind, triggers};
 
 /// The beginning of a line, short enough to be shown.
 fn shown(line: &str) -> String {

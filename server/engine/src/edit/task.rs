@@ -143,14 +143,19 @@ impl EditTask {
 fn enclosing_symbol(document: &Document, at: usize) -> Option<Range<usize>> {
     let rope = document.rope();
     let outline = index::outline(&grammar_path(document), &rope.to_string())?;
-    let line = rope.byte_to_line(at.min(rope.len_bytes())) as u32 + 1;
+    let lines = innermost(&outline, rope.byte_to_line(at.min(rope.len_bytes())))?;
+    Some(rope.line_to_byte(lines.start)..rope.line_to_byte(lines.end.min(rope.len_lines())))
+}
+
+/// The lines of the innermost definition around a line, all counted from zero.
+pub(crate) fn innermost(outline: &index::Outline, line: usize) -> Option<Range<usize>> {
+    let line = u32::try_from(line + 1).ok()?;
     let around = outline.symbols.iter().filter(|symbol| {
         (symbol.start_line..=symbol.end_line).contains(&line)
             && !matches!(symbol.kind, "attribute" | "constant" | "type")
     });
     let innermost = around.min_by_key(|symbol| symbol.end_line - symbol.start_line)?;
-    let (first, end) = (innermost.start_line as usize - 1, (innermost.end_line as usize).min(rope.len_lines()));
-    Some(rope.line_to_byte(first)..rope.line_to_byte(end))
+    Some(innermost.start_line.saturating_sub(1) as usize..innermost.end_line as usize)
 }
 
 /// The index tells languages by a path's extension; the editor's name for the language is one too, and unlike the path

@@ -11,9 +11,9 @@ use app::{
     Answer, AnswerEvent, App, AppError, Ask, Buffer, EditEvent, EditOutcome, EditRequest, ErrorKind, Focus,
     Proposal, ProposedFile,
 };
-use engine::{EditAction, EditTask};
+use engine::{EditAction, EditTask, Trigger};
 use futures::{FutureExt, StreamExt};
-use text::{Document, Edit};
+use text::{Document, Edit, Rope};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +50,8 @@ pub(crate) enum JobEvent {
         /// What it does.
         summary: String,
     },
+    /// What a comment asks for; `None` when none is there.
+    Comment(Option<Box<Trigger>>),
     /// What is proposed for several files.
     EditedFiles(Vec<ProposedFile>),
     /// The code that is written so far.
@@ -218,13 +220,41 @@ fn said(answer: &Answer) -> Option<String> {
     Some(app::with_hint(&problem.message, problem.hint.as_deref()))
 }
 
-/// Makes an edit of a document. `open` are the open documents.
+/// Looks for a comment that asks for something on a line, from zero.
+pub(crate) async fn find_comment(document: Document, line: u32) -> JobEvent {
+    let found = tokio::task::spawn_blocking(move || {
+        let rope = document.rope();
+        let line_of = |byte: usize| rope.byte_to_line(byte.min(rope.len_bytes()));
+        let holds = |trigger: &Trigger| {
+            (line_of(trigger.removal.start)..=line_of(trigger.place.end)).contains(&(line as usize))
+        };
+        engine::triggers(&document, None).into_iter().find(holds)
+    });
+    found.await.map_or_else(|_| defect(), |found| JobEvent::Comment(found.map(Box::new)))
+}
+
+/// The edit of a text that still holds the comment which asked for it, from one of the text without.
+async fn with_comment_removed(edit: Edit, summary: String, base: Rope, commented: Rope) -> JobEvent {
+    let worked = tokio::task::spawn_blocking(move || {
+        let after = edit.apply(&base).ok()?;
+        Some(text::minimal_edit(&commented.to_string(), &after.to_string()))
+    });
+    match worked.await {
+        Ok(Some(edit)) => JobEvent::Edited { edit, summary },
+        _ => defect(),
+    }
+}
+
+/// Makes an edit of a document. `open` are the open documents; `commented` is its text with the comment that asked for
+/// the edit, which goes with it.
 pub(crate) async fn edit<E: Send + 'static>(
     app: App,
     mut request: EditRequest,
     open: Vec<Document>,
+    commented: Option<Rope>,
     mut teller: Teller<E>,
 ) -> JobEvent {
+    let base = request.document.rope().clone();
     request.open_files = in_front(request.path.as_deref(), &open);
     let Ok(open_buffers) = tokio::task::spawn_blocking(move || unsaved(&open)).await else {
         return defect();
@@ -235,7 +265,10 @@ pub(crate) async fn edit<E: Send + 'static>(
     while let Some(event) = events.next().await {
         match event {
             Ok(EditEvent::Finished(EditOutcome::Edit { edit, summary })) => {
-                return JobEvent::Edited { edit, summary };
+                return match commented {
+                    None => JobEvent::Edited { edit, summary },
+                    Some(commented) => with_comment_removed(edit, summary, base, commented).await,
+                };
             }
             Ok(EditEvent::Finished(EditOutcome::Files { files })) => return JobEvent::EditedFiles(files),
             Ok(EditEvent::Finished(EditOutcome::Refused { reason, hint })) => {

@@ -4,9 +4,9 @@
 //! instruction are errors of the command, not of a job.
 
 use app::{AppError, ChangeState, EditRequest, ErrorKind, Status};
-use engine::EditAction;
+use engine::{EditAction, Trigger, TriggerKind};
 use serde_json::Value;
-use text::{Document, position};
+use text::{Document, Edit, position};
 use tower_lsp::gen_lsp_types::ProgressToken;
 use tower_lsp::jsonrpc::{Error, Result};
 
@@ -19,7 +19,7 @@ use crate::jobs::progress::Progress;
 use crate::jobs::work::{self, Explain, ExplainPart};
 use crate::jobs::{DELIVERIES_MAX, Full, JOBS_MAX, Job, Over};
 use crate::messages::{self, Level, request_failed};
-use crate::review::Wish;
+use crate::review::{Wish, moved};
 use crate::uris::{name_of, path_of, uri_of};
 
 /// How an edit is asked for, besides what is wished.
@@ -33,6 +33,8 @@ struct EditAsked {
     asks_first: Option<bool>,
     /// Whether it may change other files.
     several_files: bool,
+    /// The document with the comment that asks for it, which goes with it.
+    commented: Option<Document>,
 }
 
 impl MainLoop {
@@ -174,9 +176,64 @@ impl MainLoop {
             ChangesCommand::Accept => self.judge_command(which, ChangeState::Kept, false),
             ChangesCommand::Reject => self.reject_command(which),
             ChangesCommand::TakeBack => self.judge_command(which, ChangeState::Reverted, false),
+            ChangesCommand::Comment => self.comment_command(which),
             // It answers with what it finds, so it does not come here.
             ChangesCommand::History => Ok(()),
         }
+    }
+
+    /// Does what a comment at a place asks for.
+    fn comment_command(&mut self, which: &ReviewArguments) -> Result<()> {
+        let (Some(uri), Some(position)) = (&which.uri, &which.position) else {
+            return Err(Error::invalid_params("familiar.comment needs {\"uri\", \"position\"}."));
+        };
+        let (uri, line) = (self.known_uri(uri), position.line);
+        let Some(document) = self.documents.get(&uri).cloned() else {
+            return Err(request_failed(format!("{} is not open; open it in the editor first", name_of(&uri))));
+        };
+        let number = self.add_silent_job(uri, "Comment".to_owned())?;
+        if let Some(job) = self.jobs.get_mut(number) {
+            job.base = Some(document.clone());
+        }
+        self.start(number, |_| work::find_comment(document, line));
+        Ok(())
+    }
+
+    /// Begins what a comment asks for: an edit, which takes the comment out with it, or an answer.
+    pub(super) fn comment_found(&mut self, number: u64, found: Option<Trigger>) {
+        let Some((uri, Some(document))) = self.jobs.get_mut(number).map(|job| (job.uri.clone(), job.base.clone()))
+        else {
+            return;
+        };
+        self.finish(number, "done");
+        let Some(trigger) = found else {
+            let message = "Familiar: no comment asks for anything here; write `familiar: ...` or `familiar? ...`";
+            return messages::show(&self.outbox, Level::Info, message);
+        };
+        let begun = match trigger.kind {
+            TriggerKind::Edit => self.begin_commented(uri, &document, trigger),
+            TriggerKind::Question => {
+                let part = Part::Range(position::range_of(document.rope(), trigger.target, self.client.encoding));
+                let place = Place::Uri(uri.clone());
+                let instruction = Some(trigger.instruction);
+                let target = Target { place, part, instruction, asks_first: None, several_files: false };
+                self.begin_explain(Feature::Ask, uri, target, None)
+            }
+        };
+        if let Err(error) = begun {
+            messages::show(&self.outbox, Level::Warning, &error.message);
+        }
+    }
+
+    fn begin_commented(&mut self, uri: String, document: &Document, trigger: Trigger) -> Result<u64> {
+        let misfit = |_| request_failed("The comment cannot be taken out");
+        let removal = Edit::replace(trigger.removal.start, trigger.removal.end, "").map_err(misfit)?;
+        let without = removal.apply(document.rope()).map_err(misfit)?;
+        let target = moved(&trigger.target, &removal);
+        let base = Document::new(&uri, document.language_id(), document.version(), &without.to_string());
+        let wish = Wish { action: EditAction::Edit, instruction: Some(trigger.instruction), target, variation: 0 };
+        let asked = EditAsked { commented: Some(document.clone()), ..EditAsked::default() };
+        self.begin_edit_of(uri, base, wish, asked, None)
     }
 
     /// Asks for another version of an edit. The one that is there stays until the new one is.
@@ -270,12 +327,8 @@ impl MainLoop {
         };
         let selection = self.bytes_of(&document, &target.part)?;
         let wish = Wish { action, instruction: target.instruction, target: selection, variation: 0 };
-        let asked = EditAsked {
-            over: None,
-            earlier: None,
-            asks_first: target.asks_first,
-            several_files: target.several_files,
-        };
+        let (asks_first, several_files) = (target.asks_first, target.several_files);
+        let asked = EditAsked { asks_first, several_files, ..EditAsked::default() };
         self.begin_edit_of(uri, document, wish, asked, token)
     }
 
@@ -287,7 +340,7 @@ impl MainLoop {
         asked: EditAsked,
         token: Option<ProgressToken>,
     ) -> Result<u64> {
-        let EditAsked { over, earlier, asks_first, several_files } = asked;
+        let EditAsked { over, earlier, asks_first, several_files, commented } = asked;
         self.room_for_a_job()?;
         let path = path_of(&uri);
         let request = EditRequest {
@@ -312,10 +365,17 @@ impl MainLoop {
                 (Some(earlier), Some(words)) => Some(format!("{earlier}; then {words}")),
                 (_, words) => words.clone(),
             };
-            (job.base, job.wish) = (Some(document), Some(Wish { instruction, ..wish }));
+            // The edit is one of the text as it is, comment and all; so is the place it is shown at.
+            let text = commented.as_ref().map(|commented| commented.rope().to_string());
+            let back =
+                text.map(|text| text::minimal_edit(&document.rope().to_string(), &text)).unwrap_or_default();
+            let target = moved(&wish.target, &back);
+            (job.base, job.wish) =
+                (Some(commented.clone().unwrap_or(document)), Some(Wish { instruction, target, ..wish }));
             (job.over, job.asks_first) = (over, asks_first);
         }
-        self.start(number, |this| work::edit(this.app.clone(), request, open, this.teller(number)));
+        let commented = commented.map(|document| document.rope().clone());
+        self.start(number, |this| work::edit(this.app.clone(), request, open, commented, this.teller(number)));
         Ok(number)
     }
 

@@ -42,6 +42,7 @@ impl MainLoop {
                 self.show_document(path);
             }
             JobEvent::Edited { edit, summary } => self.edited(number, edit, summary),
+            JobEvent::Comment(found) => self.comment_found(number, found.map(|found| *found)),
             JobEvent::EditedFiles(files) => {
                 let instruction = job.wish.as_ref().and_then(|wish| wish.instruction.clone());
                 let Belonging { title, workspace, .. } = self.belongs(number);

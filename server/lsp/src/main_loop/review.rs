@@ -26,6 +26,9 @@ const RESTORED_MAX: usize = 20;
 /// Changes older than this no longer wait when their file is opened again.
 const WAIT_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// A line longer than this is no comment to the product, in bytes.
+const COMMENT_BYTES_MAX: usize = 4096;
+
 /// What a task found out about proposals.
 pub(crate) enum Found {
     /// Changes of an opened document that still wait, for a revision of it.
@@ -161,7 +164,11 @@ impl MainLoop {
             params.range.start.line.min(params.range.end.line)..params.range.end.line.max(params.range.start.line);
         let offers = match (self.shown.get(uri), self.documents.get(uri)) {
             (Some(shown), _) => shown.actions(&lines),
-            (None, Some(document)) => actions_at(&marks(&self.reviews, uri), uri, document.rope(), &lines),
+            (None, Some(document)) => {
+                let mut offers = actions_at(&marks(&self.reviews, uri), uri, document.rope(), &lines);
+                offers.extend(comment_action(document, lines.start));
+                offers
+            }
             (None, None) => Vec::new(),
         };
         let is_proposal = self.shown.contains_key(uri);
@@ -266,6 +273,21 @@ impl MainLoop {
             let _ = events.send(Event::Proposal(work.await)).await;
         });
     }
+}
+
+/// The entry for a line with a comment that seems to ask for something. Whether it does is seen when it is chosen, because
+/// that takes a parse.
+fn comment_action(document: &Document, line: u32) -> Option<(String, &'static str, Value)> {
+    let rope = document.rope();
+    let text = rope.get_line(line as usize).filter(|text| text.len_bytes() <= COMMENT_BYTES_MAX)?.to_string();
+    let text = text.to_lowercase();
+    let title = match (text.contains("familiar: "), text.contains("familiar? ")) {
+        (true, _) => "Do what the comment asks for",
+        (false, true) => "Answer the comment",
+        (false, false) => return None,
+    };
+    let arguments = json!({ "uri": document.uri(), "position": { "line": line, "character": 0 } });
+    Some((title.to_owned(), "familiar.comment", arguments))
 }
 
 /// What waits in an opened document, or which proposal it is of.
