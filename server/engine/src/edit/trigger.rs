@@ -172,8 +172,8 @@ fn requests(lines: &Lines<'_>, comments: &[CommentLine]) -> Vec<Request> {
 /// comment then, and would go with the request.
 fn goes_on(so_far: &str, next: &str) -> bool {
     const OPEN_WORDS: [&str; 22] = [
-        "a", "an", "and", "as", "at", "but", "by", "for", "from", "in", "into", "is", "of", "on", "or", "so", "than",
-        "that", "the", "to", "using", "with",
+        "a", "an", "and", "as", "at", "but", "by", "for", "from", "in", "into", "is", "of", "on", "or", "so",
+        "than", "that", "the", "to", "using", "with",
     ];
     // Words to tools, which look like words to people.
     const TOOLS: [&str; 6] = ["clang-", "eslint-", "nolint", "noqa", "prettier-", "rubocop"];
