@@ -24,7 +24,7 @@ const ORIGINAL: &str = "def launch_rocket(fuel):\n    return fuel > 9000\n";
 const EDITED: &str = "def launch_rocket(fuel):\n    return fuel >= 9001\n";
 
 /// The folder with `nvim`, `hx` and `tmux`; `None` where they cannot be had, said loudly.
-fn editors() -> Option<PathBuf> {
+pub(crate) fn editors() -> Option<PathBuf> {
     let named = std::env::var_os("FAMILIAR_TEST_EDITORS").map(PathBuf::from);
     let must = named.is_some() || std::env::var_os("CI").is_some_and(|value| !value.is_empty());
     let folder = named.unwrap_or_else(|| root().join("target/editors/bin"));
@@ -56,7 +56,7 @@ fn workspace() -> TempWorkspace {
 }
 
 /// `launch` with the built program on the PATH under the name that people install, and the starter model.
-fn with_familiar(home: &TempHome, launch: Launch) -> Launch {
+pub(crate) fn with_familiar(home: &TempHome, launch: Launch) -> Launch {
     let programs = home.user_folder().join("programs");
     let link = programs.join("familiar");
     if !link.exists() {
@@ -77,11 +77,14 @@ fn scripted_daemon(home: &TempHome) -> Daemon {
     serve(home.familiar(&["serve", "--scripted-model"]).arg(script))
 }
 
-/// Runs a script of `tests/it/editors` in a Neovim whose whole configuration is the first `blocks` of the README.
+/// The first block of Neovim's README that is for those who use its own client alone.
+const NEOVIM_BLOCK: usize = 1;
+
+/// Runs a script of `tests/it/editors` in a Neovim whose whole configuration is `blocks` of the README.
 fn in_neovim(editors: &Path, home: &TempHome, workspace: &TempWorkspace, blocks: usize, script: &str) -> Value {
     let scripts = root().join("tests/it/editors");
     let path = format!("package.path = {:?} .. package.path\n", format!("{}/?.lua;", scripts.display()));
-    let blocks: String = (0..blocks).map(|at| snippet("neovim", "lua", at)).collect();
+    let blocks: String = (NEOVIM_BLOCK..NEOVIM_BLOCK + blocks).map(|at| snippet("neovim", "lua", at)).collect();
     let init = home.user_folder().join("init.lua");
     std::fs::write(&init, path + &blocks).expect("written");
     let neovim = home.program(&editors.join("nvim"), &["--headless", "--clean", "-n", "-u"]).arg(&init);

@@ -54,7 +54,7 @@ local function last_words()
   end
   file:close()
   local last = words and vim.trim(words):match('[^\n]*$')
-  return last and last:gsub('^%a+: ', '') or nil
+  return last and last:gsub('^%a+: ', ''):gsub('; restart .*', '') or nil
 end
 
 local function start_again()

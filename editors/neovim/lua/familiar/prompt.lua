@@ -10,6 +10,8 @@ local WORDS_BYTES_MAX = 16 * 1024
 local LINES_MAX = 8
 local COLUMNS_MAX, COLUMNS_MIN = 90, 24
 
+local SCROLL = vim.keycode('<C-e>')
+
 local draft = ''
 local history
 
@@ -88,6 +90,11 @@ function Prompt:fit()
   vim.api.nvim_win_call(self.over, function()
     local view = vim.fn.winsaveview()
     if view.topline == self.row + 1 then vim.fn.winrestview({ topfill = room }) end
+    -- The line that the words are about stays in sight.
+    for _ = 1, room do
+      if vim.fn.line('w$') > self.row then break end
+      vim.cmd('normal! ' .. SCROLL)
+    end
   end)
   vim.api.nvim_win_set_config(self.window, {
     relative = 'win',

@@ -202,6 +202,9 @@ function M.show(params)
   api.nvim_buf_clear_namespace(buffer, HINTS, 0, -1)
   if #params.changes == 0 then
     forget(buffer)
+    if before > 0 and buffer == api.nvim_get_current_buf() then
+      api.nvim_echo({ { 'Familiar: every change is judged' } }, false, {})
+    end
   else
     standing[buffer] = params.changes
     for _, change in ipairs(params.changes) do
