@@ -161,6 +161,24 @@ fn changes_wait_while_the_daemon_is_killed_and_comes_back() {
 }
 
 #[test]
+fn keys_of_the_user_stay() {
+    let Some(desk) = Desk::new() else { return };
+    let _daemon = desk.daemon(&json!([code(EDITED)]));
+    let seen = desk.run("client_keys.lua");
+    for (name, expected) in [
+        ("next", "G"),
+        ("previous", "<Plug>(familiar-prev)"),
+        ("fix", "gg"),
+        ("edit", "<Plug>(familiar-edit)"),
+        ("keep", "<Plug>(familiar-keep)"),
+        ("default", ""),
+    ] {
+        assert_eq!(seen[name], expected, "{name}");
+    }
+    check_shows(&seen, "health", &["no key for fix: the default ones are taken"]);
+}
+
+#[test]
 fn the_help_file_has_its_tags() {
     let Some(desk) = Desk::new() else { return };
     let client = root().join("editors/neovim/doc");

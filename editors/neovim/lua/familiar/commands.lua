@@ -102,15 +102,22 @@ local function on_change(run)
   end
 end
 
+local function in_proposal() return require('familiar.proposal').is(vim.api.nvim_get_current_buf()) end
+
 local function judge(name)
-  return on_change(function(client, buffer, named, change)
+  local judge_change = on_change(function(client, buffer, named, change)
     named.file, named.change = change.file, change.change
     lsp.command(client, buffer, name, named)
   end)
+  return function(given)
+    if in_proposal() then return require('familiar.proposal').judge(name, false) end
+    judge_change(given)
+  end
 end
 
 local function judge_all(name)
   return function(given)
+    if in_proposal() then return require('familiar.proposal').judge(name, true) end
     local buffer = vim.api.nvim_get_current_buf()
     local all = not given.bang and { uri = vim.uri_from_bufnr(buffer) } or nil
     lsp.with(buffer, function(client) lsp.command(client, buffer, name, all) end)
@@ -129,6 +136,10 @@ local function alternative(step)
     named.step = given.bang and -step or step
     lsp.command(client, buffer, 'alternative', named)
   end)
+end
+
+local function go(forward)
+  return function() require(in_proposal() and 'familiar.proposal' or 'familiar.review').go(forward) end
 end
 
 local function show_proposal(buffer, argument)
@@ -207,8 +218,8 @@ local COMMANDS = {
   revert = judge('revert'),
   keepall = judge_all('keep'),
   revertall = judge_all('revert'),
-  next = function() require('familiar.review').go(true) end,
-  prev = function() require('familiar.review').go(false) end,
+  next = go(true),
+  prev = go(false),
   retry = retry,
   alternative = alternative(1),
   ['alternative-back'] = alternative(-1),

@@ -17,7 +17,7 @@ local GLOBAL = {
   { 'c', 'cancel', 'cancel what runs' },
   { 's', 'status', 'status' },
 }
--- After the prefix, while changes wait.
+-- After the prefix, while changes wait, also in the diff of a proposal.
 local JUDGING = {
   { 'k', 'keep', 'keep the change' },
   { 'u', 'revert', 'revert the change' },
@@ -25,6 +25,9 @@ local JUDGING = {
   { 'U', 'revertall', 'revert all changes of the file' },
   { 'n', 'next', 'to the next change' },
   { 'p', 'prev', 'to the previous change' },
+}
+-- The same, in the text itself.
+local IN_TEXT = {
   { 'R', 'retry', 'another version of this edit' },
   { ']', 'alternative', 'show the next version' },
   { '[', 'alternative-back', 'show the previous version' },
@@ -83,10 +86,9 @@ function M.set_judging(buffer, wanted)
   local set, options, prefix = {}, require('familiar').options, M.prefix()
   set_in[buffer] = set
   vim.api.nvim_buf_call(buffer, function()
-    if prefix then
-      for _, key in ipairs(JUDGING) do
-        set_free(set, 'n', prefix .. key[1], key[2], key[3], buffer)
-      end
+    local in_text = not require('familiar.proposal').is(buffer)
+    for _, key in ipairs(prefix and vim.list_extend(in_text and vim.deepcopy(IN_TEXT) or {}, JUDGING) or {}) do
+      set_free(set, 'n', prefix .. key[1], key[2], key[3], buffer)
     end
     local moves = { { options.next_change, 'next', 'next' }, { options.previous_change, 'prev', 'previous' } }
     for _, move in ipairs(moves) do

@@ -160,18 +160,25 @@ local function hint(buffer)
   api.nvim_buf_set_extmark(buffer, HINTS, (rows(buffer, change)), 0, { virt_text = text, hl_mode = 'combine' })
 end
 
-local function keep_hints(buffer)
-  api.nvim_create_autocmd({ 'CursorMoved', 'InsertLeave', 'BufEnter' }, {
-    group = api.nvim_create_augroup('familiar.review.' .. buffer, {}),
-    buffer = buffer,
-    callback = function() hint(buffer) end,
-  })
-end
-
 local function forget(buffer)
   standing[buffer] = nil
   pcall(api.nvim_del_augroup_by_name, 'familiar.review.' .. buffer)
   require('familiar.keys').set_judging(buffer, false)
+end
+
+-- Keeps the hint where the cursor is, until the text goes.
+local function follow(buffer)
+  local group = api.nvim_create_augroup('familiar.review.' .. buffer, {})
+  api.nvim_create_autocmd({ 'CursorMoved', 'InsertLeave', 'BufEnter' }, {
+    group = group,
+    buffer = buffer,
+    callback = function() hint(buffer) end,
+  })
+  api.nvim_create_autocmd('BufUnload', {
+    group = group,
+    buffer = buffer,
+    callback = function() forget(buffer) end,
+  })
 end
 
 local function announce(buffer)
@@ -211,7 +218,7 @@ function M.show(params)
       draw(buffer, change)
     end
     api.nvim_buf_call(buffer, function() require('familiar.keys').set_judging(buffer, true) end)
-    keep_hints(buffer)
+    follow(buffer)
     hint(buffer)
     if before == 0 and buffer == api.nvim_get_current_buf() then announce(buffer) end
   end
