@@ -37,7 +37,8 @@ function M.here()
   if mode == 'v' then
     local text = vim.fn.getline(to[2])
     target.from = { from[2] - 1, math.min(from[3] - 1, #vim.fn.getline(from[2])) }
-    target.to = { to[2] - 1, behind(text, to[3] - 1) }
+    local stop = vim.o.selection == 'exclusive' and math.min(to[3] - 1, #text) or behind(text, to[3] - 1)
+    target.to = { to[2] - 1, stop }
   end
   return target
 end
