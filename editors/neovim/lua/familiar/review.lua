@@ -181,22 +181,18 @@ local function follow(buffer)
   })
 end
 
+-- Says how many there are and, where the line has room, with which keys they are judged.
 local function announce(buffer)
-  local function key(name, what)
-    local lhs = require('familiar.keys').of(name)
-    return lhs and ('%s %s'):format(lhs, what)
-  end
   local count = M.count(buffer)
+  local text = count == 1 and 'Familiar: 1 change to judge' or ('Familiar: %d changes to judge'):format(count)
   local keys = {}
   for _, pair in ipairs({ { 'keep', 'keeps' }, { 'revert', 'reverts' }, { 'next', 'next' } }) do
-    table.insert(keys, key(pair[1], pair[2]))
+    local key = require('familiar.keys').of(pair[1])
+    if key then table.insert(keys, key .. ' ' .. pair[2]) end
   end
-  local text = count == 1 and '1 change to judge' or count .. ' changes to judge'
-  api.nvim_echo(
-    { { 'Familiar: ' .. text }, { #keys > 0 and '  ' .. table.concat(keys, ', ') or '', 'FamiliarHint' } },
-    false,
-    {}
-  )
+  local hint_text = '  ' .. table.concat(keys, ', ')
+  if #text + #hint_text > vim.v.echospace then hint_text = '' end
+  api.nvim_echo({ { text }, { hint_text, 'FamiliarHint' } }, false, {})
 end
 
 ---Takes the state of one document from `familiar/review`.
