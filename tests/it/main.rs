@@ -10,4 +10,5 @@ mod hostile;
 mod neovim;
 mod project;
 mod session;
+mod setup;
 mod tidy;
