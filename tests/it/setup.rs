@@ -75,8 +75,9 @@ fn neovim_attaches_with_what_was_written() {
     let scripts = root().join("tests/it/editors");
     let search = format!("lua package.path = {:?} .. package.path", format!("{}/?.lua;", scripts.display()));
     let script = format!("luafile {}", scripts.join("attach.lua").display());
-    let neovim =
-        home.program(&editors.join("nvim"), &["--headless", "-n", "--cmd", &search, "-c", &script, "-c", "qall!"]);
+    // The client begins once Neovim has started, so the script waits for that too.
+    let run = format!("autocmd VimEnter * ++nested try | {script} | finally | qall! | endtry");
+    let neovim = home.program(&editors.join("nvim"), &["--headless", "-n", "--cmd", &search, "--cmd", &run]);
     let shown = with_familiar(&home, neovim).in_folder(workspace.root()).run();
     let line = shown.stdout.lines().last().unwrap_or_else(|| panic!("nothing was reported: {}", shown.stderr));
     let seen = json(line);

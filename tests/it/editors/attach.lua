@@ -4,7 +4,7 @@ local wait = require('wait')
 vim.cmd.edit('app.py')
 local client = wait.attached()
 wait.report({
-  cmd = client.config.cmd,
+  cmd = require('familiar').options.cmd,
   root = client.root_dir,
   help = vim.fn.getcompletion('familiar', 'help'),
 })

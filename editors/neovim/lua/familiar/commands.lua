@@ -24,6 +24,8 @@ function M.begin(client, buffer, row, name, argument)
   require('familiar.jobs').begin(token, client, buffer, row)
   lsp.command(client, buffer, name, argument, {
     token = token,
+    -- What was answered and has not begun was over at once.
+    answered = function() require('familiar.jobs').finish_unbegun(token) end,
     failed = function()
       require('familiar.jobs').finish(token)
       if argument.instruction then require('familiar.prompt').give_back(argument.instruction) end
@@ -189,6 +191,15 @@ local function status()
   lsp.with(buffer, function(client) lsp.command(client, buffer, 'status') end)
 end
 
+-- Does what the comment under the cursor asks for: `familiar: …` edits, `familiar? …` asks.
+local function comment()
+  local target = require('familiar.target').here()
+  lsp.with(target.buffer, function(client)
+    local place = require('familiar.target').range(target, client.offset_encoding).start
+    lsp.command(client, target.buffer, 'comment', { uri = vim.uri_from_bufnr(target.buffer), position = place })
+  end)
+end
+
 local function diff()
   local buffer = vim.api.nvim_get_current_buf()
   local change = require('familiar.review').at_cursor(buffer)
@@ -225,6 +236,7 @@ local COMMANDS = {
   ['alternative-back'] = alternative(-1),
   history = history,
   diff = diff,
+  comment = comment,
   cancel = cancel,
   status = status,
   chat = chat,

@@ -8,6 +8,7 @@ local NS = vim.api.nvim_create_namespace('familiar.jobs')
 ---@field client integer
 ---@field title string
 ---@field message string
+---@field begun boolean? whether the server told of its progress
 ---@field buffer integer?
 ---@field mark integer?
 ---@type table<string|integer, familiar.Job>
@@ -50,6 +51,11 @@ end
 ---Work that was refused before it began.
 M.finish = finish
 
+---Work that was taken and yet never began.
+function M.finish_unbegun(token)
+  if jobs[token] and not jobs[token].begun then finish(token) end
+end
+
 ---All work of a client that is no more.
 function M.forget(client)
   for token, job in pairs(jobs) do
@@ -77,6 +83,7 @@ local function progress(event)
   end
   local job = jobs[params.token] or { client = client.id, title = '', message = '' }
   jobs[params.token] = job
+  job.begun = true
   job.title = (value.title or job.title):gsub('^Familiar: ', '')
   job.message = value.message or (job.message ~= '' and job.message) or job.title
   draw(job)
