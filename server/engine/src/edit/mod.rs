@@ -32,6 +32,7 @@ mod trigger;
 mod verify;
 
 pub use answer::Reply;
+pub use fences::code_so_far;
 pub use grammar::{search_grammar, search_lines};
 pub use outcomes::{Format, OutcomeRow, Outcomes, Standing};
 pub use place::Grade;

@@ -20,6 +20,8 @@ pub enum EditAction {
     Document,
     /// Write tests; they are added at the end of the document.
     Tests,
+    /// Put it in a better order without changing what it does.
+    Refactor,
     /// Make it faster or simpler without changing what it does.
     Optimise,
     /// Follow the user's own words.
@@ -32,6 +34,9 @@ impl EditAction {
             Self::Fix => "Fix the defects in the code.",
             Self::Document => "Add documentation comments to the code. Change nothing else.",
             Self::Tests => "Write tests for the code. Answer with the tests only.",
+            Self::Refactor => {
+                "Refactor the code: clearer names, smaller parts, no repetition. Do not change what it does."
+            }
             Self::Optimise => "Make the code faster and simpler without changing what it does.",
             Self::Edit => "Change the code as asked.",
         }
@@ -70,6 +75,8 @@ pub struct EditTask {
     pub action: EditAction,
     /// The user's own words.
     pub instruction: Option<String>,
+    /// What the user asked for before, which is done already.
+    pub earlier: Option<String>,
     /// Files that may be changed as well.
     pub others: Vec<BaseFile>,
     /// Which files may be touched.
@@ -97,13 +104,20 @@ impl EditTask {
             return Err(Refusal::TooLarge { bytes: target.len() });
         }
         let path = document.uri().rsplit('/').next().unwrap_or_default().to_owned();
-        Ok(Self { document, path, target, action, instruction, others: Vec::new(), reach: Reach::Document })
+        let (others, reach) = (Vec::new(), Reach::Document);
+        Ok(Self { document, path, target, action, instruction, earlier: None, others, reach })
     }
 
     /// The same for a file at this path, relative to the workspace and with `/`.
     #[must_use]
     pub fn at_path(self, path: impl Into<String>) -> Self {
         Self { path: path.into(), ..self }
+    }
+
+    /// The same, going on from what the user asked for before.
+    #[must_use]
+    pub fn after(self, earlier: Option<String>) -> Self {
+        Self { earlier, ..self }
     }
 
     /// The same with other files that may be changed, and leave to create, rename and delete.
