@@ -77,11 +77,14 @@ pub(crate) fn scripted_daemon(home: &TempHome) -> Daemon {
     serve(home.familiar(&["serve", "--scripted-model"]).arg(script))
 }
 
-/// Runs a script of `tests/it/editors` in a Neovim whose whole configuration is the first `blocks` of the README.
+/// The first block of Neovim's README that is for those who use its own client alone.
+const NEOVIM_BLOCK: usize = 1;
+
+/// Runs a script of `tests/it/editors` in a Neovim whose whole configuration is `blocks` of the README.
 fn in_neovim(editors: &Path, home: &TempHome, workspace: &TempWorkspace, blocks: usize, script: &str) -> Value {
     let scripts = root().join("tests/it/editors");
     let path = format!("package.path = {:?} .. package.path\n", format!("{}/?.lua;", scripts.display()));
-    let blocks: String = (0..blocks).map(|at| snippet("neovim", "lua", at)).collect();
+    let blocks: String = (NEOVIM_BLOCK..NEOVIM_BLOCK + blocks).map(|at| snippet("neovim", "lua", at)).collect();
     let init = home.user_folder().join("init.lua");
     std::fs::write(&init, path + &blocks).expect("written");
     let neovim = home.program(&editors.join("nvim"), &["--headless", "--clean", "-n", "-u"]).arg(&init);
