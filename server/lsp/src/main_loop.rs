@@ -30,7 +30,7 @@ use tower_lsp::gen_lsp_types::{
 use tower_lsp::jsonrpc::Error;
 
 use asked::{Asked, Requests};
-use review::Found;
+use review::{Found, NOTES_LEN_MAX, Note, write_notes};
 
 use crate::Hello;
 use crate::actions;
@@ -87,6 +87,8 @@ pub(crate) struct MainLoop {
     marked: HashMap<String, usize>,
     /// Open documents of proposals.
     shown: ShownProposals,
+    /// What is to be written down about proposals.
+    notes: mpsc::Sender<Note>,
     /// Progress of jobs that ended before the client agreed to show it.
     late: HashMap<u64, Progress>,
     events: mpsc::Sender<Event>,
@@ -98,6 +100,9 @@ impl MainLoop {
     /// A session that has not heard anything yet.
     pub(crate) fn new(app: App, hello: Hello, outbox: Outbox) -> Self {
         let (events, inbox) = mpsc::channel(EVENTS_LEN_MAX);
+        let (notes, unwritten) = mpsc::channel(NOTES_LEN_MAX);
+        // Outlives the session for as long as something is unwritten.
+        tokio::spawn(write_notes(app.clone(), unwritten));
         Self {
             app,
             hello,
@@ -110,6 +115,7 @@ impl MainLoop {
             reviews: Reviews::default(),
             marked: HashMap::new(),
             shown: ShownProposals::default(),
+            notes,
             late: HashMap::new(),
             events,
             inbox: Some(inbox),
