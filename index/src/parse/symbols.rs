@@ -192,14 +192,51 @@ pub(crate) fn capture(
     part: Option<Range<usize>>,
     out: &mut Captured,
 ) {
+    cursor.set_byte_range(part.clone().unwrap_or(0..u32::MAX as usize));
+    let Some(roots) = language.roots().filter(|_| part.is_none()) else {
+        cursor.set_max_start_depth(Some(language.depth));
+        return capture_at(language, root, text, cursor, deadline, out);
+    };
+    // Most nodes are of kinds at which no pattern begins. To walk past them takes a fraction of what the query does there.
+    cursor.set_max_start_depth(Some(0));
+    let mut walk = root.walk();
+    let mut depth = 0;
+    loop {
+        let node = walk.node();
+        if roots.get(usize::from(node.kind_id())).is_some_and(|is_root| *is_root) {
+            capture_at(language, node, text, cursor, deadline, out);
+            if out.cut_short {
+                return;
+            }
+        }
+        if depth < language.depth && walk.goto_first_child() {
+            depth += 1;
+            continue;
+        }
+        while !walk.goto_next_sibling() {
+            if !walk.goto_parent() {
+                return;
+            }
+            depth -= 1;
+        }
+    }
+}
+
+/// Adds what the queries capture at a node, and below it as deep as the cursor is set.
+fn capture_at(
+    language: &'static Language,
+    root: Node<'_>,
+    text: &str,
+    cursor: &mut QueryCursor,
+    deadline: Instant,
+    out: &mut Captured,
+) {
     let query = language.definitions();
     let names = query.capture_names();
     let mut in_time = |_: &QueryCursorState| {
         if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     let options = QueryCursorOptions::new().progress_callback(&mut in_time);
-    cursor.set_max_start_depth(Some(language.depth));
-    cursor.set_byte_range(part.unwrap_or(0..u32::MAX as usize));
     let mut matches = cursor.matches_with_options(query, root, text.as_bytes(), options);
     while let Some(found) = matches.next() {
         let mut definition = None;
