@@ -575,3 +575,46 @@ pub(crate) fn one_line(text: &str) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::cut::{Cutter, parse_deadline};
+    use crate::parse::language::language_in;
+
+    /// The definitions of a text; `whole` runs the query over the whole tree at once.
+    fn found(path: &str, text: &str, whole: bool) -> Vec<String> {
+        let Some(language) = language_in(path, text) else { return Vec::new() };
+        let mut cutter = Cutter::default();
+        let tree = cutter.parse(language, text, parse_deadline()).unwrap();
+        let (part, mut captured) = (whole.then_some(0..text.len()), Captured::default());
+        let cursor = &mut cutter.cursor;
+        capture(language, tree.root_node(), text, cursor, parse_deadline(), part, &mut captured);
+        captured.sort();
+        let all = assemble(language.names_max, text, &captured);
+        let leading = captured.leading.iter().map(|range| format!("{range:?}"));
+        all.iter().map(|one| format!("{one:?}")).chain(leading).collect()
+    }
+
+    /// A walk that stops where patterns begin finds what the query finds by itself, also in texts that are torn.
+    #[test]
+    fn a_walk_finds_what_the_query_finds() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries");
+        let folders = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut walked = 0;
+        for file in folders.filter(|path| path.is_dir()).flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let Some(language) = language_in(name, &text).filter(|_| name.starts_with("sample.")) else {
+                continue;
+            };
+            walked += usize::from(language.roots().is_some());
+            for at in (0..text.len()).step_by(977).filter(|&at| text.is_char_boundary(at)) {
+                let torn = format!("{}{}", &text[at..], &text[..at]);
+                assert_eq!(found(name, &torn, false), found(name, &torn, true), "{name} torn at {at}");
+            }
+        }
+        assert!(walked > 0, "no language is walked");
+    }
+}
