@@ -165,6 +165,11 @@ impl MainLoop {
             }
             Inbound::Opened(params) => self.opened(params),
             Inbound::Changed(params) => self.changed(&params),
+            Inbound::ChangedUnreadably(uri) => {
+                if self.documents.lose(&uri) {
+                    self.lost(&uri, "a change of it could not be read");
+                }
+            }
             Inbound::Saved(params) => {
                 if let Some(path) = path_of(&params.text_document.uri.0) {
                     self.app.edited(&path);
@@ -291,17 +296,19 @@ impl MainLoop {
                 self.show_review(uri);
             }
             Changed::Lost { current, given } => {
-                let message = format!(
-                    "Familiar lost track of {}: its version went from {current} back to {given}. Close and reopen it.",
-                    name_of(uri)
-                );
-                messages::log(&self.outbox, Level::Warning, &message);
-                self.cancel_jobs(|job| job.uri == *uri && job.base.is_some(), "the document was lost");
+                self.lost(uri, &format!("its version went from {current} back to {given}"));
             }
             Changed::Unknown | Changed::StillLost => {
                 tracing::debug!("a change of an unknown document was ignored")
             }
         }
+    }
+
+    /// Says once that the text of a document is not known any more, and ends what was made for it.
+    fn lost(&mut self, uri: &str, why: &str) {
+        let message = format!("Familiar lost track of {}: {why}. Close and reopen it.", name_of(uri));
+        messages::log(&self.outbox, Level::Warning, &message);
+        self.cancel_jobs(|job| job.uri == *uri && job.base.is_some(), "the document was lost");
     }
 
     fn files_changed(&mut self, params: &DidChangeWatchedFilesParams) {
