@@ -14,6 +14,7 @@ mod handle;
 mod history;
 mod limits;
 mod parse;
+mod peek;
 mod search;
 mod storage;
 
@@ -36,6 +37,7 @@ pub use limits::{
     Limits, NEARBY_FILES_MAX, PASSAGE_LINES_MAX, QUERY_BYTES_MAX, SOURCE_BYTES_MAX, THREADS_MAX,
 };
 pub use parse::outline::{Mention, Outline, Symbol, language_name, outline, syntax_errors};
+pub use peek::Peek;
 pub use search::filter::Filter;
 pub use search::live::{LiveAnswer, LiveBudget, live_search};
 pub use search::nearby::Nearby;
