@@ -7,6 +7,7 @@ mod daemon;
 mod editors;
 mod examples;
 mod hostile;
+mod indexing;
 mod project;
 mod session;
 mod tidy;
