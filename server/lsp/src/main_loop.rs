@@ -7,6 +7,7 @@ mod asked;
 mod commands;
 mod edits;
 mod looking;
+mod searching;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,6 +35,7 @@ use crate::arguments::CommandName;
 use crate::client::Client;
 use crate::documents::{Changed, Documents};
 use crate::door::{Inbound, Reply};
+use crate::indexing::FirstIndexes;
 use crate::jobs::Jobs;
 use crate::jobs::progress::Progress;
 use crate::jobs::work::{JobEvent, Teller};
@@ -73,6 +75,7 @@ pub(crate) struct MainLoop {
     workspaces: Workspaces,
     jobs: Jobs,
     asked: Requests,
+    first_indexes: FirstIndexes,
     /// Progress of jobs that ended before the client agreed to show it.
     late: HashMap<u64, Progress>,
     events: mpsc::Sender<Event>,
@@ -85,6 +88,7 @@ impl MainLoop {
     pub(crate) fn new(app: App, hello: Hello, outbox: Outbox) -> Self {
         let (events, inbox) = mpsc::channel(EVENTS_LEN_MAX);
         Self {
+            first_indexes: FirstIndexes::new(app.clone(), outbox.clone()),
             app,
             hello,
             outbox,
@@ -155,10 +159,12 @@ impl MainLoop {
             }
             Inbound::WorkspaceSymbol(params, reply) => self.workspace_symbol(params.query, reply),
             Inbound::DocumentSymbol(params, reply) => self.document_symbol(&params.text_document.uri.0, reply),
+            Inbound::Search(wanted, reply) => self.search(wanted, reply),
             Inbound::Command(request) => self.command(request),
             Inbound::Status(reply) => self.status(reply),
             Inbound::ProgressCancelled(token) => {
                 self.cancel_jobs(|job| job.progress.is(&token), "cancelled");
+                self.first_indexes.cancelled(&token);
             }
             Inbound::RequestCancelled(id) => {
                 self.cancel_jobs(|job| job.request.as_ref() == Some(&id), "cancelled");
@@ -170,7 +176,12 @@ impl MainLoop {
     fn event(&mut self, event: Event) {
         match event {
             Event::Job(number, event) => self.job_event(number, event),
-            Event::Folder(root, Ok(guard)) => self.workspaces.opened(root, guard),
+            Event::Folder(root, Ok(guard)) => {
+                if self.client.shows_progress {
+                    self.tasks.spawn(self.first_indexes.show(guard.root()));
+                }
+                self.workspaces.opened(root, guard);
+            }
             Event::Folder(root, Err(error)) => {
                 self.workspaces.refused(&root);
                 let why = messages::sentence(&error);
@@ -289,6 +300,7 @@ impl MainLoop {
                 }
             }
             Some(Asked::Apply(number)) => self.edit_answered(number, answer.result),
+            None if self.first_indexes.answered(answer.id, answer.result.is_ok()) => {}
             None => tracing::debug!(id = answer.id, "an answer nobody waits for was ignored"),
         }
     }
