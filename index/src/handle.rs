@@ -10,14 +10,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::build::shared::{RefreshEvent, RefreshJob, Shared, Ticket, View};
-use crate::build::status::{Progress, Report, State, Status, Watching};
-use crate::build::writer::{COMPLETE, REFRESHED, SKIPPED, TOTAL, Writer};
+use crate::build::status::{Progress, Report, Status};
+use crate::build::writer::Writer;
 use crate::error::{Doing, IndexError};
 use crate::files::roots;
 use crate::files::walk::walk;
 use crate::files::watch::Watch;
 use crate::limits::{CancelFlag, IndexDirs, Limits};
 use crate::parse::cut::short_hash;
+use crate::peek::stored_status;
 use crate::search::saved::Saved;
 use crate::search::searcher::Searcher;
 use crate::storage::base::Base;
@@ -27,7 +28,7 @@ use crate::storage::room::bytes_below;
 const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n";
 
 /// In the folder of an index while the user wants no large builds, so that this also holds after a restart.
-const PAUSE_MARK: &str = "paused";
+pub(crate) const PAUSE_MARK: &str = "paused";
 
 /// An open index. Share it as `Arc<Index>`; all methods take `&self`. Dropping it stops its thread.
 pub struct Index {
@@ -327,32 +328,4 @@ fn take_lock(root: &Path, folder: &Path) -> Result<File, IndexError> {
             Err(TryLockError::Error(error)) => return Err(error).doing(doing),
         }
     }
-}
-
-/// The status that an earlier run left behind.
-fn stored_status(base: &Base, is_paused: bool) -> Result<Status, IndexError> {
-    let complete = base.fact(COMPLETE)?.is_some_and(|value| value == "1");
-    let refreshed_ms = base.fact(REFRESHED)?.and_then(|text| text.parse().ok());
-    let skipped = base.fact(SKIPPED)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let total = base.fact(TOTAL)?.and_then(|text| text.parse().ok());
-    let state = match (complete, base.rows.is_empty()) {
-        (true, _) => State::Ready,
-        (false, _) if is_paused && total.is_some() => {
-            State::Paused { done: base.rows.len(), total: total.unwrap_or_default() }
-        }
-        (false, true) => State::Empty,
-        (false, false) => State::Partial,
-    };
-    let (files, chunks) = base.counts();
-    Ok(Status {
-        files,
-        chunks,
-        generation: base.generation,
-        state,
-        refreshed_ms,
-        watching: Watching::Nothing,
-        paused: is_paused,
-        skipped,
-        notes: base.note.iter().cloned().collect(),
-    })
 }

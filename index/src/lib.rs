@@ -14,6 +14,7 @@ mod handle;
 mod history;
 mod limits;
 mod parse;
+mod peek;
 mod search;
 mod storage;
 
@@ -37,6 +38,7 @@ pub use limits::{
 };
 pub use parse::outline::{Mention, Outline, Symbol, language_name, outline, syntax_errors};
 pub use parse::syntax::Syntax;
+pub use peek::Peek;
 pub use search::filter::Filter;
 pub use search::live::{LiveAnswer, LiveBudget, live_search};
 pub use search::nearby::Nearby;

@@ -82,6 +82,8 @@ pub(crate) const BODY_STEPS_MAX: usize = 4;
 pub(crate) const CHUNK_BYTES_TARGET: usize = 1_500;
 /// A definition up to this size stays whole, in bytes.
 pub(crate) const CHUNK_BYTES_MAX: usize = 2_400;
+/// What is added to a passage at most so that it shows whole lines, in bytes.
+pub(crate) const LINE_BYTES_SHOWN_MAX: usize = 2048;
 /// A definition starts a chunk of its own once the chunk before it holds this much, in bytes.
 pub(crate) const CHUNK_BYTES_MIN: usize = 350;
 /// Names of one chunk that its header and its card carry.

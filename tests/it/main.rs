@@ -7,6 +7,7 @@ mod daemon;
 mod editors;
 mod examples;
 mod hostile;
+mod indexing;
 mod neovim;
 mod project;
 mod session;

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use crate::limits::LINE_BYTES_SHOWN_MAX;
 use memchr::memchr2_iter;
 
 /// The byte offsets at which lines begin.
@@ -52,9 +53,36 @@ impl LineStarts {
     }
 }
 
+/// The whole lines that a part of a text lies in, without the last line break. A part of a line that is too long to be shown
+/// whole stays as it is.
+pub(crate) fn whole_lines(text: &str, part: Range<usize>) -> Range<usize> {
+    const BREAKS: [char; 2] = ['\n', '\r'];
+    let start = text[..part.start].rfind(BREAKS).map_or(0, |at| at + 1);
+    let is_ended = text[part.clone()].ends_with(BREAKS);
+    let rest = if is_ended { Some(0) } else { text[part.end..].find(BREAKS) };
+    let end = rest.map_or(text.len(), |at| part.end + at);
+    if end - start > part.len() + LINE_BYTES_SHOWN_MAX { part } else { start..end }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::LineStarts;
+    use super::{LINE_BYTES_SHOWN_MAX, LineStarts, whole_lines};
+
+    #[test]
+    fn a_part_grows_to_its_lines() {
+        let text = "one two\r\nthree four\nfive";
+        let whole = |part: &str| {
+            let start = text.find(part).unwrap();
+            &text[whole_lines(text, start..start + part.len())]
+        };
+        assert_eq!(whole("two"), "one two");
+        assert_eq!(whole("wo\r\nth"), "one two\r\nthree four");
+        assert_eq!(whole("three four"), "three four");
+        assert_eq!(whole("ive"), "five");
+        assert_eq!(whole("four\n"), "three four\n", "nothing of a line that it does not touch");
+        let long = "x".repeat(3 * LINE_BYTES_SHOWN_MAX);
+        assert_eq!(whole_lines(&long, 5..10), 5..10, "it would be too much to show");
+    }
 
     #[test]
     fn every_kind_of_line_break_counts() {

@@ -4,6 +4,7 @@
 //! Refuses: to return text that is not there now, a secret, or a path outside the workspace.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use tantivy::TantivyDocument;
 use crate::build::shared::View;
 use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
+use crate::files::lines::whole_lines;
 use crate::handle::{canonical, folder_of};
 use crate::limits::{CANDIDATES_PER_HIT, HITS_MAX, IndexDirs, RANKING_ROUNDS_MAX};
 use crate::parse::cut::search_deadline;
@@ -109,6 +111,8 @@ pub struct SearchAnswer {
     /// Not all was looked at: the live files were looked through and time was up, or there were more matches than anybody
     /// reads; or more files changed since they were indexed than one search looks at again.
     pub cut: bool,
+    /// The last of these reasons: the files that were not looked at again are lacking.
+    pub many_changed: bool,
 }
 
 /// One chunk of a snapshot, without its text.
@@ -195,12 +199,13 @@ impl Searcher {
         match request.kind {
             SearchKind::Text | SearchKind::Regex => {
                 let live = live_search(&self.root, request, &LiveBudget::default())?;
-                return Ok(SearchAnswer { hits: live.hits, cut: live.cut });
+                return Ok(SearchAnswer { hits: live.hits, cut: live.cut, many_changed: false });
             }
             SearchKind::Symbol | SearchKind::Auto => {}
         }
         let by_name = request.kind == SearchKind::Symbol;
-        let indexed = if by_name { self.symbols(request)? } else { self.indexed(request)? };
+        let indexed =
+            if by_name { self.symbols(request)? } else { self.as_spelled(request, self.indexed(request)?)? };
         if self.complete {
             return Ok(indexed);
         }
@@ -216,7 +221,17 @@ impl Searcher {
             hits.sort_by_key(|hit| !hit.symbol.as_deref().is_some_and(|symbol| ends_in(&normal(symbol), &asked)));
         }
         hits.truncate(request.limit.min(HITS_MAX));
-        Ok(SearchAnswer { hits, cut })
+        Ok(SearchAnswer { hits, cut, many_changed: false })
+    }
+
+    /// The answer with what the question spells out in front: a text that stands somewhere just so, or the name that is
+    /// meant by one that stands nowhere.
+    fn as_spelled(&self, request: &SearchRequest, answer: SearchAnswer) -> Result<SearchAnswer, IndexError> {
+        if request.limit == 0 {
+            return Ok(answer);
+        }
+        let hits = self.with_verbatim(request, answer.hits)?;
+        Ok(SearchAnswer { hits: self.with_misspelt(request, hits)?, ..answer })
     }
 
     /// Answers from the index alone.
@@ -262,7 +277,8 @@ impl Searcher {
             if settled || rounds_left == 0 {
                 let hits = candidates.into_iter().map(|one| hit(one, &plan, &raised, &gains)).collect();
                 let hits = self.with_named_files(request, limit, hits)?;
-                return Ok(SearchAnswer { hits, cut: differing.left_out || !settled });
+                let cut = differing.left_out || !settled;
+                return Ok(SearchAnswer { hits, cut, many_changed: cut });
             }
         }
     }
@@ -319,9 +335,9 @@ impl Searcher {
                 return Ok(Found::Nothing);
             }
             let chunk = &file.chunks[chunk];
-            let text = file.text[chunk.span.clone()].to_owned();
             let card = Card::unstored(file.path, chunk);
-            return Ok(Found::Shown(Candidate { chunk: ranked.chunk, score, card, text, unsaved: file.unsaved }));
+            let (text, unsaved) = (Part::of(file.text, chunk.span.clone()), file.unsaved);
+            return Ok(Found::Shown(Candidate { chunk: ranked.chunk, score, card, text, unsaved }));
         }
         let address = corpus.tables().address(ranked.chunk);
         let document: TantivyDocument = self.snapshot.text.doc(address).doing("reading the text index")?;
@@ -330,13 +346,12 @@ impl Searcher {
         if !filter.admits_text(&card.path, text) {
             return Ok(Found::Nothing);
         }
-        let (start, end) = card.bytes;
-        Ok(match text.get(start as usize..end as usize) {
-            Some(part) => {
-                Found::Shown(Candidate { chunk: ranked.chunk, score, text: part.to_owned(), card, unsaved: false })
-            }
-            None => Found::Nothing,
-        })
+        let span = card.bytes.0 as usize..card.bytes.1 as usize;
+        if text.get(span.clone()).is_none() {
+            return Ok(Found::Nothing);
+        }
+        let text = Part::of(text, span);
+        Ok(Found::Shown(Candidate { chunk: ranked.chunk, score, text, card, unsaved: false }))
     }
 
     /// All chunks of this snapshot, in order of path and place.
@@ -386,8 +401,27 @@ struct Candidate {
     chunk: u32,
     score: f32,
     card: Card,
-    text: String,
+    text: Part,
     unsaved: bool,
+}
+
+/// The text of a passage.
+struct Part {
+    /// Whole lines.
+    lines: String,
+    /// What of them is the chunk.
+    chunk: Range<usize>,
+}
+
+impl Part {
+    fn of(text: &str, span: Range<usize>) -> Self {
+        let whole = whole_lines(text, span.clone());
+        Self { chunk: span.start - whole.start..span.end - whole.start, lines: text[whole].to_owned() }
+    }
+
+    fn chunk(&self) -> &str {
+        &self.lines[self.chunk.clone()]
+    }
 }
 
 /// What stands behind a place in the order.
@@ -425,14 +459,14 @@ fn ends_in(name: &str, end: &str) -> bool {
 }
 
 fn passage(candidate: &Candidate) -> Passage<'_> {
-    Passage { score: candidate.score, text: &candidate.text }
+    Passage { score: candidate.score, text: candidate.text.chunk() }
 }
 
 fn hit(candidate: Candidate, plan: &Plan, raised: &HashMap<u32, String>, gains: &Gains) -> Hit {
     let Candidate { chunk, score, card, text, unsaved } = candidate;
     let used = raised.get(&chunk).map(String::as_str);
     let best = best_name(&card.names, plan, used);
-    let mut why = why(&card, best, &text, plan, used, unsaved);
+    let mut why = why(&card, best, text.chunk(), plan, used, unsaved);
     if let Some(near) = gains.why(&card.path) {
         why = if why.is_empty() { near } else { format!("{why}; {near}") };
     }
@@ -441,5 +475,5 @@ fn hit(candidate: Candidate, plan: &Plan, raised: &HashMap<u32, String>, gains: 
         None => (card.symbol, card.kind),
     };
     let (start_line, end_line) = card.lines;
-    Hit { path: card.path, start_line, end_line, symbol, kind, score, why, text }
+    Hit { path: card.path, start_line, end_line, symbol, kind, score, why, text: text.lines }
 }

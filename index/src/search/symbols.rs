@@ -215,7 +215,8 @@ impl Searcher {
             key(b).total_cmp(&key(a)).then_with(|| a.path.cmp(&b.path)).then(a.start_line.cmp(&b.start_line))
         });
         found.truncate(limit);
-        Ok(SearchAnswer { hits: found.into_iter().map(hit).collect(), cut: differing.left_out })
+        let cut = differing.left_out;
+        Ok(SearchAnswer { hits: found.into_iter().map(hit).collect(), cut, many_changed: cut })
     }
 
     /// Stored chunks that may define such a name.
@@ -349,7 +350,7 @@ fn hit(definition: Definition) -> Hit {
 }
 
 /// Whether one inserted, lost or changed letter, or two swapped neighbours, make one word the other.
-fn one_letter_off(one: &str, other: &str) -> bool {
+pub(crate) fn one_letter_off(one: &str, other: &str) -> bool {
     let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
     if short.len() < 3 || long.len() - short.len() > 1 || !one.is_ascii() || !other.is_ascii() {
         return false;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row as SqlRow, params};
 
 use crate::error::{Doing, IndexError};
 use crate::files::live::StatKey;
@@ -93,6 +93,29 @@ impl Manifest {
         let generation = manifest.fact("generation")?.and_then(|text| text.parse().ok()).unwrap_or(0);
         let rows = manifest.rows()?;
         Ok(Loaded { manifest, rows, generation })
+    }
+
+    /// Opens a manifest for reading alone, also while another process writes it.
+    pub(crate) fn look(path: &Path) -> Result<Self, IndexError> {
+        let doing = "opening the manifest";
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).doing(doing)?;
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).doing(doing)?;
+        if version != FORMAT_VERSION {
+            return Err(IndexError::storage(doing)(format!("it is of version {version}").into()));
+        }
+        Ok(Self { connection })
+    }
+
+    /// How many files can be found, how many chunks they have, and how many files are known in all.
+    pub(crate) fn counts(&self) -> Result<(usize, usize, usize), IndexError> {
+        let counted = self.connection.query_row(
+            "SELECT count(*) FILTER (WHERE skip = 0), ifnull(sum(chunks) FILTER (WHERE skip = 0), 0), count(*) FROM files",
+            [],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
+        );
+        let (files, chunks, known) = counted.doing("reading the manifest")?;
+        let count = |number: i64| usize::try_from(number).unwrap_or_default();
+        Ok((count(files), count(chunks), count(known)))
     }
 
     /// All files.

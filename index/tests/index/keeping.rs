@@ -1,6 +1,6 @@
 //! What is kept of a workspace: counted, measured, replaced, and never Familiar's own folders.
 
-use index::{CancelFlag, Index, IndexDirs, Limits, OWN_FOLDER_MARKER};
+use index::{CancelFlag, Index, IndexDirs, Limits, OWN_FOLDER_MARKER, Peek, State, Status};
 
 use crate::space::{Space, paths, refresh};
 
@@ -28,6 +28,24 @@ fn what_is_stored_is_known_without_opening_it() {
     assert!(stored.bytes > 0 && stored.folder.starts_with(&space.dirs.cache), "{stored:?}");
     assert!(Index::forget(&space.root, &space.dirs).unwrap(), "something was known");
     assert!(!Index::forget(&space.root, &space.dirs).unwrap(), "nothing is known any more");
+}
+
+/// Who only looks reads what the owner stored, and neither waits for it nor stands in its way.
+#[test]
+fn an_index_is_looked_at_while_another_owns_it() {
+    let space = Space::with(&[("a.rs", "fn a() {}\n"), ("b.rs", "fn b() {}\n"), ("c.bin", "x\0")]);
+    let peek = || Index::peek(&space.root, &space.dirs).unwrap();
+    assert_eq!((peek().in_use, peek().status), (false, Status::default()), "there is none");
+    let index = space.open();
+    assert_eq!((peek().in_use, peek().status.state), (true, State::Building { done: 0, total: 0 }));
+    refresh(&index);
+    let own = index.status();
+    assert!(own.files == 2 && own.state == State::Ready && !own.skipped.is_empty(), "{own:?}");
+    assert_eq!(peek(), Peek { status: own.clone(), in_use: true });
+    index.pause().unwrap();
+    drop(index);
+    assert_eq!(peek(), Peek { status: Status { paused: true, ..own }, in_use: false });
+    assert_eq!(space.open().status(), peek().status, "the next owner says the same");
 }
 
 #[test]

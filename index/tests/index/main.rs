@@ -19,3 +19,4 @@ mod recovery;
 mod related;
 mod searching;
 mod space;
+mod spelling;

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use model::ModelError;
@@ -69,6 +70,17 @@ impl AppError {
     }
 }
 
+/// The way out of a full disk.
+pub(crate) const DISK_FULL_HINT: &str = "free some space, remove an index with `familiar index --forget DIR`, or set FAMILIAR_HOME to a folder on another disk";
+
+/// The next step after the disk refused: the way to some room when there is none left, else `otherwise`.
+pub fn disk_hint(error: &io::Error, otherwise: &'static str) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DISK_FULL_HINT,
+        _ => otherwise,
+    }
+}
+
 /// What happened with the next step behind it: in brackets, unless either has brackets of its own.
 pub fn with_hint(message: &str, hint: Option<&str>) -> String {
     match hint {
@@ -114,6 +126,13 @@ impl From<ModelError> for AppError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_has_a_way_out_of_its_own() {
+        let hint = |kind: io::ErrorKind| disk_hint(&kind.into(), "make it writable");
+        assert_eq!(hint(io::ErrorKind::StorageFull), DISK_FULL_HINT);
+        assert_eq!(hint(io::ErrorKind::PermissionDenied), "make it writable");
+    }
 
     #[test]
     fn a_hint_never_makes_brackets_in_brackets() {

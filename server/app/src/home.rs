@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{AppError, ErrorKind, Result};
+use crate::{AppError, ErrorKind, Result, disk_hint};
 
 /// The folders of one user, or of one `FAMILIAR_HOME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ fn private_folder(folder: &Path) -> Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(|error| {
         AppError::new(ErrorKind::Unavailable, format!("cannot create {}: {error}", folder.display()))
-            .hint("make the folder writable, or set FAMILIAR_HOME to another one")
+            .hint(disk_hint(&error, "make the folder writable, or set FAMILIAR_HOME to another one"))
             .caused_by(error)
     })
 }

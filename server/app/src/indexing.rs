@@ -1,12 +1,14 @@
 //! Workspaces: opened once, indexed in the background, watched, searched. Refuses: a second writer for a folder, and
 //! search results that hide how complete the index is.
 
+mod first;
 mod related;
 mod searching;
 mod stored;
 mod symbols;
 mod upkeep;
 mod words;
+mod workspace;
 mod workspaces;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 use index::IndexError;
 use serde::{Deserialize, Serialize};
 
+pub use first::FirstIndex;
 pub use related::{ChangesWith, Commit, Related, RelatedPlace};
 pub use searching::{
     BatchAnswer, BatchQuery, BatchStream, Editing, Hit, Passage, SEARCH_HITS_MAX, SearchKind, SearchOptions,
@@ -23,9 +26,11 @@ pub use stored::{IndexStatus, LeftOut, WorkspaceStatus, stored_index};
 pub use symbols::{OutlinedSymbol, SymbolPlace, outline};
 pub use upkeep::{IndexChange, IndexChanges, IndexEvent, IndexReport, IndexStream};
 pub(crate) use words::incomplete;
+pub(crate) use workspace::Progress;
 pub use workspaces::WorkspaceGuard;
-pub(crate) use workspaces::{Progress, Workspaces};
+pub(crate) use workspaces::Workspaces;
 
+use crate::error::DISK_FULL_HINT;
 use crate::{AppError, ErrorKind, Result};
 
 /// How far indexing is.
@@ -82,6 +87,3 @@ pub(crate) fn from_index(error: IndexError) -> AppError {
     ours.hint = hint.map(str::to_owned);
     ours.caused_by(error)
 }
-
-/// The way out of a full disk.
-const DISK_FULL_HINT: &str = "free some space, remove an index with `familiar index --forget DIR`, or set FAMILIAR_HOME to a folder on another disk";

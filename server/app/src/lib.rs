@@ -34,13 +34,13 @@ pub use app::{App, Parts};
 pub use chats::{ChatPage, ChatSummary, ChatView, MessageState, MessageView, Role, RunView};
 pub use config::{CONFIG_BYTES_MAX, Config, ConfigOrigin, Setting};
 pub use edit::{EditEvent, EditOutcome, EditRequest, EditStream};
-pub use error::{AppError, ErrorKind, Result, with_hint};
+pub use error::{AppError, ErrorKind, Result, disk_hint, with_hint};
 pub use home::Home;
 pub use indexing::{
-    BatchAnswer, BatchQuery, BatchStream, ChangesWith, Commit, Editing, Hit, IndexChange, IndexChanges,
-    IndexEvent, IndexProgress, IndexReport, IndexStatus, IndexStream, LeftOut, OutlinedSymbol, Passage, Related,
-    RelatedPlace, SEARCH_HITS_MAX, SearchKind, SearchOptions, SearchResult, SymbolPlace, WorkspaceGuard,
-    WorkspaceStatus, git_root, outline, search_read_only, stored_index,
+    BatchAnswer, BatchQuery, BatchStream, ChangesWith, Commit, Editing, FirstIndex, Hit, IndexChange,
+    IndexChanges, IndexEvent, IndexProgress, IndexReport, IndexStatus, IndexStream, LeftOut, OutlinedSymbol,
+    Passage, Related, RelatedPlace, SEARCH_HITS_MAX, SearchKind, SearchOptions, SearchResult, SymbolPlace,
+    WorkspaceGuard, WorkspaceStatus, git_root, outline, search_read_only, stored_index,
 };
 pub use models::{Backend, ModelEntry, ModelStatus, RunningModel, list_models, verify_model};
 pub use proposals::{

@@ -77,6 +77,7 @@ pub(crate) fn from_store(error: StoreError) -> AppError {
         StoreError::Locked { .. } => {
             (ErrorKind::Unavailable, Some("end the other process first: `familiar stop`, or close its editor"))
         }
+        StoreError::Io { .. } => (ErrorKind::Unavailable, Some("check the disk and the permissions of that file")),
         _ => (ErrorKind::Unavailable, None),
     };
     let mut ours = AppError::new(kind, error.to_string());

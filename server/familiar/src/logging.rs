@@ -8,12 +8,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use app::{Config, Home};
+use app::{Config, Home, disk_hint};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
+use crate::daemon::lock::ELSEWHERE;
 use crate::failure::Failure;
 use crate::os;
 
@@ -41,7 +42,7 @@ pub(crate) fn start(home: &Home, config: &Config, also: Also) -> Result<(), Fail
     let file = home.log_file();
     let log = RotatingFile::open(&file).map_err(|error| {
         Failure::new(format!("cannot write the log {}: {error}", file.display()))
-            .hint("make the folder writable, or set FAMILIAR_HOME to another one")
+            .hint(disk_hint(&error, ELSEWHERE))
     })?;
     let filter = EnvFilter::new(format!("{},{QUIET}", config.log_level));
     let to_file = fmt::layer().with_ansi(false).with_writer(log).with_filter(filter);

@@ -18,6 +18,7 @@ use tower_lsp::jsonrpc::{Error, Id, Result};
 use tower_lsp::{LanguageServer, LspService};
 
 use crate::documents::read_change;
+use crate::search::Wanted;
 use crate::transport::{Answer, Backend};
 
 /// Messages that may wait for the main loop; a client that sends more has to wait for it.
@@ -54,6 +55,8 @@ pub(crate) enum Inbound {
     WorkspaceSymbol(WorkspaceSymbolParams, Reply<Value>),
     /// The client asks for the symbols of a document.
     DocumentSymbol(DocumentSymbolParams, Reply<Value>),
+    /// The client searches, or asks what belongs to a place.
+    Search(Wanted, Reply<Value>),
     /// The client asks for a command.
     Command(CommandRequest),
     /// The client asks for the state of everything.
@@ -109,6 +112,8 @@ impl Door {
             .custom_method("workspace/executeCommand", Self::execute_command)
             .custom_method("window/workDoneProgress/cancel", Self::progress_cancelled)
             .custom_method("$/setTrace", Self::configuration_changed)
+            .custom_method("familiar/search", Self::search)
+            .custom_method("familiar/related", Self::related)
             .custom_method("familiar/status", Self::status)
             .finish();
         service
@@ -178,6 +183,16 @@ impl Door {
 
     async fn document_symbol(&self, params: DocumentSymbolParams) -> Result<Value> {
         self.ask(|reply| Inbound::DocumentSymbol(params, reply)).await
+    }
+
+    async fn search(&self, params: Value) -> Result<Value> {
+        let wanted = Wanted::search(params)?;
+        self.ask(|reply| Inbound::Search(wanted, reply)).await
+    }
+
+    async fn related(&self, params: Value) -> Result<Value> {
+        let wanted = Wanted::related(params)?;
+        self.ask(|reply| Inbound::Search(wanted, reply)).await
     }
 
     async fn status(&self, _params: Value) -> Result<Value> {

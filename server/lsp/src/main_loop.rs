@@ -9,6 +9,7 @@ mod edits;
 mod judging;
 mod looking;
 mod review;
+mod searching;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,6 +39,7 @@ use crate::arguments::CommandName;
 use crate::client::Client;
 use crate::documents::{Changed, Documents, changes_of};
 use crate::door::{Inbound, Reply};
+use crate::indexing::FirstIndexes;
 use crate::jobs::Jobs;
 use crate::jobs::progress::Progress;
 use crate::jobs::work::{JobEvent, Teller};
@@ -89,6 +91,7 @@ pub(crate) struct MainLoop {
     shown: ShownProposals,
     /// What is to be written down about proposals.
     notes: mpsc::Sender<Note>,
+    first_indexes: FirstIndexes,
     /// Progress of jobs that ended before the client agreed to show it.
     late: HashMap<u64, Progress>,
     events: mpsc::Sender<Event>,
@@ -104,6 +107,7 @@ impl MainLoop {
         // Outlives the session for as long as something is unwritten.
         tokio::spawn(write_notes(app.clone(), unwritten));
         Self {
+            first_indexes: FirstIndexes::new(app.clone(), outbox.clone()),
             app,
             hello,
             outbox,
@@ -193,10 +197,12 @@ impl MainLoop {
             Inbound::WorkspaceSymbol(params, reply) => self.workspace_symbol(params.query, reply),
             Inbound::DocumentSymbol(params, reply) => self.document_symbol(&params.text_document.uri.0, reply),
             Inbound::CodeLens(params, reply) => self.code_lenses(&params.text_document.uri.0, reply),
+            Inbound::Search(wanted, reply) => self.search(wanted, reply),
             Inbound::Command(request) => self.command(request),
             Inbound::Status(reply) => self.status(reply),
             Inbound::ProgressCancelled(token) => {
                 self.cancel_jobs(|job| job.progress.is(&token), "cancelled");
+                self.first_indexes.cancelled(&token);
             }
             Inbound::RequestCancelled(id) => {
                 self.cancel_jobs(|job| job.request.as_ref() == Some(&id), "cancelled");
@@ -208,7 +214,12 @@ impl MainLoop {
     fn event(&mut self, event: Event) {
         match event {
             Event::Job(number, event) => self.job_event(number, event),
-            Event::Folder(root, Ok(guard)) => self.workspaces.opened(root, guard),
+            Event::Folder(root, Ok(guard)) => {
+                if self.client.shows_progress {
+                    self.tasks.spawn(self.first_indexes.show(guard.root()));
+                }
+                self.workspaces.opened(root, guard);
+            }
             Event::Folder(root, Err(error)) => {
                 self.workspaces.refused(&root);
                 let why = messages::sentence(&error);
@@ -343,6 +354,7 @@ impl MainLoop {
             Some(Asked::Apply(number)) => self.edit_answered(number, answer.result),
             Some(Asked::Judge(proposal, document)) => self.decided(proposal, document, &answer.result),
             Some(Asked::Refresh) => {}
+            None if self.first_indexes.answered(answer.id, answer.result.is_ok()) => {}
             None => tracing::debug!(id = answer.id, "an answer nobody waits for was ignored"),
         }
     }

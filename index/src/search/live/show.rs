@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::error::IndexError;
 use crate::files::content::decode;
-use crate::files::lines::LineStarts;
+use crate::files::lines::{LineStarts, whole_lines};
 use crate::files::live::{inside, read};
 use crate::files::role::role_of;
 use crate::limits::{CHUNK_BYTES_MAX, FILE_BYTES_MAX};
@@ -188,10 +188,11 @@ impl Job<'_> {
         let scored = scored.filter(|(score, _)| *score > 0.0);
         let mut hits: Vec<Hit> = scored
             .map(|(score, chunk)| {
-                let text = shown.text[chunk.span.clone()].to_owned();
+                let text = &shown.text[chunk.span.clone()];
                 let card = Card::unstored(shown.path, chunk);
                 let best = best_name(&chunk.names, &words.plan, None);
-                let why = why(&card, best, &text, &words.plan, None, shown.unsaved);
+                let why = why(&card, best, text, &words.plan, None, shown.unsaved);
+                let text = shown.text[whole_lines(&shown.text, chunk.span.clone())].to_owned();
                 let score = FILE_SHARE * file_score + factor * score;
                 hit(shown.path, (chunk.start_line, chunk.end_line), chunk, best, score, why, text)
             })
@@ -290,7 +291,7 @@ fn line_hit(shown: &Shown<'_>, lines: &Lines, group: &Group<'_>, factor: f32) ->
     let why = with_unsaved(line_why(shown, lines, matches, name), shown.unsaved);
     match chunk {
         Some(chunk) => {
-            let text = shown.text[chunk.span.clone()].to_owned();
+            let text = shown.text[whole_lines(&shown.text, chunk.span.clone())].to_owned();
             hit(shown.path, *span, chunk, name, score, why, text)
         }
         None => Hit { score, why, ..plain(shown, *span, matches.first().map_or(0, |one| one.from)) },

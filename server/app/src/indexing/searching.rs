@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::related::{Related, related};
 use super::words::partly;
-use super::workspaces::Workspace;
+use super::workspace::Workspace;
 use super::{existing_folder, from_index, incomplete, slashed};
 use crate::streaming::streaming;
 use crate::{App, AppError, Buffer, ErrorKind, Home, Result};
@@ -348,7 +348,7 @@ impl Asked {
     }
 
     fn result(&self, plan: &Plan, answer: SearchAnswer) -> Result<SearchResult> {
-        let SearchAnswer { hits, cut } = answer;
+        let SearchAnswer { hits, cut, many_changed } = answer;
         let related = match hits.first().filter(|_| plan.related) {
             Some(hit) => {
                 let lines = (hit.start_line, hit.end_line);
@@ -356,7 +356,8 @@ impl Asked {
             }
             None => None,
         };
-        let notice = if cut { Some(partly(self.notice.as_deref())) } else { self.notice.clone() };
+        let more = self.notice.as_deref();
+        let notice = if cut { Some(partly(many_changed, more)) } else { self.notice.clone() };
         Ok(SearchResult { hits: hits.into_iter().map(hit).collect(), related, notice })
     }
 }
@@ -391,8 +392,13 @@ pub fn search_read_only(home: &Home, root: &Path, query: &str, options: &SearchO
         Err(IndexError::Storage { .. }) => {
             let live =
                 index::live_search(&root, &plan.request(query), &LiveBudget::default()).map_err(from_index)?;
-            let notice = "Another process is only beginning to build the index: these are matches in the files.";
-            let notice = if live.cut { partly(Some(notice)) } else { notice.into() };
+            let notice = match index::Index::stored(&root, &IndexDirs { cache: home.cache.clone() }) {
+                None => "There is no index of this folder yet: these are matches in the files.",
+                Some(_) => {
+                    "The index cannot be read while another process writes it: these are matches in the files."
+                }
+            };
+            let notice = if live.cut { partly(false, Some(notice)) } else { notice.into() };
             let hits = live.hits.into_iter().map(hit).collect();
             return Ok(SearchResult { hits, related: None, notice: Some(notice) });
         }

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use index::{Index, IndexDirs, IndexError, Limits, State, Watching};
+use index::{Index, IndexDirs, Limits, Peek, State, Watching};
 use serde::{Deserialize, Serialize};
 
-use super::workspaces::Workspace;
+use super::workspace::Workspace;
 use super::{IndexProgress, Progress, existing_folder, from_index, words};
 use crate::{App, AppError, Config, Home, Result};
 
@@ -149,19 +149,14 @@ pub fn stored_index(home: &Home, config: &Config, root: &Path) -> Result<IndexSt
 }
 
 fn of_folder(root: PathBuf, dirs: &IndexDirs, limits: &Limits) -> Result<IndexStatus> {
-    if Index::stored(&root, dirs).is_none() {
-        return Ok(at_length(root, index::Status::default(), dirs, limits));
+    let Peek { status, in_use } = Index::peek(&root, dirs).map_err(from_index)?;
+    let mut status = at_length(root, status, dirs, limits);
+    if in_use {
+        status
+            .notes
+            .push("another process has this index open: what it has not stored yet is not counted here".into());
     }
-    match Index::open(&root, dirs, limits.clone()) {
-        Ok(index) => Ok(at_length(root, index.status(), dirs, limits)),
-        Err(IndexError::Locked { .. }) => {
-            let mut status = at_length(root, index::Status::default(), dirs, limits);
-            "building".clone_into(&mut status.state);
-            status.notes.push("another process is writing it this moment".into());
-            Ok(status)
-        }
-        Err(error) => Err(from_index(error)),
-    }
+    Ok(status)
 }
 
 fn at_length(root: PathBuf, status: index::Status, dirs: &IndexDirs, limits: &Limits) -> IndexStatus {

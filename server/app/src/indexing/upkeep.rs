@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::stored::by_reason;
-use super::workspaces::Workspace;
+use super::workspace::Workspace;
 use super::{IndexProgress, Progress, existing_folder, from_index};
 use crate::streaming::{Events, streaming};
 use crate::{App, AppError, Result};

@@ -1,126 +1,24 @@
 //! The open workspaces of one home: each has one index, brought up to date and watched in the background. Refuses:
 //! folders that are too much unless somebody named them, and more than [`WORKSPACES_MAX`] at once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use index::{
-    CancelFlag, HistoryCache, HistoryLimits, Index, IndexDirs, IndexError, Limits, NEARBY_FILES_MAX, Nearby,
-    Overlay, OverlayMemory, Pace,
-};
+use index::{Index, IndexDirs, IndexError, Limits, Pace};
 use tokio::sync::watch;
 
-use super::{Editing, IndexProgress, existing_folder, from_index, slashed};
-use crate::{App, AppError, Buffer, Config, ErrorKind, Result};
+use super::workspace::{Workspace, bring_up_to_date};
+use super::{existing_folder, from_index};
+use crate::{App, AppError, Config, ErrorKind, Result};
 
-/// A file that was saved this long ago was edited lately.
-const EDITED_LATELY: Duration = Duration::from_secs(60 * 60);
 /// Workspaces open at the same time.
 const WORKSPACES_MAX: usize = 32;
-/// Names by which one workspace is known besides its canonical one; the oldest is forgotten.
-const NAMES_MAX: usize = 8;
 /// How often, and after how long, forgetting asks again for an index that is in use.
 const FORGET_TRIES_MAX: u32 = 50;
 const FORGET_RETRY_AFTER: Duration = Duration::from_millis(100);
-
-/// How far the index of an open workspace is.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Progress {
-    Building(IndexProgress),
-    /// It was stopped; what was done can be found.
-    Paused(IndexProgress),
-    Ready,
-    /// Why, and when all of it had been looked at before, in milliseconds since the epoch.
-    Failed(String, Option<u64>),
-}
-
-/// One open workspace.
-pub(crate) struct Workspace {
-    pub(crate) root: PathBuf,
-    /// The same folder as it was named when somebody opened it, through links, the latest first.
-    names: Mutex<VecDeque<PathBuf>>,
-    pub(crate) index: Arc<Index>,
-    /// What the last walk that was asked for here told. What holds now says [`Workspace::standing`].
-    pub(crate) progress: watch::Sender<Progress>,
-    /// Unsaved texts as they were searched last, whoever asked.
-    unsaved: OverlayMemory,
-    /// Read when somebody asks for it.
-    pub(super) history: HistoryCache,
-    /// Files saved in an editor, the last one first, with the time of each.
-    edited: Mutex<VecDeque<(String, Instant)>>,
-    /// Whether it is kept up to date by itself; a command that ends soon reads no history for an order of hits.
-    in_background: bool,
-    /// Work in the background that is at it, or waits for its turn.
-    builds: AtomicUsize,
-    /// Walks that somebody here asked for and that did not end.
-    walks: AtomicUsize,
-    cancel: CancelFlag,
-    /// Held by sessions that work in it.
-    users: Arc<()>,
-}
-
-impl Workspace {
-    /// A path below the folder, by whichever name of it, as the index calls it.
-    fn relative(&self, path: &Path) -> Option<String> {
-        let names = lock(&self.names);
-        let mut names = std::iter::once(&self.root).chain(names.iter());
-        names.find_map(|name| path.strip_prefix(name).ok()).map(slashed)
-    }
-
-    /// An overlay of those buffers that lie in this workspace.
-    pub(crate) fn overlay(&self, buffers: &[Buffer]) -> Overlay {
-        self.unsaved.overlay(buffers.iter().filter_map(|buffer| {
-            let path = self.relative(&buffer.path)?;
-            Some((path, buffer.text.as_str()))
-        }))
-    }
-
-    /// What somebody is at who has these files open.
-    pub(super) fn nearby(&self, editing: &Editing<'_>) -> Nearby {
-        let unsaved = editing.buffers.iter().map(|buffer| buffer.path.as_path());
-        let mut open: Vec<String> = Vec::new();
-        for path in editing.open.iter().map(PathBuf::as_path).chain(unsaved).filter_map(|path| self.relative(path))
-        {
-            if open.len() < NEARBY_FILES_MAX && !open.contains(&path) {
-                open.push(path);
-            }
-        }
-        let edited = self.edited.lock().unwrap_or_else(PoisonError::into_inner);
-        let lately = edited.iter().filter(|(_, at)| at.elapsed() < EDITED_LATELY);
-        let edited = lately.map(|(path, _)| path.clone()).collect();
-        // While the index is being built, reading the history would only hold it up.
-        let ready = self.in_background && self.standing(&self.index.status()) == Progress::Ready;
-        Nearby { open, edited, history: if ready { self.history.now() } else { None } }
-    }
-
-    /// How complete the index is. It also walks by itself, to mend what a walk of ours left undone: once none of ours
-    /// goes on, its own state (`now`) counts.
-    pub(super) fn standing(&self, now: &index::Status) -> Progress {
-        let told = self.progress.borrow().clone();
-        let is_ours = self.walks.load(Ordering::Relaxed) + self.builds.load(Ordering::Relaxed) > 0;
-        match (told, now.state) {
-            (told @ Progress::Building(_), _) if is_ours => told,
-            (_, index::State::Building { done, total }) => Progress::Building(progress_of(done, total)),
-            // A walk that failed at its beginning leaves the state as it was.
-            (Progress::Failed(why, before), _) if now.refreshed_ms == before => Progress::Failed(why, before),
-            (_, index::State::Ready) => Progress::Ready,
-            (_, index::State::Paused { done, total }) => Progress::Paused(progress_of(done, total)),
-            (Progress::Building(last) | Progress::Paused(last), _) => Progress::Paused(last),
-            _ => Progress::Paused(IndexProgress::default()),
-        }
-    }
-
-    fn note_edited(&self, path: &Path) {
-        let Some(path) = self.relative(path) else { return };
-        let mut edited = self.edited.lock().unwrap_or_else(PoisonError::into_inner);
-        edited.retain(|(known, _)| *known != path);
-        edited.push_front((path, Instant::now()));
-        edited.truncate(NEARBY_FILES_MAX);
-    }
-}
 
 /// While held, its workspace stays open.
 #[derive(Clone, Debug)]
@@ -251,16 +149,9 @@ impl Workspaces {
 
     /// Editors name files as the user wrote their folder, not by its canonical path.
     fn note_name(&self, workspace: &Workspace, name: &Path) {
-        if lock(&workspace.names).iter().any(|known| known == name) {
-            return;
+        if workspace.add_name(name) {
+            self.all().iter().filter(|other| other.root != workspace.root).for_each(|other| other.drop_name(name));
         }
-        for other in self.all() {
-            // A link that leads elsewhere now.
-            lock(&other.names).retain(|known| known != name);
-        }
-        let mut names = lock(&workspace.names);
-        names.push_front(name.to_owned());
-        names.truncate(NAMES_MAX);
     }
 
     fn open_root(&self, root: PathBuf, named: bool) -> Result<Arc<Workspace>> {
@@ -306,29 +197,9 @@ impl Workspaces {
 
     /// Opens a folder whose turn the caller has.
     fn open_new(&self, root: PathBuf, users: Arc<()>) -> Result<Arc<Workspace>> {
-        let index = Index::open(&root, &self.dirs(), self.limits()).map_err(from_index)?;
         let in_background = self.in_background.load(Ordering::Relaxed);
-        let first = match index.status().state {
-            // On demand nothing looks for changes; hits are compared with the files in any case.
-            index::State::Ready if !in_background => Progress::Ready,
-            index::State::Paused { done, total } => Progress::Paused(progress_of(done, total)),
-            _ if !in_background => Progress::Paused(IndexProgress::default()),
-            _ => Progress::Building(IndexProgress::default()),
-        };
-        let workspace = Arc::new(Workspace {
-            root: root.clone(),
-            names: Mutex::default(),
-            index: Arc::new(index),
-            progress: watch::Sender::new(first),
-            unsaved: OverlayMemory::default(),
-            history: HistoryCache::new(&root, HistoryLimits::default()),
-            edited: Mutex::default(),
-            in_background,
-            builds: AtomicUsize::new(0),
-            walks: AtomicUsize::new(0),
-            cancel: CancelFlag::new(),
-            users,
-        });
+        let workspace = Workspace::open(root.clone(), &self.dirs(), self.limits(), in_background, users)?;
+        let workspace = Arc::new(workspace);
         self.lock().insert(root, Arc::clone(&workspace));
         if in_background {
             bring_up_to_date(&workspace, true);
@@ -363,25 +234,20 @@ impl Workspaces {
         let removed = self.lock().remove(root);
         let known = removed.map(|workspace| {
             workspace.cancel.cancel();
-            let names = std::mem::take(&mut *lock(&workspace.names));
-            (Arc::clone(&workspace.users), names)
+            (Arc::clone(&workspace.users), workspace.take_names())
         });
         let adopted = patiently(root, || Index::adopt(root, built, &self.dirs()));
         if let Some((users, names)) = known {
             // Also after a failure: whoever worked in it goes on with what there is.
-            *lock(&self.open_new(root.to_owned(), users)?.names) = names;
+            self.open_new(root.to_owned(), users)?.set_names(names);
         }
         adopted
     }
 }
 
 /// Locks, also after a panic elsewhere: what lies behind is valid at any moment.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn progress_of(done: usize, total: usize) -> IndexProgress {
-    IndexProgress { done: done as u64, total: total as u64 }
 }
 
 /// Whoever searches or indexes this moment holds the index a little longer.
@@ -393,74 +259,6 @@ fn patiently<T>(root: &Path, mut work: impl FnMut() -> std::result::Result<T, In
         }
     }
     Err(from_index(IndexError::Locked { root: root.to_owned() }))
-}
-
-impl Workspace {
-    /// Brings the index into step with the folder and tells everybody who asks how far it is.
-    pub(super) fn refresh(&self, cancel: &CancelFlag) -> std::result::Result<index::Report, IndexError> {
-        self.refresh_by(cancel, Index::refresh)
-    }
-
-    fn refresh_by(&self, cancel: &CancelFlag, refresh: Refresh) -> std::result::Result<index::Report, IndexError> {
-        self.walks.fetch_add(1, Ordering::Relaxed);
-        let mut last = IndexProgress::default();
-        let mut report = |now: index::Progress| {
-            if self.cancel.is_cancelled() {
-                // The folder is closed or its index replaced, whoever asked for this.
-                cancel.cancel();
-            }
-            last = now.into();
-            self.progress.send_replace(Progress::Building(last));
-        };
-        let result = refresh(&self.index, &mut report, cancel);
-        self.progress.send_replace(match &result {
-            Ok(_) => Progress::Ready,
-            // Whoever asked went away; what was complete before still is.
-            Err(IndexError::Cancelled | IndexError::Closed) => match self.index.status().state {
-                index::State::Ready => Progress::Ready,
-                index::State::Paused { done, total } => Progress::Paused(progress_of(done, total)),
-                // It makes way for whoever waits, and goes on after that.
-                _ if self.builds.load(Ordering::Relaxed) > 0 => Progress::Building(last),
-                _ => Progress::Paused(last),
-            },
-            Err(error) => Progress::Failed(error.to_string(), self.index.status().refreshed_ms),
-        });
-        self.walks.fetch_sub(1, Ordering::Relaxed);
-        result
-    }
-}
-
-/// One of the two ways to refresh an index.
-type Refresh =
-    fn(&Index, &mut dyn FnMut(index::Progress), &CancelFlag) -> std::result::Result<index::Report, IndexError>;
-
-/// Indexes what changed since the workspace was last open, and watches it from then on. The thread holds the workspace
-/// weakly while it waits, so that closing it ends everything.
-fn bring_up_to_date(workspace: &Arc<Workspace>, watches: bool) {
-    let weak: Weak<Workspace> = Arc::downgrade(workspace);
-    workspace.builds.fetch_add(1, Ordering::Relaxed);
-    let work = move || {
-        let Some(workspace) = weak.upgrade() else { return };
-        // Watching begins first: what changes during the walk is then seen by one or the other.
-        if watches && let Err(error) = workspace.index.watch() {
-            tracing::warn!(root = %workspace.root.display(), %error, "the folder cannot be watched");
-        }
-        let result = workspace.refresh_by(&workspace.cancel, Index::refresh_in_background);
-        workspace.builds.fetch_sub(1, Ordering::Relaxed);
-        match result {
-            Ok(report) => {
-                let (root, files) = (workspace.root.display(), report.files);
-                tracing::info!(%root, files, chunks = report.chunks, seconds = report.seconds, "indexed");
-            }
-            Err(IndexError::Cancelled | IndexError::Closed) => {}
-            Err(error) => tracing::error!(root = %workspace.root.display(), %error, "indexing failed"),
-        }
-    };
-    if let Err(error) = std::thread::Builder::new().name("indexing".into()).spawn(work) {
-        workspace.builds.fetch_sub(1, Ordering::Relaxed);
-        let before = workspace.index.status().refreshed_ms;
-        workspace.progress.send_replace(Progress::Failed(format!("no thread for indexing: {error}"), before));
-    }
 }
 
 impl App {
@@ -580,12 +378,6 @@ mod tests {
         std::os::unix::fs::symlink(&other, &link).expect("it is linked");
         let second = workspaces.open(&link, true).expect("it is opened");
         assert_eq!((first.relative(&file), second.relative(&file).as_deref()), (None, Some("src/a.py")));
-        for n in 0..2 * NAMES_MAX {
-            let link = place.path().join(format!("link{n}"));
-            std::os::unix::fs::symlink(&one, &link).expect("it is linked");
-            workspaces.open(&link, true).expect("it is open");
-        }
-        assert_eq!(lock(&first.names).len(), NAMES_MAX);
     }
 
     fn folder(place: &Path, name: &str) -> PathBuf {
@@ -600,37 +392,6 @@ mod tests {
         let workspaces = Workspaces::new(cache, config);
         workspaces.work_on_demand();
         workspaces
-    }
-
-    /// What the index mends by itself is not called failed or held up for ever.
-    #[test]
-    fn a_walk_of_the_indexs_own_is_heard_of() {
-        let place = tempfile::tempdir().expect("a folder");
-        let root = folder(place.path(), "one");
-        let workspaces = on_demand(folder(place.path(), "cache"));
-        let workspace = workspaces.open(&root, true).expect("it is opened");
-        let standing = || workspace.standing(&workspace.index.status());
-        let walk_by_itself = || {
-            workspace.index.refresh(&mut |_| (), &CancelFlag::new()).expect("the folder is there");
-        };
-        assert_eq!(standing(), Progress::Paused(IndexProgress::default()), "nobody looked yet");
-        walk_by_itself();
-        assert_eq!(standing(), Progress::Ready);
-        let away = place.path().join("away");
-        std::fs::rename(&root, &away).expect("it can be moved");
-        workspace.refresh(&CancelFlag::new()).expect_err("there is nothing to walk");
-        assert!(matches!(standing(), Progress::Failed(..)), "{:?}", standing());
-        std::fs::rename(&away, &root).expect("it can be moved back");
-        // The time of a walk is told in milliseconds.
-        while workspace.index.status().refreshed_ms
-            == match standing() {
-                Progress::Failed(_, before) => before,
-                _ => None,
-            }
-        {
-            walk_by_itself();
-        }
-        assert_eq!(standing(), Progress::Ready);
     }
 
     /// Whoever opens or replaces one index holds up nobody who is at another one.

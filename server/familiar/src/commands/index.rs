@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::folder;
-use super::reach::{Reach, reach, reach_in_background};
+use super::reach::{Reach, reach};
 use crate::context::Context;
 use crate::daemon::client::{Client, Events, query};
 use crate::failure::{Failure, INTERRUPTED};
@@ -25,7 +25,7 @@ use crate::render::{self, ProgressLine};
 /// Index a folder and return when all of it is searchable.
 ///
 /// Only what changed since the last time is read. The index lies in Familiar's own folder, never in yours. Ctrl+C keeps
-/// what is done.
+/// what is done; a daemon that runs goes on.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  familiar index\n  familiar index ~/code/project\n  familiar index --status\n  familiar index ~/code/project --forget"
@@ -81,7 +81,7 @@ impl Index {
             return state::show(&context, &root, self.json).await;
         }
         if self.watch {
-            return following::follow(reach_in_background(&context).await?, &root).await;
+            return following::follow(&context, &root).await;
         }
         let reach = reach(&context).await?;
         if self.forget {
@@ -104,7 +104,7 @@ impl Index {
         }
         let report = self.build(&reach, &root).await;
         close(reach).await;
-        render::output(&summary(&report?))?;
+        render::output(&summary(&report?, &root))?;
         Ok(0)
     }
 
@@ -133,15 +133,25 @@ impl Index {
                 done => return done,
             }
         }
-        Err(self.interrupted(last.get()).into())
+        Err(self.interrupted(root, last.get(), is_ours).into())
     }
 
-    fn interrupted(&self, last: IndexProgress) -> Failure {
+    /// What is said after Ctrl+C; a daemon goes on with the folders that it has open.
+    fn interrupted(&self, root: &Path, last: IndexProgress, is_ours: bool) -> Failure {
         if self.rebuild {
             return Failure::new("interrupted; the index is as it was before").code(INTERRUPTED);
         }
-        Failure::new(format!("interrupted: {} of {} files are done and kept", last.done, last.total))
-            .hint("run it again to go on from there")
+        let done = match last.total {
+            0 => "nothing had to be read yet".to_owned(),
+            total => format!("{} of {total} files are done and kept", last.done),
+        };
+        if is_ours {
+            let failure = Failure::new(format!("interrupted: {done}"));
+            return failure.hint("run it again to go on from there").code(INTERRUPTED);
+        }
+        let shown = root.display();
+        Failure::new(format!("no longer waiting: {done}, and the daemon goes on in the background"))
+            .hint(format!("`familiar index --pause {shown}` holds that up, `--status` tells how far it is"))
             .code(INTERRUPTED)
     }
 }
@@ -222,7 +232,7 @@ async fn close(reach: Reach) {
     }
 }
 
-fn summary(report: &IndexReport) -> String {
+fn summary(report: &IndexReport, root: &Path) -> String {
     let IndexReport { files, chunks, seconds, added, changed, unchanged, removed, skipped, notes } = report;
     let mut parts = Vec::new();
     for (count, what) in [(added, "new"), (changed, "changed"), (unchanged, "unchanged"), (removed, "gone")] {
@@ -243,6 +253,7 @@ fn summary(report: &IndexReport) -> String {
     for note in notes {
         text.push_str(&format!("note: {}\n", render::one_line(note)));
     }
+    text.push_str(&format!("indexed {}\n", render::escape(&root.display().to_string())));
     text
 }
 
@@ -264,10 +275,11 @@ mod tests {
             skipped,
             notes: vec!["odd\nfile".into()],
         };
-        let expected = "12 files (1 new, 9 changed, 2 unchanged, 5 gone), 40 chunks, 1.2 s\nskipped 4, not counted above; `familiar index --status` names them:\n       3  binary\n       1  too large\nnote: odd file\n";
+        let expected = "12 files (1 new, 9 changed, 2 unchanged, 5 gone), 40 chunks, 1.2 s\nskipped 4, not counted above; `familiar index --status` names them:\n       3  binary\n       1  too large\nnote: odd file\nindexed /w\n";
+        let summary = |report: &IndexReport| summary(report, Path::new("/w"));
         assert_eq!(summary(&report), expected);
         let first = IndexReport { files: 2, added: 2, chunks: 3, ..IndexReport::default() };
-        assert_eq!(summary(&first), "2 files, 3 chunks, 0.0 s\n");
-        assert_eq!(summary(&IndexReport::default()), "0 files, 0 chunks, 0.0 s\n");
+        assert_eq!(summary(&first), "2 files, 3 chunks, 0.0 s\nindexed /w\n");
+        assert_eq!(summary(&IndexReport::default()), "0 files, 0 chunks, 0.0 s\nindexed /w\n");
     }
 }

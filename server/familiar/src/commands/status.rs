@@ -73,14 +73,7 @@ fn running(status: &DaemonStatus, style: Style) -> String {
     ];
     for workspace in &status.workspaces {
         let root = workspace.root.display();
-        let progress = match workspace.state.as_str() {
-            "building" if workspace.total == 0 => "looking for changed files".to_owned(),
-            "building" => format!("indexing, {} of {} files", workspace.done, workspace.total),
-            state => {
-                format!("{state}, {} files, {} chunks{}", workspace.files, workspace.chunks, besides(workspace))
-            }
-        };
-        lines.push(("index", format!("{root}: {progress}")));
+        lines.push(("index", format!("{root}: {}", index(workspace))));
         lines.extend(workspace.notes.iter().map(|note| ("note", note.clone())));
     }
     lines.extend(edits(&status.edits).into_iter().map(|line| ("edits", line)));
@@ -91,6 +84,23 @@ fn running(status: &DaemonStatus, style: Style) -> String {
         format!("{} {}\n", style.dim(&format!("{name:<7}")), render::one_line(text))
     };
     lines.iter().map(line).collect()
+}
+
+/// How an index stands.
+fn index(workspace: &WorkspaceStatus) -> String {
+    let state = match workspace.state.as_str() {
+        "building" if workspace.total == 0 => return "looking for changed files".to_owned(),
+        "building" => return format!("indexing, {} of {} files", workspace.done, workspace.total),
+        "ready" if workspace.paused => "paused, and large changes wait for `familiar index --resume`",
+        "paused" if workspace.paused => {
+            return format!(
+                "paused at {} of {} files; `familiar index --resume` lets it go on",
+                workspace.done, workspace.total
+            );
+        }
+        state => state,
+    };
+    format!("{state}, {} files, {} chunks{}", workspace.files, workspace.chunks, besides(workspace))
 }
 
 /// What is left out of an index, and when changes reach it late.
@@ -166,6 +176,28 @@ pub(super) fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_paused_index_is_not_called_ready() {
+        let at = |state: &str, paused| WorkspaceStatus {
+            state: state.into(),
+            paused,
+            files: 3,
+            chunks: 9,
+            done: 1,
+            total: 3,
+            ..WorkspaceStatus::default()
+        };
+        for (state, paused, expected) in [
+            ("ready", false, "ready, 3 files, 9 chunks"),
+            ("ready", true, "paused, and large changes wait for `familiar index --resume`, 3 files, 9 chunks"),
+            ("paused", true, "paused at 1 of 3 files; `familiar index --resume` lets it go on"),
+            ("paused", false, "paused, 3 files, 9 chunks"),
+            ("building", true, "indexing, 1 of 3 files"),
+        ] {
+            assert_eq!(index(&at(state, paused)), expected);
+        }
+    }
 
     #[test]
     fn durations_are_readable() {

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::daemon::client::Client;
 use crate::daemon::lock::{self, Holder, HomeLock, Role, Taken};
 use crate::failure::{Failure, HELD};
-use crate::{home, os};
+use crate::{home, os, render};
 
 /// A daemon that is not ready by then is not going to be.
 pub(crate) const START_MAX: Duration = Duration::from_secs(30);
@@ -23,6 +23,8 @@ pub(crate) const START_MAX: Duration = Duration::from_secs(30);
 const LEAVE_MAX: Duration = Duration::from_secs(20);
 /// How long a command that holds the home is waited for.
 pub(crate) const COMMAND_PATIENCE: Duration = Duration::from_secs(120);
+/// Most commands are done by then; after it whoever waits for one is told.
+const COMMAND_SILENCE: Duration = Duration::from_secs(1);
 /// Another process's progress cannot be waited for otherwise than by looking again.
 const LOOK_FIRST: Duration = Duration::from_millis(5);
 const LOOK_MAX: Duration = Duration::from_millis(100);
@@ -114,11 +116,15 @@ pub(crate) async fn running_or_started(context: &Context, options: &[OsString]) 
     let began = Instant::now();
     let mut pause = LOOK_FIRST;
     let mut start: Option<Start> = None;
+    let mut is_told = false;
     loop {
         if let Some(daemon) = running(context).await? {
             return Ok(daemon);
         }
         refuse_standalone(&context.home)?;
+        if !is_told && began.elapsed() > COMMAND_SILENCE {
+            is_told = tell_wait(lock::holder(&context.home).as_ref());
+        }
         // Without a place to listen a daemon could not be reached.
         home::socket(&context.home)?;
         match start.as_mut().map(Start::is_over).transpose()? {
@@ -140,15 +146,20 @@ pub(crate) async fn running_or_started(context: &Context, options: &[OsString]) 
 /// When the home is held by something that cannot be used.
 pub(crate) async fn daemon_or_lock(context: &Context) -> anyhow::Result<Result<Daemon, HomeLock>> {
     let began = Instant::now();
+    let mut patience = COMMAND_SILENCE;
     loop {
         if let Some(daemon) = running(context).await? {
             return Ok(Ok(daemon));
         }
         let me = Holder::this_process(Role::Command, context.build.to_string());
-        match HomeLock::take(&context.home, &me, COMMAND_PATIENCE).await? {
+        match HomeLock::take(&context.home, &me, patience).await? {
             Taken::Ours(lock) => return Ok(Err(lock)),
             Taken::Held(holder) => {
                 refuse_standalone(&context.home)?;
+                if patience < COMMAND_PATIENCE && tell_wait(holder.as_ref()) {
+                    patience = COMMAND_PATIENCE;
+                    continue;
+                }
                 // A daemon that is about to listen, or about to be gone.
                 if began.elapsed() > START_MAX {
                     return Err(held(holder.as_ref()).into());
@@ -157,6 +168,14 @@ pub(crate) async fn daemon_or_lock(context: &Context) -> anyhow::Result<Result<D
             }
         }
     }
+}
+
+/// Says which command is waited for; false when it is none.
+fn tell_wait(holder: Option<&Holder>) -> bool {
+    let Some(holder) = holder.filter(|holder| holder.role == Role::Command) else { return false };
+    let who = render::one_line(&holder.describe());
+    render::complain(&format!("familiar: waiting for {who} to finish; Ctrl+C waits no longer"));
+    true
 }
 
 /// Asks a daemon of another build to finish and waits until it is gone.
@@ -208,9 +227,14 @@ fn not_ready(home: &Home, waited: Duration) -> Failure {
 /// The failure of finding the home held by `holder`.
 pub(crate) fn held(holder: Option<&Holder>) -> Failure {
     let who = holder.map_or_else(|| "another process".to_owned(), Holder::describe);
-    Failure::new(format!("{who} holds this home already"))
-        .hint("use it with `familiar open`, end it with `familiar stop`, or set FAMILIAR_HOME to another folder")
-        .code(HELD)
+    let hint = match holder {
+        Some(Holder { role: Role::Command, pid, .. }) => {
+            format!("run this again when that is done, or end it with Ctrl+C there or `kill {pid}`")
+        }
+        _ => "use it with `familiar open`, end it with `familiar stop`, or set FAMILIAR_HOME to another folder"
+            .into(),
+    };
+    Failure::new(format!("{who} holds this home already")).hint(hint).code(HELD)
 }
 
 fn refuse_standalone(home: &Home) -> Result<(), Failure> {
@@ -334,5 +358,10 @@ mod tests {
         let failure = held(Some(&holder));
         assert_eq!(failure.message, "`familiar serve` (pid 12, port 4774) holds this home already");
         assert_eq!(failure.code, HELD);
+        let command =
+            Holder { role: Role::Command, port: None, words: Some("familiar index /w".into()), ..holder };
+        let failure = held(Some(&command));
+        assert_eq!(failure.message, "`familiar index /w` (pid 12) holds this home already");
+        assert!(failure.hint.is_some_and(|hint| hint.contains("`kill 12`") && !hint.contains("familiar stop")));
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use app::Home;
+use app::{Home, disk_hint};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -17,9 +17,14 @@ use crate::os;
 const RETRY_EVERY: Duration = Duration::from_millis(20);
 /// A holder that has not written its note after this time is not going to.
 const SETTLE: Duration = Duration::from_secs(2);
+/// Of what a command was called with this much is noted, in characters.
+const WORDS_CHARS_MAX: usize = 120;
 /// A longer note is none of ours.
 const NOTE_BYTES_MAX: u64 = 16 * 1024;
 const PRIVATE_FILE: u32 = 0o600;
+
+/// The next step when a folder of the home cannot be written.
+pub(crate) const ELSEWHERE: &str = "make the folder writable, or set FAMILIAR_HOME to another one";
 
 /// What the owner of a home is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,26 +53,41 @@ pub(crate) struct Holder {
     pub(crate) socket: Option<PathBuf>,
     /// Where its web page is.
     pub(crate) port: Option<u16>,
+    /// What a command was called with.
+    #[serde(default)]
+    pub(crate) words: Option<String>,
 }
 
 impl Holder {
     /// This process, which listens nowhere yet.
     pub(crate) fn this_process(role: Role, build_id: String) -> Self {
-        Self { pid: std::process::id(), role, build_id, socket: None, port: None }
+        let words = (role == Role::Command).then(own_words);
+        Self { pid: std::process::id(), role, build_id, socket: None, port: None, words }
     }
 
     /// How it is called in messages.
     pub(crate) fn describe(&self) -> String {
-        let what = match self.role {
-            Role::Serve => "`familiar serve`",
-            Role::Background => "a background daemon",
-            Role::Standalone => "`familiar lsp --standalone`",
-            Role::Command => "another command",
+        let what = match (self.role, &self.words) {
+            (Role::Serve, _) => "`familiar serve`".to_owned(),
+            (Role::Background, _) => "a background daemon".to_owned(),
+            (Role::Standalone, _) => "`familiar lsp --standalone`".to_owned(),
+            (Role::Command, Some(words)) => format!("`{words}`"),
+            (Role::Command, None) => "another command".to_owned(),
         };
         match self.port {
             Some(port) => format!("{what} (pid {}, port {port})", self.pid),
             None => format!("{what} (pid {})", self.pid),
         }
+    }
+}
+
+/// What this process was called with, for whoever has to wait for it.
+fn own_words() -> String {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words = std::iter::once("familiar".to_owned()).chain(words).collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(WORDS_CHARS_MAX) {
+        Some((end, _)) => format!("{}...", &words[..end]),
+        None => words,
     }
 }
 
@@ -95,8 +115,7 @@ impl HomeLock {
     pub(crate) async fn take(home: &Home, holder: &Holder, patience: Duration) -> Result<Taken, Failure> {
         let path = home.lock_file();
         let failed = |error: std::io::Error| {
-            Failure::new(format!("cannot lock {}: {error}", path.display()))
-                .hint("make the folder writable, or set FAMILIAR_HOME to another one")
+            Failure::new(format!("cannot lock {}: {error}", path.display())).hint(disk_hint(&error, ELSEWHERE))
         };
         let mut options = OpenOptions::new();
         options.create(true).write(true).truncate(false).mode(PRIVATE_FILE);
@@ -143,7 +162,7 @@ impl HomeLock {
         let written = write_atomically(&self.note, &text);
         written.map_err(|error| {
             Failure::new(format!("cannot write {}: {error}", self.note.display()))
-                .hint("make the folder writable, or set FAMILIAR_HOME to another one")
+                .hint(disk_hint(&error, ELSEWHERE))
         })
     }
 }

@@ -124,8 +124,9 @@ async fn take_home(context: &Context, role: Role) -> anyhow::Result<HomeLock> {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
             }
-            Some(Holder { role: Role::Command, pid, .. }) if patience.is_zero() => {
-                render::complain(&format!("familiar: waiting for another command (pid {pid}) to finish"));
+            Some(command) if command.role == Role::Command && patience.is_zero() => {
+                let who = render::one_line(&command.describe());
+                render::complain(&format!("familiar: waiting for {who} to finish"));
                 patience = COMMAND_PATIENCE;
             }
             _ => return Err(attach::held(holder.as_ref()).into()),

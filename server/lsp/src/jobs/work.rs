@@ -381,14 +381,14 @@ fn lines_of(document: &Document, bytes: Range<usize>) -> (u32, u32) {
 }
 
 /// The open files, the one that the user works in first.
-fn in_front(path: Option<&Path>, open: &[Document]) -> Vec<PathBuf> {
+pub(crate) fn in_front(path: Option<&Path>, open: &[Document]) -> Vec<PathBuf> {
     let others = open.iter().filter_map(|document| path_of(document.uri()));
     let others = others.filter(|other| Some(other.as_path()) != path);
     path.map(Path::to_owned).into_iter().chain(others).take(BUFFERS_MAX).collect()
 }
 
 /// The documents whose text is not what the disk holds. Reads files.
-fn unsaved(open: &[Document]) -> Vec<Buffer> {
+pub(crate) fn unsaved(open: &[Document]) -> Vec<Buffer> {
     let buffer = |document: &Document| {
         let path = path_of(document.uri())?;
         (!is_saved(&path, document)).then(|| Buffer { path, text: document.rope().to_string() })

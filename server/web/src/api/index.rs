@@ -20,6 +20,11 @@ use crate::state::Shared;
 /// Queries of one batch.
 const QUERIES_MAX: usize = 2_000;
 
+/// Characters of a name nobody knows that are repeated.
+const NAME_CHARS_MAX: usize = 80;
+/// What a search takes.
+const PARAMETERS: &str = "workspace, q, limit, kind, language, path and related";
+
 /// The query of a search.
 #[derive(Debug, Default, PartialEq)]
 struct SearchQuery {
@@ -29,7 +34,8 @@ struct SearchQuery {
 }
 
 impl SearchQuery {
-    /// Reads the query of a URL: `language` and `path` may come several times.
+    /// Reads the query of a URL: `language` and `path` may come several times. A name nobody knows is a mistake that would
+    /// otherwise be a wrong answer.
     fn parse(query: &str) -> Result<Self, AppError> {
         let wrong = |message: String, hint: &str| AppError::new(ErrorKind::User, message).hint(hint);
         let (mut workspace, mut words) = (None, None);
@@ -56,8 +62,10 @@ impl SearchQuery {
                         .parse()
                         .map_err(|_| wrong("`related` is true or false".into(), "for example related=true"))?;
                 }
-                // Browsers and proxies add parameters of their own.
-                _ => {}
+                other => {
+                    let other: String = other.chars().take(NAME_CHARS_MAX).collect();
+                    return Err(wrong(format!("a search takes no `{other}`"), PARAMETERS));
+                }
             }
         }
         let lacks = |name: &str| wrong(format!("the query lacks `{name}`"), "add it");
@@ -118,6 +126,7 @@ pub(crate) async fn search_batch(
 
 /// Names lines of a file.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct PassageQuery {
     workspace: String,
     path: String,
@@ -242,6 +251,7 @@ pub(crate) async fn forget(
 
 /// Names a folder.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct FolderQuery {
     workspace: String,
 }
@@ -269,6 +279,7 @@ mod tests {
             ("workspace=/a", "the query lacks `q`"),
             ("workspace=/a&q=x&limit=many", "`limit` is no number"),
             ("workspace=/a&q=x&related=some", "`related` is true or false"),
+            ("workspace=/a&q=x&limits=3", "a search takes no `limits`"),
             ("workspace=/a&q=x&kind=fuzzy", "no kind of search is called \"fuzzy\""),
         ] {
             assert_eq!(SearchQuery::parse(query).unwrap_err().message, message);

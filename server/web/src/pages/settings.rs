@@ -184,6 +184,9 @@ fn file(entry: ModelEntry) -> File {
 
 fn workspace(workspace: &WorkspaceStatus) -> Workspace {
     let text = match workspace.state.as_str() {
+        "ready" if workspace.paused => {
+            format!("{} files, {} passages, searchable; large changes wait", workspace.files, workspace.chunks)
+        }
         "ready" => format!("{} files, {} passages, searchable", workspace.files, workspace.chunks),
         "building" => format!("indexing: {} of {} files", workspace.done, workspace.total),
         other => other.to_owned(),

@@ -225,6 +225,9 @@ async fn wrong_requests_get_one_kind_of_answer() {
         (post.clone(), "/api/v1/chats", Some(json!({"workspace": "x".repeat(20_000)})), 413),
         (Method::GET, "/api/v1/search", None, 400),
         (Method::GET, "/api/v1/search?workspace=/no/such/folder&q=x", None, 400),
+        (Method::GET, "/api/v1/search?workspace=/tmp&q=x&limits=3", None, 400),
+        (Method::GET, "/api/v1/index?workspace=/tmp&limits=3", None, 400),
+        (Method::GET, "/api/v1/related?workspace=/tmp&path=x&start=1&end=1&limits=3", None, 400),
         (Method::GET, "/api/v1/chats/none", None, 404),
         (Method::GET, "/api/v1/chats/%ff", None, 400),
         (Method::GET, "/api/v1/chats?cursor=wrong", None, 400),
@@ -237,6 +240,7 @@ async fn wrong_requests_get_one_kind_of_answer() {
         assert_eq!(seen.status.as_u16(), status, "{method} {path}: {}", seen.body);
         let error: Value = serde_json::from_str(&seen.body).unwrap();
         assert!(error["error"]["message"].is_string() && error["error"]["kind"].is_string(), "{path}: {error}");
+        assert!(!path.contains("limits") || seen.body.contains("`limits`"), "{path}: {error}");
         assert!(!seen.body.contains("deserialize") && !seen.body.contains("Expected request"), "{path}: {error}");
     }
 }

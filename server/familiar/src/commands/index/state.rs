@@ -8,8 +8,8 @@ use app::{AppError, ErrorKind, IndexStatus, LeftOut, stored_index};
 
 use crate::commands::{folder, status};
 use crate::context::Context;
-use crate::daemon::attach;
 use crate::daemon::client::query;
+use crate::daemon::{attach, lock};
 use crate::render::{self, Style};
 
 /// Shows it.
@@ -35,8 +35,14 @@ pub(in crate::commands) async fn look(context: &Context, root: &Path) -> anyhow:
         }
     }
     let (home, config, root) = (context.home.clone(), context.config.clone(), root.to_owned());
+    // Who has the home works perhaps in another folder, so only both together say something.
+    let holder = lock::holder(&context.home);
     let look = tokio::task::spawn_blocking(move || stored_index(&home, &config, &root)).await;
-    Ok(look.map_err(|error| AppError::new(ErrorKind::Bug, error.to_string()))??)
+    let mut status = look.map_err(|error| AppError::new(ErrorKind::Bug, error.to_string()))??;
+    if let Some(holder) = holder {
+        status.notes.push(format!("{} works in this home", holder.describe()));
+    }
+    Ok(status)
 }
 
 fn page(status: &IndexStatus, style: Style) -> String {
@@ -75,7 +81,7 @@ pub(in crate::commands) fn state(status: &IndexStatus) -> String {
         "paused" => format!("paused: {done} of {total} files are done, {holds}; {held_up}"),
         "partial" => format!("not complete, an earlier run was stopped; {holds}; `familiar index` completes it"),
         "failed" => format!("the last run failed; {holds}"),
-        _ if status.paused => format!("ready: {holds}; paused, so {held_up}"),
+        _ if status.paused => format!("complete, but paused: {holds}; {held_up}"),
         _ => format!("ready: {holds}"),
     }
 }
@@ -156,8 +162,9 @@ note     one note
         let paused = IndexStatus { state: "paused".into(), paused: true, done: 1200, total: 4232, ..none };
         assert!(state(&paused).starts_with("paused: 1200 of 4232 files are done"), "{}", state(&paused));
         let ready = IndexStatus { state: "ready".into(), ..paused };
-        assert!(
-            state(&ready).ends_with("paused, so large changes wait; `familiar index --resume` lets them go on")
+        assert_eq!(
+            state(&ready),
+            "complete, but paused: 0 files, 0 chunks, generation 0; large changes wait; `familiar index --resume` lets them go on"
         );
     }
 }

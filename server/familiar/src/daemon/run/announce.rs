@@ -145,6 +145,12 @@ fn say(text: &str) {
 fn finished_line(workspace: &WorkspaceStatus) -> String {
     let root = workspace.root.display();
     match workspace.state.as_str() {
+        "ready" if workspace.paused => {
+            let (files, chunks) = (workspace.files, workspace.chunks);
+            format!(
+                "Index     {root}: {files} files, {chunks} chunks, paused; `familiar index --resume` ends that"
+            )
+        }
         "ready" => format!("Index     {root}: {} files, {} chunks, ready", workspace.files, workspace.chunks),
         state => format!("Index     {root}: {state}; {}", workspace.notes.join("; ")),
     }

@@ -1,0 +1,73 @@
+//! What a question spells out: a name with a slip of the finger, a text as it stands. Refuses: questions that spell nothing
+//! out; these are answered as before.
+
+use index::{Overlay, SearchRequest};
+
+use crate::space::{Space, paths, refresh, search, touch};
+
+const SHOP: &[(&str, &str)] = &[
+    ("shop/session.py", "def get_session_hash(user):\n    return hash(user)\n"),
+    ("shop/other.py", "def get_hash(session):\n    return session.hash\n\n\ndef session_get():\n    pass\n"),
+    ("shop/notes.md", "# Session\n\nThe hash of a session.\n"),
+];
+
+#[test]
+fn a_misspelt_name_is_found_unless_it_stands_somewhere() {
+    let space = Space::with(SHOP);
+    let (index, _) = space.indexed();
+    for name in ["get_sesion_hash", "get_session_hsah", "Shop.get_session_hasj", "getSesionHash"] {
+        let first = &search(&index, name)[0];
+        assert_eq!(first.symbol.as_deref(), Some("get_session_hash"), "{name}: {first:?}");
+        assert!(first.why.contains("one letter off"), "{name}: {first:?}");
+    }
+    // A name that is there is what is meant, also when it is only used.
+    space.write("shop/till.py", b"def pay(get_sesion_hash):\n    return get_sesion_hash()\n");
+    refresh(&index);
+    assert_eq!(paths(&index, "get_sesion_hash")[0], "shop/till.py");
+    assert!(search(&index, "get_sesion_hash").iter().all(|hit| !hit.why.contains("one letter off")));
+    // And so are the words of a question.
+    assert!(search(&index, "where is the sesion hash").iter().all(|hit| !hit.why.contains("one letter off")));
+}
+
+#[test]
+fn a_text_as_it_stands_comes_first() {
+    let space = Space::with(&[
+        (
+            "tank/errors.py",
+            "class Empty(Exception):\n    pass\n\n\ndef complain():\n    raise Empty(\"the tank of the rocket is empty\")\n",
+        ),
+        (
+            "tank/rocket.py",
+            "def rocket_tank(tank):\n    # tank rocket empty tank\n    empty = tank.rocket\n    return empty\n",
+        ),
+        (
+            "tank/empty.py",
+            "def empty_rocket_tank(rocket, tank):\n    \"\"\"The empty tank.\"\"\"\n    return rocket.tank.empty\n",
+        ),
+        ("tests/test_tank.py", "def test_tank():\n    assert \"the tank of the rocket is empty\" in complain()\n"),
+    ]);
+    let (index, _) = space.indexed();
+    for question in [
+        "the tank of the rocket is empty",
+        "\"tank of the rocket\"",
+        "why do I see \"rocket is empty\" in the log?",
+    ] {
+        let hits = search(&index, question);
+        assert_eq!(hits[0].path, "tank/errors.py", "{question}: {hits:?}");
+        assert!(hits[0].why.starts_with("holds `"), "{question}: {hits:?}");
+        assert_eq!(hits[1].path, "tests/test_tank.py", "a test comes after what it tests: {hits:?}");
+        assert!(hits.len() > 2, "the others follow: {hits:?}");
+    }
+    let asked = search(&index, "is the tank of the rocket empty?");
+    assert!(asked.iter().all(|hit| !hit.why.contains("just so")), "{asked:?}");
+    // What was saved or typed since counts, and what is gone does not.
+    space.write("tank/errors.py", b"def complain():\n    raise Empty(\"no fuel is left at all\")\n");
+    touch(&index, &["tank/errors.py"]);
+    assert_eq!(paths(&index, "no fuel is left at all")[0], "tank/errors.py");
+    assert_eq!(paths(&index, "the tank of the rocket is empty")[0], "tests/test_tank.py");
+    let mut request = SearchRequest::new("a meteor hit the rocket", 5);
+    request.overlay = Overlay::new();
+    request.overlay.set("tank/rocket.py", "def f():\n    print(\"a meteor hit the rocket\")\n");
+    let found = index.searcher().search(&request).unwrap();
+    assert_eq!((found[0].path.as_str(), found[0].why.contains("unsaved")), ("tank/rocket.py", true), "{found:?}");
+}

@@ -1,0 +1,119 @@
+//! The progress of a first index as clients see it: begun, reported, ended with what was left out; cancelled; not shown.
+//!
+//! Refuses: knowing how an index is built.
+
+use std::time::Duration;
+
+use app::App;
+use kit::{Client, Profile, TempWorkspace};
+use lsp::Hello;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const PIPE_BYTES: usize = 64 * 1024;
+/// Files enough to keep a first index busy for much longer than it may take in silence.
+const CROWD: usize = 2_500;
+/// Functions of each of them.
+const FUNCTIONS: usize = 60;
+
+/// A session over a folder that was never indexed.
+async fn connect(profile: &Profile, workspace: &TempWorkspace) -> (App, Client, TempDir) {
+    let home = tempfile::tempdir().expect("a temporary folder can be made");
+    let app = App::for_tests(home.path(), None);
+    let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+    tokio::spawn(lsp::serve(app.clone(), Hello::default(), ours));
+    let mut client = Client::start_on(theirs);
+    client.initialize_as(profile, &workspace.root_uri()).await;
+    (app, client, home)
+}
+
+fn crowd() -> TempWorkspace {
+    let workspace = TempWorkspace::empty();
+    std::fs::write(workspace.path("picture.bin"), b"x\0y").expect("it is written");
+    let body: String =
+        (0..FUNCTIONS).map(|n| format!("def step_{n}(value):\n    return value * {n}\n\n\n")).collect();
+    for at in 0..CROWD {
+        std::fs::write(workspace.path(&format!("crowd_{at:04}.py")), &body).expect("it is written");
+    }
+    workspace
+}
+
+fn is(kind: &'static str) -> impl Fn(&Value) -> bool {
+    move |params: &Value| params["value"]["kind"] == kind
+}
+
+/// The state of the only folder.
+async fn state(client: &mut Client) -> Value {
+    let status = client.request("familiar/status", json!({})).await.expect("the status is known");
+    status["workspaces"][0].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_index_is_shown_and_ends_with_what_it_lacks() {
+    let workspace = crowd();
+    let name = workspace.root().file_name().expect("a name").to_string_lossy().into_owned();
+    let (_app, mut client, _home) = connect(&Profile::helix(), &workspace).await;
+    let (id, params) = client.expect_request("window/workDoneProgress/create").await;
+    let token = params["token"].clone();
+    assert_eq!(token, "familiar/index/1");
+    client.respond(id, Value::Null).await;
+    let begin = client.expect_notification_where("$/progress", is("begin")).await;
+    assert_eq!((&begin["token"], &begin["value"]["title"]), (&token, &json!(format!("Indexing {name}"))));
+    assert_eq!(begin["value"]["cancellable"], true);
+    let message = begin["value"]["message"].as_str().expect("a message");
+    assert!(message.ends_with(&format!(" of {CROWD} files")), "{message}");
+    let end = client.expect_notification_where("$/progress", is("end")).await;
+    client.ignore("$/progress").await;
+    assert_eq!(end["value"]["message"], format!("{CROWD} files"));
+    let line = client.expect_notification("window/logMessage").await;
+    let expected = format!("{name} is indexed: {CROWD} files, ");
+    let line = line["message"].as_str().expect("a line");
+    assert!(line.starts_with(&expected) && line.contains("left out: 1 "), "{line}");
+    client.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_index_can_be_cancelled() {
+    let workspace = crowd();
+    let (app, mut client, _home) = connect(&Profile::neovim(), &workspace).await;
+    let (id, params) = client.expect_request("window/workDoneProgress/create").await;
+    client.respond(id, Value::Null).await;
+    client.expect_notification_where("$/progress", is("begin")).await;
+    client.notify("window/workDoneProgress/cancel", json!({ "token": params["token"] })).await;
+    let end = client.expect_notification_where("$/progress", is("end")).await;
+    client.ignore("$/progress").await;
+    assert_eq!(end["value"]["message"], "held up");
+    let line = client.expect_notification("window/logMessage").await;
+    assert!(line["message"].as_str().is_some_and(|line| line.contains("familiar index --resume")), "{line}");
+    let first = state(&mut client).await;
+    assert_eq!(first["paused"], true, "{first}");
+    assert!(first["files"].as_u64() < Some(CROWD as u64), "it was held up before it was done: {first}");
+    client.shutdown().await;
+    app.shutdown().await;
+}
+
+/// Whoever did not say that they show progress is sent none, and a folder of few files is over before it is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_shows_is_not_told() {
+    let crowded = crowd();
+    let few = TempWorkspace::new("//- /a.py\ndef f():\n    pass\n");
+    let silent = Profile::vscode().with("/window/workDoneProgress", Value::Null);
+    for (profile, workspace) in [(&silent, &crowded), (&Profile::vscode(), &few)] {
+        let (_app, mut client, _home) = connect(profile, workspace).await;
+        let done = async { while state(&mut client).await["state"] != "ready" {} };
+        tokio::time::timeout(Duration::from_secs(120), done).await.expect("it is indexed");
+        // The client fails on anything that nobody claimed.
+        client.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_refuses_the_token_is_told_nothing_more() {
+    let workspace = crowd();
+    let (_app, mut client, _home) = connect(&Profile::vscode(), &workspace).await;
+    let (id, _) = client.expect_request("window/workDoneProgress/create").await;
+    client.respond_error(id, -32603, "no room").await;
+    let done = async { while state(&mut client).await["state"] != "ready" {} };
+    tokio::time::timeout(Duration::from_secs(120), done).await.expect("it is indexed");
+    client.shutdown().await;
+}
