@@ -33,6 +33,8 @@ pub const PASSAGE_LINES_MAX: u32 = 2_000;
 
 /// How deep folders are followed; deeper ones are noted and left out.
 pub(crate) const FOLDER_DEPTH_MAX: usize = 128;
+/// Repositories inside a workspace whose own excludes are looked after between walks.
+pub(crate) const REPOSITORIES_MAX: usize = 64;
 /// The part of a file in which a NUL byte means "binary", in bytes.
 pub(crate) const SNIFF_BYTES: usize = 8 << 10;
 /// A source file with a longer average line is machine-made, in bytes.
@@ -125,6 +127,10 @@ pub(crate) const COALESCE_MS: u64 = 25;
 pub(crate) const PUBLISH_SECONDS_FIRST: u64 = 1;
 /// A build that ends sooner than this publishes only then, in milliseconds; the live files are looked through meanwhile.
 pub(crate) const PUBLISH_REST_MS: u64 = 3_000;
+/// How long a search waits for the watcher to tell what happened before it, in milliseconds; it takes a fraction of one.
+pub(crate) const BARRIER_MS_MAX: u64 = 100;
+/// Changed files that a search takes up itself before the writer has; with more the live files are looked through.
+pub(crate) const PENDING_FILES_MAX: usize = 16;
 /// Longest such interval, in seconds.
 pub(crate) const PUBLISH_SECONDS_MAX: u64 = 60;
 /// A file changed this shortly before it was read is hashed again at the next walk, in nanoseconds: its clock

@@ -12,7 +12,7 @@ use crate::build::prepare::{Outcome, Preparation};
 use crate::build::shared::{FlushDue, RefreshEvent, Shared, View, Work};
 use crate::build::status::{Progress, State};
 use crate::error::IndexError;
-use crate::files::rules::{EXCLUDE_FILE, RULE_FILES};
+use crate::files::rules::changes_rules;
 use crate::files::skip::SkipTally;
 use crate::files::walk::{Entry, Found, look_at};
 use crate::limits::{BUILD_FILES_MIN, FLUSH_AGE_MS, FLUSH_IDLE_MS};
@@ -73,6 +73,7 @@ impl Writer {
                     last_walk = Instant::now();
                     let is_overtaken = in_background && !cancel.is_cancelled() && self.shared.is_hurried();
                     if is_overtaken && matches!(result, Err(IndexError::Cancelled)) {
+                        self.shared.put_back(besides, true);
                         // Whoever waits comes first; this goes on after that, and sees all that was asked for.
                         match job {
                             Some(job) => self.shared.want_refresh(job),
@@ -111,7 +112,7 @@ impl Writer {
                         self.shared.set_failure(Some(&error));
                         self.shared.note(error.to_string());
                     }
-                    if is_held && self.changes_rules(&paths) {
+                    if is_held && paths.iter().any(|path| changes_rules(path)) {
                         self.shared.want_walk();
                     }
                     if !self.shared.walk_is_wanted() {
@@ -124,14 +125,7 @@ impl Writer {
 
     /// Whether these changes are better found by one walk.
     pub(crate) fn takes_a_walk(&self, paths: &BTreeSet<String>) -> bool {
-        paths.len() > BUILD_FILES_MIN || self.changes_rules(paths)
-    }
-
-    /// Whether an ignore file is among these.
-    fn changes_rules(&self, paths: &BTreeSet<String>) -> bool {
-        paths.iter().any(|path| {
-            RULE_FILES.contains(&path.rsplit('/').next().unwrap_or(path)) || path.ends_with(EXCLUDE_FILE)
-        })
+        paths.len() > BUILD_FILES_MIN || paths.iter().any(|path| changes_rules(path))
     }
 
     /// Runs work on an open base. After an error or a panic the base is opened anew next time, from what is on disk.
@@ -286,7 +280,7 @@ impl Writer {
     }
 
     /// Indexes one file again if it is not the one that is indexed.
-    fn take_up(&mut self, entry: &Entry) -> Result<(), IndexError> {
+    pub(crate) fn take_up(&mut self, entry: &Entry) -> Result<(), IndexError> {
         let (bytes_max, files_max) = (self.shared.limits.file_bytes_max, self.shared.limits.files_max);
         let root = self.shared.root.clone();
         let base = self.base.as_mut().expect("work runs inside `guarded`, which opens the base first");
@@ -314,7 +308,7 @@ impl Writer {
         match &mut outcome {
             Outcome::Indexed(_, _, kept) => {
                 if let Some(file) = kept.take() {
-                    self.saved.put(&entry.path, file);
+                    self.saved.put(&entry.path, Arc::new(file));
                 }
             }
             Outcome::Same(_) => {}

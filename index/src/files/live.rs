@@ -184,6 +184,26 @@ pub fn read_text(root: &Path, path: &str) -> Result<(String, String), IndexError
     Ok((relative, text))
 }
 
+/// The text of a file as it is now, and what tells it from others.
+pub(crate) struct Current {
+    /// Hash of the bytes on disk.
+    pub(crate) hash: u128,
+    /// Its text.
+    pub(crate) decoded: Decoded,
+}
+
+/// A file of a workspace that may be searched, by the very path that it is indexed by; `None` where there is none.
+pub(crate) fn current(root: &Path, path: &str, bytes_max: u64) -> Option<Current> {
+    let (real, full) = inside(root, path).ok()?;
+    // A folder that became a link would show the file under a name that rules were not asked about.
+    if real != path {
+        return None;
+    }
+    let file = read(&full, bytes_max).ok()?;
+    let hash = u128::from_le_bytes(file.hash());
+    Some(Current { hash, decoded: content::decode_named(path, file.bytes).ok()? })
+}
+
 /// Resolves a path to a file that really lies in the workspace. Returns the relative and the absolute path.
 pub(crate) fn inside(root: &Path, path: &str) -> Result<(String, PathBuf), IndexError> {
     let root = root

@@ -7,8 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::files::content::decode_named;
-use crate::files::live::{inside, read};
+use crate::files::live::{Current, current};
 use crate::limits::{FILE_BYTES_MAX, RECUT_FILES_MAX};
 use crate::parse::cut::Chunk;
 use crate::parse::light;
@@ -127,14 +126,8 @@ impl Differing {
 
 /// Hash and text of a file that may be shown.
 fn load(root: &Path, path: &str) -> Option<(u128, String)> {
-    let (relative, full) = inside(root, path).ok()?;
-    // A folder that became a link would show the file under a name it was not indexed by.
-    if relative != path {
-        return None;
-    }
-    let file = read(&full, FILE_BYTES_MAX).ok()?;
-    let hash = u128::from_le_bytes(file.hash());
-    Some((hash, decode_named(path, file.bytes).ok()?.text))
+    let Current { hash, decoded } = current(root, path, FILE_BYTES_MAX)?;
+    Some((hash, decoded.text))
 }
 
 #[cfg(test)]

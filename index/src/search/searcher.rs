@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use serde::Serialize;
 use tantivy::TantivyDocument;
 
-use crate::build::shared::View;
+use crate::build::shared::{Shared, View};
 use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
 use crate::handle::{canonical, folder_of};
@@ -109,6 +109,8 @@ pub struct SearchAnswer {
     /// Not all was looked at: the live files were looked through and time was up, or there were more matches than anybody
     /// reads; or more files changed since they were indexed than one search looks at again.
     pub cut: bool,
+    /// The last of these reasons: the files that were not looked at again are lacking.
+    pub many_changed: bool,
 }
 
 /// One chunk of a snapshot, without its text.
@@ -143,6 +145,8 @@ pub struct Searcher {
     generation: u64,
     /// Whether the index holds about everything; until then the live files are looked through as well.
     complete: bool,
+    /// Many files changed just now and the writer has not taken them up.
+    unsettled: bool,
     pub(crate) report_stale: Option<ReportStale>,
 }
 
@@ -153,7 +157,30 @@ impl Searcher {
         complete: bool,
         report_stale: Option<ReportStale>,
     ) -> Self {
-        Self { root, snapshot, saved, generation, complete, report_stale }
+        Self { root, snapshot, saved, generation, complete, unsettled: false, report_stale }
+    }
+
+    /// The present state of an index that is open, with what changed and is not in it yet.
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        // In this order: what is settled by then is complete, and in the view that is taken last.
+        let pending = shared.pending();
+        let status = shared.status();
+        let mut view = shared.view();
+        let mut unsettled = pending.unknown;
+        if !pending.paths.is_empty() {
+            let mut saved = Saved::clone(&view.saved);
+            let bytes_max = shared.limits.file_bytes_max;
+            unsettled |= !shared.early.take_up(&shared.root, bytes_max, &pending, search_deadline(), &mut saved);
+            view.saved = Arc::new(saved);
+        }
+        let weak: Weak<Shared> = Arc::downgrade(shared);
+        let report = Arc::new(move |path: &str| {
+            if let Some(shared) = weak.upgrade() {
+                shared.touch([path]);
+            }
+        });
+        let complete = !unsettled && status.is_about_complete();
+        Self { unsettled, ..Self::new(shared.root.clone(), view, complete, Some(report)) }
     }
 
     /// Opens the index of a workspace for reading only, also while another process owns it. How much of the workspace it
@@ -195,7 +222,7 @@ impl Searcher {
         match request.kind {
             SearchKind::Text | SearchKind::Regex => {
                 let live = live_search(&self.root, request, &LiveBudget::default())?;
-                return Ok(SearchAnswer { hits: live.hits, cut: live.cut });
+                return Ok(SearchAnswer { hits: live.hits, cut: live.cut, many_changed: false });
             }
             SearchKind::Symbol | SearchKind::Auto => {}
         }
@@ -216,7 +243,7 @@ impl Searcher {
             hits.sort_by_key(|hit| !hit.symbol.as_deref().is_some_and(|symbol| ends_in(&normal(symbol), &asked)));
         }
         hits.truncate(request.limit.min(HITS_MAX));
-        Ok(SearchAnswer { hits, cut })
+        Ok(SearchAnswer { hits, cut: cut || self.unsettled, many_changed: self.unsettled })
     }
 
     /// Answers from the index alone.
@@ -262,7 +289,8 @@ impl Searcher {
             if settled || rounds_left == 0 {
                 let hits = candidates.into_iter().map(|one| hit(one, &plan, &raised, &gains)).collect();
                 let hits = self.with_named_files(request, limit, hits)?;
-                return Ok(SearchAnswer { hits, cut: differing.left_out || !settled });
+                let cut = differing.left_out || !settled;
+                return Ok(SearchAnswer { hits, cut, many_changed: cut });
             }
         }
     }

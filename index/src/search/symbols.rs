@@ -215,7 +215,8 @@ impl Searcher {
             key(b).total_cmp(&key(a)).then_with(|| a.path.cmp(&b.path)).then(a.start_line.cmp(&b.start_line))
         });
         found.truncate(limit);
-        Ok(SearchAnswer { hits: found.into_iter().map(hit).collect(), cut: differing.left_out })
+        let cut = differing.left_out;
+        Ok(SearchAnswer { hits: found.into_iter().map(hit).collect(), cut, many_changed: cut })
     }
 
     /// Stored chunks that may define such a name.

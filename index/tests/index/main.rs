@@ -18,4 +18,5 @@ mod queries;
 mod recovery;
 mod related;
 mod searching;
+mod settling;
 mod space;

@@ -348,7 +348,7 @@ impl Asked {
     }
 
     fn result(&self, plan: &Plan, answer: SearchAnswer) -> Result<SearchResult> {
-        let SearchAnswer { hits, cut } = answer;
+        let SearchAnswer { hits, cut, many_changed } = answer;
         let related = match hits.first().filter(|_| plan.related) {
             Some(hit) => {
                 let lines = (hit.start_line, hit.end_line);
@@ -356,7 +356,8 @@ impl Asked {
             }
             None => None,
         };
-        let notice = if cut { Some(partly(self.notice.as_deref())) } else { self.notice.clone() };
+        let more = self.notice.as_deref();
+        let notice = if cut { Some(partly(many_changed, more)) } else { self.notice.clone() };
         Ok(SearchResult { hits: hits.into_iter().map(hit).collect(), related, notice })
     }
 }
@@ -392,7 +393,7 @@ pub fn search_read_only(home: &Home, root: &Path, query: &str, options: &SearchO
             let live =
                 index::live_search(&root, &plan.request(query), &LiveBudget::default()).map_err(from_index)?;
             let notice = "Another process is only beginning to build the index: these are matches in the files.";
-            let notice = if live.cut { partly(Some(notice)) } else { notice.into() };
+            let notice = if live.cut { partly(false, Some(notice)) } else { notice.into() };
             let hits = live.hits.into_iter().map(hit).collect();
             return Ok(SearchResult { hits, related: None, notice: Some(notice) });
         }

@@ -27,10 +27,15 @@ pub(crate) fn incomplete(progress: &Progress) -> Option<String> {
     }
 }
 
-/// What to say when the files themselves were looked through, and not all of them.
-pub(super) fn partly(more: Option<&str>) -> String {
-    let said = "Only a part of the files was looked through, because there was no more time or there were too many \
-                matches: narrow the search to a folder, or say more.";
+/// What to say when not all that should be was looked at, and why.
+pub(super) fn partly(many_changed: bool, more: Option<&str>) -> String {
+    let said = if many_changed {
+        "Many files changed this moment and not all of them were looked at again: answers may lack some; ask again in a \
+         moment."
+    } else {
+        "Only a part of the files was looked through, because there was no more time or there were too many matches: \
+         narrow the search to a folder, or say more."
+    };
     more.map_or_else(|| said.to_owned(), |more| format!("{said} {more}"))
 }
 
@@ -71,6 +76,13 @@ pub(super) fn advice(reason: SkipReason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cut_answer_names_its_reason() {
+        assert!(partly(true, None).starts_with("Many files changed"));
+        let said = partly(false, Some("The index is being built."));
+        assert!(said.contains("too many matches") && said.ends_with("more. The index is being built."), "{said}");
+    }
 
     #[test]
     fn what_is_missing_is_said_in_percent() {
