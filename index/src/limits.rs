@@ -62,6 +62,12 @@ pub(crate) const SYMBOLS_MAX: usize = 20_000;
 pub(crate) const DATA_NAMES_MAX: usize = 200;
 /// Names known of one generated file.
 pub(crate) const LIGHT_NAMES_MAX: usize = 256;
+/// The first part of a file over the limit in which names are looked for, in bytes.
+pub(crate) const LARGE_BYTES_MAX: usize = 8 << 20;
+/// Names known of such a file.
+pub(crate) const LARGE_NAMES_MAX: usize = 1_024;
+/// Time that looking for them may take, in milliseconds.
+pub(crate) const LARGE_NAMES_MS_MAX: u64 = 1_000;
 /// Files known by path only that one question may name.
 pub(crate) const LIGHT_HITS_MAX: usize = 8;
 /// How deep in a syntax tree definitions are looked for, unless a language says otherwise. Below it lie expressions,
@@ -121,16 +127,16 @@ pub(crate) const SAVED_BYTES_MAX: usize = 2 << 20;
 pub(crate) const FLUSH_IDLE_MS: u64 = 1_500;
 /// How long saved files wait for that at most, in milliseconds.
 pub(crate) const FLUSH_AGE_MS: u64 = 20_000;
+/// How long a search waits for the watcher to tell what happened before it, in milliseconds; it takes a fraction of one.
+pub(crate) const BARRIER_MS_MAX: u64 = 100;
+/// Changed files that a search takes up itself before the writer has; with more the live files are looked through.
+pub(crate) const PENDING_FILES_MAX: usize = 16;
 /// How long saves are gathered before they are indexed, in milliseconds.
 pub(crate) const COALESCE_MS: u64 = 25;
 /// First interval after which a running build publishes what it has, in seconds; it doubles each time.
 pub(crate) const PUBLISH_SECONDS_FIRST: u64 = 1;
 /// A build that ends sooner than this publishes only then, in milliseconds; the live files are looked through meanwhile.
 pub(crate) const PUBLISH_REST_MS: u64 = 3_000;
-/// How long a search waits for the watcher to tell what happened before it, in milliseconds; it takes a fraction of one.
-pub(crate) const BARRIER_MS_MAX: u64 = 100;
-/// Changed files that a search takes up itself before the writer has; with more the live files are looked through.
-pub(crate) const PENDING_FILES_MAX: usize = 16;
 /// Longest such interval, in seconds.
 pub(crate) const PUBLISH_SECONDS_MAX: u64 = 60;
 /// A file changed this shortly before it was read is hashed again at the next walk, in nanoseconds: its clock

@@ -354,6 +354,11 @@ impl Searcher {
         let address = corpus.tables().address(ranked.chunk);
         let document: TantivyDocument = self.snapshot.text.doc(address).doing("reading the text index")?;
         let Some(card) = self.snapshot.fields.card(&document) else { return Ok(Found::Nothing) };
+        if card.is_of_large() {
+            let Some(text) = live.at_name(&card) else { return Ok(Found::Stale(card.path)) };
+            let text = text.lines().next().unwrap_or_default().to_owned();
+            return Ok(Found::Shown(Candidate { chunk: ranked.chunk, score, text, card, unsaved: false }));
+        }
         let Some(text) = live.text(&card) else { return Ok(Found::Stale(card.path)) };
         if !filter.admits_text(&card.path, text) {
             return Ok(Found::Nothing);

@@ -247,3 +247,31 @@ fn a_pause_does_not_hold_up_what_was_saved_last() {
     assert!(index.wait(ticket, PATIENCE));
     assert_eq!(index.searcher().chunks().unwrap(), space.rebuilt());
 }
+
+/// Of a file over the limit the names in its first part are found and shown where they stand now, and said to be all.
+#[test]
+fn names_in_files_over_the_limit_are_found() {
+    let filler = "# A line that defines nothing.\n".repeat(50_000);
+    let text = format!("{filler}class Haystack:\n    def needle_in(self):\n        return 1\n\n\n{filler}");
+    let space = Space::with(&[("a.py", "def other():\n    pass\n"), ("large.py", &text)]);
+    let (index, report) = space.indexed();
+    assert_eq!((report.files, skipped(&report, SkipReason::TooLarge)), (1, 1), "{report:?}");
+    let check = |first_line: u32| {
+        let by_name = SearchRequest { kind: SearchKind::Symbol, ..SearchRequest::new("Haystack.needle_in", 5) };
+        for request in [by_name, SearchRequest::new("needle_in", 5)] {
+            let hits = index.searcher().search(&request).unwrap();
+            let hit = hits.iter().find(|hit| hit.path == "large.py").unwrap_or_else(|| panic!("{hits:?}"));
+            assert_eq!((hit.symbol.as_deref(), hit.start_line), (Some("Haystack.needle_in"), first_line));
+            assert!(hit.text.starts_with("def needle_in(self):"), "{hit:?}");
+            assert!(hit.why.contains("only names are searched in this file, as it is too large"), "{hit:?}");
+            check_live(&space.root, &hits);
+        }
+    };
+    check(50_002);
+    space.write("large.py", format!("\n{text}").as_bytes());
+    let shown = index.searcher().search(&SearchRequest::new("needle_in", 5)).unwrap();
+    assert!(shown.iter().all(|hit| hit.path != "large.py"), "where it stands now is not known yet: {shown:?}");
+    touch(&index, &["large.py"]);
+    check(50_003);
+    assert_eq!(index.searcher().chunks().unwrap(), space.rebuilt());
+}

@@ -210,3 +210,27 @@ fn what_waited_long_is_written_before_more_is_looked_at() {
     let waits = FlushDue { due: now, latest: now + Duration::from_secs(60) };
     assert!(matches!(writer.shared.next_work(now, Some(waits)), Work::Touch(..)));
 }
+
+/// Another recipe is a reason to cut a file again, and none to write what comes out the same.
+#[test]
+fn what_is_cut_otherwise_and_comes_out_the_same_is_not_written_again() {
+    let (_dir, mut writer) = writer_over(&[
+        ("a.py", "def a():\n    pass\n"),
+        ("b.py", "def b():\n    pass\n"),
+        ("c.rs", "// @generated\nfn c() {}\n"),
+    ]);
+    let walk = |writer: &mut Writer| {
+        let report = writer.guarded(|writer| writer.refresh(false, &CancelFlag::new(), &|_| {})).unwrap();
+        (report.indexed, writer.shared.view().generation)
+    };
+    let (_, generation) = walk(&mut writer);
+    for path in ["a.py", "c.rs"] {
+        writer.base_mut().rows.get_mut(path).unwrap().recipe += 1;
+    }
+    assert_eq!(walk(&mut writer), (0, generation), "nothing is written");
+    let fresh = writer.base_mut().rows["a.py"];
+    assert_eq!(fresh.recipe, crate::parse::language::recipe_of("a.py"), "and known to be as it would be cut now");
+    let row = writer.base_mut().rows.get_mut("b.py").unwrap();
+    (row.recipe, row.chunks_hash) = (row.recipe + 1, [7; 16]);
+    assert_eq!(walk(&mut writer), (1, generation + 1), "other chunks are");
+}
