@@ -4,8 +4,8 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::build::shared::{RefreshEvent, RefreshJob, Shared, Ticket, View};
 use crate::build::status::{Progress, Report, Status};
 use crate::build::writer::Writer;
 use crate::error::{Doing, IndexError};
+use crate::files::barrier::Barrier;
 use crate::files::roots;
 use crate::files::walk::walk;
 use crate::files::watch::Watch;
@@ -34,8 +35,8 @@ pub(crate) const PAUSE_MARK: &str = "paused";
 pub struct Index {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
-    /// See [`PAUSE_MARK`].
-    pause_mark: PathBuf,
+    /// Where all of it is stored.
+    folder: PathBuf,
     /// Held for as long as this value lives; the system releases it also after a crash.
     _lock: File,
 }
@@ -61,16 +62,15 @@ impl Index {
         // Keeps every walk out, ours too: a cache inside a workspace would otherwise index itself without end.
         fs::write(folder.join("CACHEDIR.TAG"), CACHE_TAG).doing(doing)?;
         let base = Base::open(&folder)?;
-        let pause_mark = folder.join(PAUSE_MARK);
-        let is_paused = pause_mark.exists();
+        let is_paused = folder.join(PAUSE_MARK).exists();
         let status = stored_status(&base, is_paused)?;
         let view = View::of(&base, &Saved::default(), None);
         let shared = Arc::new(Shared::new(root, limits.bounded(), view, status));
         shared.set_paused(is_paused);
-        let writer = Writer::new(shared.clone(), folder, base);
+        let writer = Writer::new(shared.clone(), folder.clone(), base);
         let thread = std::thread::Builder::new().name("index-writer".to_owned());
         let writer = thread.spawn(move || writer.run()).doing("starting the writer thread")?;
-        Ok(Self { shared, writer: Some(writer), pause_mark, _lock: lock })
+        Ok(Self { shared, writer: Some(writer), folder, _lock: lock })
     }
 
     /// Walks the workspace and brings the index into step with it; returns when all of it can be searched. Files whose
@@ -121,7 +121,7 @@ impl Index {
     /// [`IndexError::Storage`] when it cannot be kept for the next start; until then it holds all the same.
     pub fn pause(&self) -> Result<(), IndexError> {
         self.shared.set_paused(true);
-        fs::write(&self.pause_mark, b"").doing("keeping that the index is paused")
+        fs::write(self.folder.join(PAUSE_MARK), b"").doing("keeping that the index is paused")
     }
 
     /// Ends a pause; what it held up is looked for and done in the background. Returns a ticket for that.
@@ -130,8 +130,8 @@ impl Index {
     /// As [`Self::pause`].
     pub fn resume(&self) -> Result<Ticket, IndexError> {
         self.shared.set_paused(false);
-        let ticket = self.shared.want_walk();
-        match fs::remove_file(&self.pause_mark) {
+        let ticket = self.shared.want_look();
+        match fs::remove_file(self.folder.join(PAUSE_MARK)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(error).doing("keeping that the index goes on")
             }
@@ -165,8 +165,9 @@ impl Index {
     pub fn watch(&self) -> Result<Ticket, IndexError> {
         let found = walk(&self.shared.root, &self.shared.limits, &self.shared.closing)?;
         match Watch::start(&self.shared) {
-            Ok(watch) => {
-                self.shared.set_watch(watch);
+            Ok(mut watch) => {
+                let barrier = self.barrier(&mut watch);
+                self.shared.set_watch(watch, barrier);
                 self.shared.watch_folders(&found.folders);
                 if let Some(kind) = roots::remote_kind(self.root()) {
                     self.shared.poll(format!(
@@ -179,21 +180,25 @@ impl Index {
                 self.shared.poll(format!("changes are found by walking every half minute, because of {error}"));
             }
         }
-        Ok(self.shared.want_walk())
+        Ok(self.shared.want_look())
     }
 
-    /// A snapshot for searching. Cheap; take a new one for each question.
-    pub fn searcher(&self) -> Searcher {
-        // Before the view: what is complete now is in every later view.
-        let complete = self.shared.status().is_about_complete();
-        let view = self.shared.view();
-        let shared: Weak<Shared> = Arc::downgrade(&self.shared);
-        let report = Arc::new(move |path: &str| {
-            if let Some(shared) = shared.upgrade() {
-                shared.touch([path]);
-            }
+    /// What tells whether the watcher is behind. Only where events of several folders come in one order.
+    fn barrier(&self, watch: &mut Watch) -> Option<Barrier> {
+        let barrier = cfg!(target_os = "linux").then(|| Barrier::new(self.folder.join("marks")))?;
+        let watched = barrier.doing("making the watcher's mark").and_then(|barrier| {
+            watch.add_folder(barrier.folder())?;
+            Ok(barrier)
         });
-        Searcher::new(self.shared.root.clone(), view, complete, Some(report))
+        watched
+            .inspect_err(|error| tracing::warn!(%error, "a search cannot know whether the watcher is behind"))
+            .ok()
+    }
+
+    /// A snapshot for searching; take a new one for each question. What was saved until now is in it, also when the writer
+    /// has not come to it yet: a few files are taken up here, and of more the answer says that they are being read.
+    pub fn searcher(&self) -> Searcher {
+        Searcher::of(&self.shared)
     }
 
     /// What the index holds and how complete it is.

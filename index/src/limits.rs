@@ -33,6 +33,8 @@ pub const PASSAGE_LINES_MAX: u32 = 2_000;
 
 /// How deep folders are followed; deeper ones are noted and left out.
 pub(crate) const FOLDER_DEPTH_MAX: usize = 128;
+/// Repositories inside a workspace whose own excludes are looked after between walks.
+pub(crate) const REPOSITORIES_MAX: usize = 64;
 /// The part of a file in which a NUL byte means "binary", in bytes.
 pub(crate) const SNIFF_BYTES: usize = 8 << 10;
 /// A source file with a longer average line is machine-made, in bytes.
@@ -64,6 +66,12 @@ pub(crate) const SYMBOLS_MAX: usize = 20_000;
 pub(crate) const DATA_NAMES_MAX: usize = 200;
 /// Names known of one generated file.
 pub(crate) const LIGHT_NAMES_MAX: usize = 256;
+/// The first part of a file over the limit in which names are looked for, in bytes.
+pub(crate) const LARGE_BYTES_MAX: usize = 8 << 20;
+/// Names known of such a file.
+pub(crate) const LARGE_NAMES_MAX: usize = 1_024;
+/// Time that looking for them may take, in milliseconds.
+pub(crate) const LARGE_NAMES_MS_MAX: u64 = 1_000;
 /// Files known by path only that one question may name.
 pub(crate) const LIGHT_HITS_MAX: usize = 8;
 /// How deep in a syntax tree definitions are looked for, unless a language says otherwise. Below it lie expressions,
@@ -125,6 +133,10 @@ pub(crate) const SAVED_BYTES_MAX: usize = 2 << 20;
 pub(crate) const FLUSH_IDLE_MS: u64 = 1_500;
 /// How long saved files wait for that at most, in milliseconds.
 pub(crate) const FLUSH_AGE_MS: u64 = 20_000;
+/// How long a search waits for the watcher to tell what happened before it, in milliseconds; it takes a fraction of one.
+pub(crate) const BARRIER_MS_MAX: u64 = 100;
+/// Changed files that a search takes up itself before the writer has; with more the live files are looked through.
+pub(crate) const PENDING_FILES_MAX: usize = 16;
 /// How long saves are gathered before they are indexed, in milliseconds.
 pub(crate) const COALESCE_MS: u64 = 25;
 /// First interval after which a running build publishes what it has, in seconds; it doubles each time.

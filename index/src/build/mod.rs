@@ -1,5 +1,6 @@
 //! How the index is brought into step with the workspace, on one writer thread. Refuses: to answer searches.
 
+pub(crate) mod large;
 pub(crate) mod measure;
 pub(crate) mod pace;
 pub(crate) mod prepare;

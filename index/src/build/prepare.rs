@@ -17,7 +17,7 @@ use crate::parse::cut::{Cutter, cut_prose};
 use crate::parse::language::recipe_of;
 use crate::parse::light;
 use crate::search::saved::SavedFile;
-use crate::storage::document::{Fields, FileFacts};
+use crate::storage::document::{Fields, FileFacts, chunks_hash};
 use crate::storage::manifest::FileRow;
 
 /// What became of a file.
@@ -70,6 +70,9 @@ impl Preparation<'_> {
         let file = match read(&self.root.join(path), self.bytes_max) {
             Ok(file) => file,
             Err(ReadFailure::Gone) => return Outcome::Gone,
+            Err(ReadFailure::Skipped(SkipReason::TooLarge, Some(stat))) => {
+                return self.large(cutter, path, stat, known);
+            }
             Err(ReadFailure::Skipped(reason, Some(stat))) => return self.skipped(stat, path, reason, known),
             Err(ReadFailure::Skipped(reason, None)) => return Outcome::Refused(reason),
         };
@@ -84,7 +87,8 @@ impl Preparation<'_> {
             return Outcome::Same(FileRow { stat, racy: stat.racy(), ..*known });
         }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let row = FileRow { id, stat, racy: stat.racy(), hash, recipe, chunks: 0, skip: None };
+        let row =
+            FileRow { id, stat, racy: stat.racy(), hash, recipe, chunks: 0, skip: None, chunks_hash: [0; 16] };
         let facts = FileFacts { id, path, hash };
         let Decoded { text, generated, .. } = match decode_named(path, file.bytes) {
             Ok(decoded) => decoded,
@@ -100,6 +104,14 @@ impl Preparation<'_> {
             tracing::error!(path, "parsing a file panicked; it is cut as if it were prose");
             cut_prose(path, &text, &LineStarts::of(&text))
         });
+        let row = FileRow { chunks_hash: chunks_hash(&chunks), ..row };
+        if let Some(known) = known.filter(|known| {
+            let is_alike = known.skip == generated.then_some(SkipReason::Generated);
+            is_alike && known.hash == hash && known.chunks_hash == row.chunks_hash
+        }) {
+            // It is cut in another way by now, and comes out the same.
+            return Outcome::Same(FileRow { id: known.id, chunks: known.chunks, skip: known.skip, ..row });
+        }
         let documents: Vec<_> = chunks.iter().map(|chunk| self.fields.document(&facts, chunk, &text)).collect();
         if generated {
             return self.by_path(row, &facts, SkipReason::Generated, documents);
@@ -109,17 +121,25 @@ impl Preparation<'_> {
         Outcome::Indexed(row, documents, kept)
     }
 
-    fn skipped(&self, stat: StatKey, path: &str, reason: SkipReason, known: Option<&FileRow>) -> Outcome {
+    /// A file that is known by its path only.
+    pub(crate) fn skipped(
+        &self,
+        stat: StatKey,
+        path: &str,
+        reason: SkipReason,
+        known: Option<&FileRow>,
+    ) -> Outcome {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let recipe = recipe_of(path);
         // The content was not looked at, so no change of it can be missed.
-        let row = FileRow { id, stat, racy: false, hash: [0; 16], recipe, chunks: 0, skip: None };
+        let row =
+            FileRow { id, stat, racy: false, hash: [0; 16], recipe, chunks: 0, skip: None, chunks_hash: [0; 16] };
         same_by_path(known, &row, reason)
             .unwrap_or_else(|| self.by_path(row, &FileFacts { id, path, hash: row.hash }, reason, Vec::new()))
     }
 
     /// A file whose text is left out; `names` are documents of names in it.
-    fn by_path(
+    pub(crate) fn by_path(
         &self,
         row: FileRow,
         file: &FileFacts<'_>,

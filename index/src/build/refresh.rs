@@ -3,6 +3,7 @@
 //! Refuses: to return before everything it found can be searched, and to read a file whose stat did not change.
 
 use std::collections::HashSet;
+use std::fs::symlink_metadata;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,6 +13,7 @@ use crate::build::prepare::{Outcome, Preparation};
 use crate::build::status::{Progress, Report, State};
 use crate::build::writer::{COMPLETE, REFRESHED, SKIPPED, TOTAL, Tell, Writer, apply};
 use crate::error::IndexError;
+use crate::files::outside::Outside;
 use crate::files::skip::{SkipReason, SkipTally};
 use crate::files::walk::{Entry, Walk, left_out_note, priority, walk};
 use crate::limits::{
@@ -87,6 +89,12 @@ impl Writer {
         tell: Tell<'_>,
     ) -> Result<Report, IndexError> {
         let started = Instant::now();
+        // Before the walk, so that a change during it is seen after it.
+        let mut outside = match self.shared.outside() {
+            Some(known) => known.again(&self.shared.root),
+            None => Outside::look(&self.shared.root),
+        };
+        self.shared.set_outside(outside.clone());
         let mut found = self.look(in_background, cancel)?;
         let broken = self.base_mut().note.clone();
         self.shared.begin_notes(broken);
@@ -94,12 +102,16 @@ impl Writer {
             // Changes between the walk and the watch would be seen by neither.
             found = self.look(in_background, cancel)?;
         }
+        outside.take_up(std::mem::take(&mut found.repositories));
+        self.shared.keep_outside(outside);
         let mut notes = std::mem::take(&mut found.notes);
         let mut tally = std::mem::take(&mut found.tally);
         let total = found.files.len();
         let mut plan = self.plan(found, &mut tally);
         let full = self.leave_out_new(&mut plan);
-        let (unchanged, removed) = (plan.unchanged, plan.gone.len());
+        // What is there and left out all the same is told by its reason.
+        let is_gone = |path: &&String| symlink_metadata(self.shared.root.join(path)).is_err();
+        let (unchanged, removed) = (plan.unchanged, plan.gone.iter().filter(is_gone).count());
         let mut build = Build {
             done: unchanged,
             total,
@@ -130,6 +142,7 @@ impl Writer {
             (SKIPPED, serde_json::to_string(&skipped).unwrap_or_default()),
         ];
         self.publish(&facts, Some(State::Ready))?;
+        self.shared.all_shown();
         tell(Progress { done: total, total });
         self.shared.update_status(|status| {
             status.skipped.clone_from(&skipped);
@@ -171,13 +184,13 @@ impl Writer {
             self.base_mut().remove(path)?;
         }
         if is_held_up {
-            return Err(self.stop_for_pause(build));
+            return Err(self.stop_for_pause(plan, build));
         }
         if !plan.jobs.is_empty() {
             self.show(Some(State::Building { done: build.done, total: build.total }));
             if let Err(error) = self.build(&plan.jobs, build, cancel, tell) {
                 if matches!(error, IndexError::Cancelled) && build.in_background && self.shared.is_paused() {
-                    return Err(self.stop_for_pause(build));
+                    return Err(self.stop_for_pause(plan, build));
                 }
                 if matches!(error, IndexError::Cancelled) {
                     self.publish(&[(COMPLETE, "0".to_owned())], Some(State::Partial))?;
@@ -195,10 +208,27 @@ impl Writer {
     }
 
     /// Publishes what is done and says how far it is; the error that ends the build.
-    fn stop_for_pause(&mut self, build: &Build) -> IndexError {
+    fn stop_for_pause(&mut self, plan: &Plan, build: &mut Build) -> IndexError {
+        if let Err(error) = self.take_up_latest(plan, build) {
+            return error;
+        }
         let state = State::Paused { done: build.done, total: build.total };
         let facts = [(COMPLETE, "0".to_owned()), (TOTAL, build.total.to_string())];
         self.publish(&facts, Some(state)).err().unwrap_or(IndexError::Cancelled)
+    }
+
+    /// Takes up those of the changed files that were changed last: what somebody saves does not wait for the end of a pause,
+    /// also when it was saved among many.
+    fn take_up_latest(&mut self, plan: &Plan, build: &mut Build) -> Result<(), IndexError> {
+        let rows = &self.base_mut().rows;
+        let is_old = |job: &&Job| rows.get(&job.entry.path).is_none_or(|row| row.stat != job.entry.stat);
+        let mut changed: Vec<&Job> = plan.jobs.iter().filter(|job| job.known.is_some()).filter(is_old).collect();
+        changed.sort_by_key(|job| std::cmp::Reverse(job.entry.stat.modified));
+        for job in changed.into_iter().take(BUILD_FILES_MIN) {
+            self.take_up(&job.entry)?;
+            build.done += 1;
+        }
+        Ok(())
     }
 
     /// Compares a walk with what is indexed.
@@ -347,8 +377,10 @@ impl Writer {
         if let Some((paths, ticket)) = self.shared.due_touches() {
             if self.takes_a_walk(&paths) {
                 self.shared.want_walk();
+                self.shared.shown(&paths);
             } else {
                 self.touch(&paths)?;
+                self.shared.shown(&paths);
                 build.overtaken.extend(paths);
                 if !self.shared.walk_is_wanted() {
                     self.shared.serve(ticket);

@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 
 use crate::build::status::{Progress, Report, Status, Watching};
 use crate::error::IndexError;
+use crate::files::barrier::Barrier;
 use crate::files::live::slashed;
+use crate::files::outside::Outside;
 use crate::files::watch::Watch;
 use crate::limits::{
     COALESCE_MS, CancelFlag, Limits, NOTES_MAX, SWEEP_BLIND_SECONDS, SWEEP_ROOT_GONE_SECONDS, SWEEP_SECONDS,
     TOUCHED_MAX,
 };
+use crate::search::pending::{Early, Pending};
 use crate::search::saved::Saved;
 use crate::search::snapshot::Snapshot;
 use crate::storage::base::Base;
@@ -79,6 +82,12 @@ struct Inbox {
     asked: Ticket,
     served: Ticket,
     stop: bool,
+    /// Paths that the writer has taken and not shown yet.
+    taken: BTreeSet<String>,
+    /// Something changed for which a walk is wanted.
+    changes_wanted: bool,
+    /// The writer walks because something changed, and has not shown what.
+    walks_for_changes: bool,
 }
 
 /// The current snapshot of the text index.
@@ -94,8 +103,27 @@ pub(crate) struct View {
 
 impl Inbox {
     fn besides(&mut self) -> Besides {
+        let touched = self.take_touched();
+        let walk_wanted = std::mem::take(&mut self.walk_wanted);
+        self.walks_for_changes = std::mem::take(&mut self.changes_wanted);
+        Besides { touched, walk_wanted }
+    }
+
+    fn want_walk(&mut self) {
+        (self.walk_wanted, self.changes_wanted) = (true, true);
+    }
+
+    fn take_touched(&mut self) -> BTreeSet<String> {
         self.first_touch = None;
-        Besides { touched: std::mem::take(&mut self.touched), walk_wanted: std::mem::take(&mut self.walk_wanted) }
+        let touched = std::mem::take(&mut self.touched);
+        self.taken.extend(touched.iter().cloned());
+        touched
+    }
+
+    /// Everything that was taken is shown, or asked for again.
+    fn let_go(&mut self) {
+        self.taken.clear();
+        self.walks_for_changes = false;
     }
 }
 
@@ -136,6 +164,12 @@ pub(crate) struct Shared {
     retry_seconds: AtomicU64,
     /// The user wants no large builds in the background.
     paused: AtomicBool,
+    /// By which a search knows that the watcher is not behind; none while nothing is watched.
+    barrier: RwLock<Option<Arc<Barrier>>>,
+    /// The rules outside the workspace at the last walk; none before the first.
+    outside: Mutex<Option<Outside>>,
+    /// Changed files that searches took up before the writer.
+    pub(crate) early: Early,
 }
 
 impl Shared {
@@ -155,6 +189,9 @@ impl Shared {
             poll_reason: Mutex::default(),
             retry_seconds: AtomicU64::new(0),
             paused: AtomicBool::new(false),
+            barrier: RwLock::default(),
+            outside: Mutex::default(),
+            early: Early::default(),
         }
     }
 
@@ -165,14 +202,14 @@ impl Shared {
             let path = path.as_ref();
             let Some(path) = slashed(path.strip_prefix(&self.root).unwrap_or(path)) else { continue };
             if path.is_empty() {
-                inbox.walk_wanted = true;
+                inbox.want_walk();
             } else {
                 inbox.touched.insert(path);
             }
         }
         if inbox.touched.len() > TOUCHED_MAX {
             inbox.touched.clear();
-            inbox.walk_wanted = true;
+            inbox.want_walk();
         }
         inbox.first_touch.get_or_insert_with(Instant::now);
         inbox.asked += 1;
@@ -189,13 +226,21 @@ impl Shared {
             inbox.touched.extend(besides.touched);
             inbox.first_touch.get_or_insert_with(Instant::now);
         }
-        inbox.walk_wanted |= walks;
+        if walks {
+            inbox.want_walk();
+        }
         self.wake.notify_all();
         anything
     }
 
-    /// Asks for a full walk that nobody waits for.
+    /// Asks for a full walk because something changed that only a walk can find.
     pub(crate) fn want_walk(&self) -> Ticket {
+        lock(&self.inbox).changes_wanted = true;
+        self.want_look()
+    }
+
+    /// Asks for a full walk that nobody waits for.
+    pub(crate) fn want_look(&self) -> Ticket {
         let mut inbox = lock(&self.inbox);
         inbox.walk_wanted = true;
         inbox.asked += 1;
@@ -223,6 +268,7 @@ impl Shared {
     /// not written yet is at `flush`.
     pub(crate) fn next_work(&self, last_walk: Instant, flush: Option<FlushDue>) -> Work {
         let mut inbox = lock(&self.inbox);
+        inbox.let_go();
         loop {
             if inbox.stop {
                 return Work::Stop;
@@ -245,8 +291,7 @@ impl Shared {
                 return Work::Flush;
             }
             if gathered.is_some_and(|due| due <= now) {
-                inbox.first_touch = None;
-                return Work::Touch(std::mem::take(&mut inbox.touched), inbox.asked);
+                return Work::Touch(inbox.take_touched(), inbox.asked);
             }
             if flush.is_some_and(|flush| flush.due <= now) {
                 return Work::Flush;
@@ -269,8 +314,57 @@ impl Shared {
         if first.elapsed() < Duration::from_millis(COALESCE_MS) || inbox.touched.is_empty() {
             return None;
         }
-        inbox.first_touch = None;
-        Some((std::mem::take(&mut inbox.touched), inbox.asked))
+        Some((inbox.take_touched(), inbox.asked))
+    }
+
+    /// These paths, which the writer had taken, are shown as they are now, or a walk is asked for that will see them.
+    pub(crate) fn shown(&self, paths: &BTreeSet<String>) {
+        let mut inbox = lock(&self.inbox);
+        inbox.taken.retain(|path| !paths.contains(path));
+    }
+
+    /// All that the writer had taken is shown.
+    pub(crate) fn all_shown(&self) {
+        lock(&self.inbox).let_go();
+    }
+
+    /// What changed and is not shown yet, as far as somebody told. A watcher that is behind makes that unknown.
+    pub(crate) fn pending(&self) -> Pending {
+        let barrier = self.barrier.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_behind = barrier.is_some_and(|barrier| !barrier.pass());
+        if self.outside().is_some_and(|known| known.again(&self.root) != known) {
+            self.want_walk();
+        }
+        let inbox = lock(&self.inbox);
+        Pending {
+            paths: inbox.touched.union(&inbox.taken).cloned().collect(),
+            unknown: is_behind || inbox.changes_wanted || inbox.walks_for_changes,
+        }
+    }
+
+    /// The rules outside the workspace, as the last walk saw them.
+    pub(crate) fn outside(&self) -> Option<Outside> {
+        lock(&self.outside).clone()
+    }
+
+    /// Says under which rules outside the workspace a walk begins; other ones than before are a reason for it.
+    pub(crate) fn set_outside(&self, now: Outside) {
+        let mut outside = lock(&self.outside);
+        if outside.as_ref().is_some_and(|before| *before != now) {
+            lock(&self.inbox).walks_for_changes = true;
+        }
+        *outside = Some(now);
+    }
+
+    /// Keeps the same with the repositories that the walk found.
+    pub(crate) fn keep_outside(&self, now: Outside) {
+        *lock(&self.outside) = Some(now);
+    }
+
+    /// Whether an event is that of the barrier.
+    pub(crate) fn hears(&self, path: &Path) -> bool {
+        let barrier = self.barrier.read().unwrap_or_else(PoisonError::into_inner).clone();
+        barrier.is_some_and(|barrier| barrier.hear(path))
     }
 
     /// Marks everything up to a ticket as searchable. The caller knows that no walk that it asked for is still to come.
@@ -360,8 +454,9 @@ impl Shared {
         });
     }
 
-    /// Starts to use a watcher.
-    pub(crate) fn set_watch(&self, watch: Watch) {
+    /// Starts to use a watcher, with a barrier where it has one.
+    pub(crate) fn set_watch(&self, watch: Watch, barrier: Option<Barrier>) {
+        *self.barrier.write().unwrap_or_else(PoisonError::into_inner) = barrier.map(Arc::new);
         *lock(&self.watch) = Some(watch);
         *lock(&self.poll_reason) = None;
         self.sweep_seconds.store(SWEEP_SECONDS, Ordering::Relaxed);
@@ -412,6 +507,7 @@ impl Shared {
 
     /// Ends watching.
     pub(crate) fn drop_watch(&self) {
+        *self.barrier.write().unwrap_or_else(PoisonError::into_inner) = None;
         let watch = lock(&self.watch).take();
         drop(watch);
         *lock(&self.poll_reason) = None;

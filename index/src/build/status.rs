@@ -72,12 +72,13 @@ pub struct Status {
 }
 
 impl Status {
-    /// Whether nearly everything that there is can be found: counted by what is published, not by what is prepared.
+    /// Whether nearly everything that there is can be found as it is now: counted by what is published, not by what is
+    /// prepared, and without what is known only as it was.
     pub(crate) fn is_about_complete(&self) -> bool {
         match self.state {
             State::Empty | State::Partial => false,
-            State::Building { total, .. } | State::Paused { total, .. } => {
-                self.files.saturating_mul(10) >= total.saturating_mul(9)
+            State::Building { done, total } | State::Paused { done, total } => {
+                self.files.min(done).saturating_mul(10) >= total.saturating_mul(9)
             }
             State::Ready => true,
         }
@@ -108,7 +109,7 @@ pub struct Report {
     pub indexed: usize,
     /// Of those, files that the index did not have before.
     pub added: usize,
-    /// Files that are gone.
+    /// Files that were indexed and are no longer there.
     pub removed: usize,
     /// What was left out, by reason.
     pub skipped: Vec<Skipped>,

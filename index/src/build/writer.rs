@@ -12,7 +12,7 @@ use crate::build::prepare::{Outcome, Preparation};
 use crate::build::shared::{FlushDue, RefreshEvent, Shared, View, Work};
 use crate::build::status::{Progress, State};
 use crate::error::IndexError;
-use crate::files::rules::{EXCLUDE_FILE, RULE_FILES};
+use crate::files::rules::changes_rules;
 use crate::files::skip::SkipTally;
 use crate::files::walk::{Entry, Found, look_at};
 use crate::limits::{BUILD_FILES_MIN, FLUSH_AGE_MS, FLUSH_IDLE_MS};
@@ -73,6 +73,7 @@ impl Writer {
                     last_walk = Instant::now();
                     let is_overtaken = in_background && !cancel.is_cancelled() && self.shared.is_hurried();
                     if is_overtaken && matches!(result, Err(IndexError::Cancelled)) {
+                        self.shared.put_back(besides, true);
                         // Whoever waits comes first; this goes on after that, and sees all that was asked for.
                         match job {
                             Some(job) => self.shared.want_refresh(job),
@@ -111,7 +112,7 @@ impl Writer {
                         self.shared.set_failure(Some(&error));
                         self.shared.note(error.to_string());
                     }
-                    if is_held && self.changes_rules(&paths) {
+                    if is_held && paths.iter().any(|path| changes_rules(path)) {
                         self.shared.want_walk();
                     }
                     if !self.shared.walk_is_wanted() {
@@ -124,14 +125,7 @@ impl Writer {
 
     /// Whether these changes are better found by one walk.
     pub(crate) fn takes_a_walk(&self, paths: &BTreeSet<String>) -> bool {
-        paths.len() > BUILD_FILES_MIN || self.changes_rules(paths)
-    }
-
-    /// Whether an ignore file is among these.
-    fn changes_rules(&self, paths: &BTreeSet<String>) -> bool {
-        paths.iter().any(|path| {
-            RULE_FILES.contains(&path.rsplit('/').next().unwrap_or(path)) || path.ends_with(EXCLUDE_FILE)
-        })
+        paths.len() > BUILD_FILES_MIN || paths.iter().any(|path| changes_rules(path))
     }
 
     /// Runs work on an open base. After an error or a panic the base is opened anew next time, from what is on disk.
@@ -286,7 +280,7 @@ impl Writer {
     }
 
     /// Indexes one file again if it is not the one that is indexed.
-    fn take_up(&mut self, entry: &Entry) -> Result<(), IndexError> {
+    pub(crate) fn take_up(&mut self, entry: &Entry) -> Result<(), IndexError> {
         let (bytes_max, files_max) = (self.shared.limits.file_bytes_max, self.shared.limits.files_max);
         let root = self.shared.root.clone();
         let base = self.base.as_mut().expect("work runs inside `guarded`, which opens the base first");
@@ -314,7 +308,7 @@ impl Writer {
         match &mut outcome {
             Outcome::Indexed(_, _, kept) => {
                 if let Some(file) = kept.take() {
-                    self.saved.put(&entry.path, file);
+                    self.saved.put(&entry.path, Arc::new(file));
                 }
             }
             Outcome::Same(_) => {}
@@ -385,215 +379,4 @@ pub(crate) fn apply(
 pub(crate) type Tell<'a> = &'a dyn Fn(Progress);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::build::status::Status;
-    use crate::limits::{CancelFlag, Limits, SAVED_FILES_MAX};
-    use crate::search::searcher::{ChunkRef, SearchKind, SearchRequest, Searcher};
-
-    /// A writer that has one walk to do, which nobody waits for.
-    fn swept(closing: bool) -> (State, usize) {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("work");
-        std::fs::create_dir(&root).unwrap();
-        std::fs::write(root.join("a.py"), "def a():\n    pass\n").unwrap();
-        let folder = dir.path().join("index");
-        std::fs::create_dir(&folder).unwrap();
-        let base = Base::open(&folder).unwrap();
-        let view = View::of(&base, &Saved::default(), None);
-        let shared = Arc::new(Shared::new(root, Limits::default().bounded(), view, Status::default()));
-        let ticket = shared.want_walk();
-        if closing {
-            shared.closing.cancel();
-        }
-        let writer = Writer::new(shared.clone(), folder, base);
-        let thread = std::thread::spawn(move || writer.run());
-        if !closing {
-            assert!(shared.wait(ticket, std::time::Duration::from_secs(30)), "the walk ends");
-        }
-        // Only after the walk was taken: a writer that is told to stop before takes none.
-        while closing && shared.walk_is_wanted() {
-            std::thread::yield_now();
-        }
-        shared.stop();
-        thread.join().unwrap();
-        let status = shared.status();
-        (status.state, status.files)
-    }
-
-    /// Why nothing is watched is still said after a walk, which forgets what else was noted.
-    #[test]
-    fn the_reason_to_poll_outlives_a_walk() {
-        let dir = tempfile::tempdir().unwrap();
-        let base = Base::open(dir.path()).unwrap();
-        let view = View::of(&base, &Saved::default(), None);
-        let shared = Shared::new(dir.path().to_owned(), Limits::default(), view, Status::default());
-        shared.poll("no watches are left".to_owned());
-        shared.note("a passing trouble".to_owned());
-        shared.begin_notes(Some("it was made anew".to_owned()));
-        assert_eq!(shared.status().notes, ["it was made anew", "no watches are left"]);
-        shared.drop_watch();
-        shared.begin_notes(None);
-        assert!(shared.status().notes.is_empty());
-    }
-
-    /// What searchers see, and how many chunks are written.
-    fn shown(writer: &Writer) -> (Vec<ChunkRef>, u64) {
-        let searcher = Searcher::new(writer.shared.root.clone(), writer.shared.view(), true, None);
-        (searcher.chunks().unwrap(), writer.base.as_ref().unwrap().reader.searcher().num_docs())
-    }
-
-    #[test]
-    fn saves_are_shown_at_once_and_written_later() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().canonicalize().unwrap().join("work");
-        std::fs::create_dir(&root).unwrap();
-        let folder = dir.path().join("index");
-        std::fs::create_dir(&folder).unwrap();
-        let write = |name: &str, text: &str| std::fs::write(root.join(name), text).unwrap();
-        let opened = || {
-            let base = Base::open(&folder).unwrap();
-            let view = View::of(&base, &Saved::default(), None);
-            let shared = Shared::new(root.clone(), Limits::default().bounded(), view, Status::default());
-            Writer::new(Arc::new(shared), folder.clone(), base)
-        };
-        let touch = |writer: &mut Writer, paths: &[&str]| {
-            let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-            writer.guarded(|writer| writer.touch(&paths)).unwrap();
-        };
-        let walk = |writer: &mut Writer| {
-            writer.guarded(|writer| writer.refresh(false, &CancelFlag::new(), &|_| {})).unwrap();
-        };
-        write("a.py", "def a():\n    pass\n");
-        write("b.py", "def b():\n    pass\n");
-        let mut writer = opened();
-        walk(&mut writer);
-        let (before, written) = shown(&writer);
-        assert_eq!((before.len(), written), (2, 2));
-        write("a.py", "def a_as_saved():\n    pass\n");
-        write("c.md", "# C\n");
-        std::fs::remove_file(root.join("b.py")).unwrap();
-        let generation = writer.shared.view().generation;
-        touch(&mut writer, &["a.py", "b.py", "c.md"]);
-        assert_ne!(writer.shared.view().generation, generation);
-        let (saved, written) = shown(&writer);
-        assert_eq!(saved.iter().map(|chunk| chunk.path.as_str()).collect::<Vec<_>>(), ["a.py", "c.md"]);
-        assert_eq!((writer.shared.status().chunks, written), (2, 2));
-        assert_eq!(writer.base.as_ref().unwrap().reader.searcher().num_docs(), 2, "nothing is written yet");
-        let searcher = Searcher::new(root.clone(), writer.shared.view(), true, None);
-        let symbols = |name: &str| {
-            let request = SearchRequest { kind: SearchKind::Symbol, ..SearchRequest::new(name, 5) };
-            searcher.search(&request).unwrap().into_iter().filter_map(|hit| hit.symbol).collect::<Vec<_>>()
-        };
-        assert_eq!((symbols("a_as"), symbols("b")), (vec!["a_as_saved".to_owned()], vec![]));
-        // A process that is killed here has told nobody.
-        drop(writer);
-        let mut writer = opened();
-        assert_eq!(shown(&writer), (before, 2));
-        walk(&mut writer);
-        assert_eq!(shown(&writer).0, saved);
-        write("a.py", "def a():\n    pass\n");
-        touch(&mut writer, &["a.py"]);
-        assert!(writer.flush_due().is_some());
-        writer.flush();
-        assert!(writer.flush_due().is_none() && writer.saved.is_empty());
-        let last = shown(&writer);
-        drop(writer);
-        assert_eq!(shown(&opened()), last, "after that it is");
-        // More than the bounds is written at once.
-        let mut writer = opened();
-        let names: Vec<String> = (0..=SAVED_FILES_MAX).map(|n| format!("{n}.txt")).collect();
-        names.iter().for_each(|name| write(name, "text\n"));
-        for some in names.chunks(SAVED_FILES_MAX) {
-            touch(&mut writer, &some.iter().map(String::as_str).collect::<Vec<_>>());
-        }
-        assert_eq!((writer.flush_due(), shown(&writer).1), (None, 3 + SAVED_FILES_MAX as u64));
-        // What is known by its path only is shown as it is stored.
-        write("d.dat", "\0\0");
-        touch(&mut writer, &["d.dat"]);
-        assert_eq!(writer.flush_due(), None);
-        assert!(shown(&writer).0.iter().any(|chunk| chunk.path == "d.dat"));
-    }
-
-    #[test]
-    fn closing_ends_a_walk_that_nobody_waits_for() {
-        assert_eq!(swept(false), (State::Ready, 1));
-        assert_eq!(swept(true), (State::Empty, 0));
-    }
-
-    /// A writer over a folder with these files, and what keeps the folder there.
-    fn writer_over(files: &[(&str, &str)]) -> (tempfile::TempDir, Writer) {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().canonicalize().unwrap().join("work");
-        std::fs::create_dir(&root).unwrap();
-        for (name, text) in files {
-            std::fs::write(root.join(name), text).unwrap();
-        }
-        let folder = dir.path().join("index");
-        std::fs::create_dir(&folder).unwrap();
-        let base = Base::open(&folder).unwrap();
-        let view = View::of(&base, &Saved::default(), None);
-        let shared = Shared::new(root, Limits::default().bounded(), view, Status::default());
-        let writer = Writer::new(Arc::new(shared), folder, base);
-        (dir, writer)
-    }
-
-    /// What a build had done when it failed can be found, and nothing else is taken for indexed.
-    #[test]
-    fn a_build_that_fails_keeps_what_it_did() {
-        let (_dir, mut writer) = writer_over(&[("a.py", "def a():\n    pass\n")]);
-        let failed: Result<(), IndexError> = writer.guarded(|writer| {
-            writer.base_mut().begin_build(Limits::default().build_bytes)?;
-            writer.touch(&BTreeSet::from(["a.py".to_owned()]))?;
-            assert_eq!(writer.shared.status().files, 0, "a build finds nothing before it is published");
-            Err(IndexError::Root { path: PathBuf::new(), reason: "gone".to_owned() })
-        });
-        assert!(failed.is_err());
-        writer.after_build();
-        assert_eq!((shown(&writer).1, writer.shared.status().files), (1, 1));
-    }
-
-    /// What was touched before a walk that is broken off is still looked at.
-    #[test]
-    fn a_walk_that_is_broken_off_loses_no_touch() {
-        let (_dir, writer) = writer_over(&[("a.py", "def a():\n    pass\n")]);
-        let shared = writer.shared.clone();
-        let (events, done) = std::sync::mpsc::channel();
-        let cancel = CancelFlag::new();
-        cancel.cancel();
-        let ticket = shared.touch(["a.py"]);
-        shared.want_refresh(crate::build::shared::RefreshJob { events, cancel, in_background: false });
-        let thread = std::thread::spawn(move || writer.run());
-        assert!(matches!(done.recv().unwrap(), RefreshEvent::Done(Err(IndexError::Cancelled))));
-        assert!(shared.wait(ticket, Duration::from_secs(30)));
-        assert_eq!(shared.status().files, 1);
-        shared.stop();
-        thread.join().unwrap();
-    }
-
-    /// A log or a database that is written all the time gives nothing new to find.
-    #[test]
-    fn a_file_that_is_known_by_its_path_is_not_written_again() {
-        let (_dir, mut writer) = writer_over(&[("a.bin", "\0one")]);
-        let paths = BTreeSet::from(["a.bin".to_owned()]);
-        writer.guarded(|writer| writer.touch(&paths)).unwrap();
-        let generation = writer.shared.view().generation;
-        std::fs::write(writer.shared.root.join("a.bin"), "\0another").unwrap();
-        writer.guarded(|writer| writer.touch(&paths)).unwrap();
-        assert_eq!(writer.shared.view().generation, generation);
-        assert!(writer.flush_due().is_some(), "its new state is noted with the next");
-    }
-
-    /// Saves without end do not keep earlier ones from being written.
-    #[test]
-    fn what_waited_long_is_written_before_more_is_looked_at() {
-        let (_dir, writer) = writer_over(&[]);
-        let now = Instant::now();
-        writer.shared.touch(["a.py"]);
-        std::thread::sleep(Duration::from_millis(crate::limits::COALESCE_MS));
-        let waited = FlushDue { due: now + Duration::from_secs(60), latest: now };
-        assert!(matches!(writer.shared.next_work(now, Some(waited)), Work::Flush));
-        let waits = FlushDue { due: now, latest: now + Duration::from_secs(60) };
-        assert!(matches!(writer.shared.next_work(now, Some(waits)), Work::Touch(..)));
-    }
-}
+mod tests;

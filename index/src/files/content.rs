@@ -203,7 +203,7 @@ fn decode_wide(bytes: &[u8]) -> Option<String> {
 }
 
 /// Whether the lines are so long that no hand wrote them.
-fn is_minified(path: &str, text: &str) -> bool {
+pub(crate) fn is_minified(path: &str, text: &str) -> bool {
     let extension = extension(path).to_lowercase();
     if extension == "ipynb" {
         // Pictures in its outputs are long lines of data; only its cells are indexed.

@@ -3,7 +3,7 @@
 //! Refuses: paths that leave the workspace, the secrets list, and anything that could block (pipes, devices).
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use crate::files::content::{self, Decoded};
 use crate::files::lines::LineStarts;
 use crate::files::secrets::is_secret;
 use crate::files::skip::SkipReason;
-use crate::limits::{FILE_BYTES_MAX, PASSAGE_LINES_MAX, RACY_NANOS};
+use crate::limits::{FILE_BYTES_MAX, LARGE_BYTES_MAX, PASSAGE_LINES_MAX, RACY_NANOS, SNIFF_BYTES};
 use crate::parse::cut::short_hash;
 
 /// Tries to read a file that keeps changing while it is read.
@@ -49,6 +49,15 @@ impl StatKey {
     pub(crate) fn of_folder(path: &Path) -> Option<Self> {
         let meta = fs::metadata(path).ok().filter(Metadata::is_dir)?;
         Some(Self::of(&meta))
+    }
+
+    /// A number for all of it.
+    pub(crate) fn digest(&self) -> [u8; 16] {
+        let mut hasher = blake3::Hasher::new();
+        for part in [self.size, self.modified.cast_unsigned(), self.changed.cast_unsigned(), self.inode] {
+            hasher.update(&part.to_le_bytes());
+        }
+        short_hash(&hasher.finalize())
     }
 
     /// Whether the clock tick of the last change may hide another change.
@@ -109,7 +118,8 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<LiveFile, ReadFailure>
     Err(ReadFailure::Skipped(SkipReason::Unreadable, None))
 }
 
-fn open(path: &Path) -> Result<File, ReadFailure> {
+/// Opens a regular file at an absolute path whose parents are known to be no links.
+pub(crate) fn open(path: &Path) -> Result<File, ReadFailure> {
     let meta = fs::symlink_metadata(path).map_err(failure)?;
     if meta.is_symlink() {
         return Err(ReadFailure::Skipped(SkipReason::Symlink, None));
@@ -152,13 +162,13 @@ pub struct Passage {
 }
 
 /// Reads the lines `start_line..=end_line` (1-based) of a file of a workspace as it is now. Lines outside the file are
-/// left off.
+/// left off; of a file over the limit only the first part is looked at.
 ///
 /// # Errors
 /// [`IndexError::Refused`] for a path outside the workspace, a link that leads out of it, a secret, a folder, a binary or
 /// oversized file, or no file; [`IndexError::Root`] when the workspace itself is gone.
 pub fn passage(root: &Path, path: &str, start_line: u32, end_line: u32) -> Result<Passage, IndexError> {
-    let (relative, text) = read_text(root, path)?;
+    let (relative, text) = read_text(root, path).or_else(|refused| first_part(root, path).ok_or(refused))?;
     let lines = LineStarts::of(&text);
     let count = lines.count();
     let first = start_line.clamp(1, count.max(1));
@@ -166,6 +176,17 @@ pub fn passage(root: &Path, path: &str, start_line: u32, end_line: u32) -> Resul
     let mut part = text[lines.span(first, last)].to_owned();
     part.truncate(part.trim_end_matches(['\n', '\r']).len());
     Ok(Passage { path: relative, start_line: first, end_line: last.min(count.max(1)), lines: count, text: part })
+}
+
+/// The first part of a file over the limit, as far as lines are whole.
+fn first_part(root: &Path, path: &str) -> Option<(String, String)> {
+    let (relative, full) = inside(root, path).ok()?;
+    let mut bytes = Vec::new();
+    let file = open(&full).ok().filter(|file| file.metadata().is_ok_and(|meta| meta.len() > FILE_BYTES_MAX))?;
+    file.take(LARGE_BYTES_MAX as u64).read_to_end(&mut bytes).ok()?;
+    bytes.truncate(bytes.iter().rposition(|&byte| byte == b'\n')? + 1);
+    let is_text = !bytes[..bytes.len().min(SNIFF_BYTES)].contains(&0);
+    is_text.then(|| String::from_utf8(bytes).ok()).flatten().map(|text| (relative, text))
 }
 
 /// Reads a whole file of a workspace as text, under the same rules as [`passage`]. Returns its path relative to the
@@ -182,6 +203,47 @@ pub fn read_text(root: &Path, path: &str) -> Result<(String, String), IndexError
     let Decoded { text, .. } =
         content::decode_bytes(file.bytes).ok_or_else(|| refused(path, SkipReason::Binary.words()))?;
     Ok((relative, text))
+}
+
+/// The text of a file as it is now, and what tells it from others.
+pub(crate) struct Current {
+    /// Hash of the bytes on disk.
+    pub(crate) hash: u128,
+    /// Its text.
+    pub(crate) decoded: Decoded,
+}
+
+/// A file of a workspace that may be searched, by the very path that it is indexed by; `None` where there is none.
+pub(crate) fn current(root: &Path, path: &str, bytes_max: u64) -> Option<Current> {
+    let (real, full) = inside(root, path).ok()?;
+    // A folder that became a link would show the file under a name that rules were not asked about.
+    if real != path {
+        return None;
+    }
+    let file = read(&full, bytes_max).ok()?;
+    let hash = u128::from_le_bytes(file.hash());
+    Some(Current { hash, decoded: content::decode_named(path, file.bytes).ok()? })
+}
+
+/// At most so many bytes from a place of a file on, if what the file system says of it has this digest before and after;
+/// for files too large to be read whole.
+pub(crate) fn part(root: &Path, path: &str, digest: u128, from: u64, bytes_max: usize) -> Option<Vec<u8>> {
+    let (real, full) = inside(root, path).ok()?;
+    if real != path {
+        return None;
+    }
+    let mut file = open(&full).ok()?;
+    let is_same = |file: &File| {
+        let stat = file.metadata().map(|meta| StatKey::of(&meta));
+        stat.is_ok_and(|stat| u128::from_le_bytes(stat.digest()) == digest)
+    };
+    if !is_same(&file) {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(from)).ok()?;
+    file.by_ref().take(bytes_max as u64).read_to_end(&mut bytes).ok()?;
+    is_same(&file).then_some(bytes)
 }
 
 /// Resolves a path to a file that really lies in the workspace. Returns the relative and the absolute path.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 /// Larger ignore files are ignored themselves, in bytes.
-const RULES_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const RULES_BYTES_MAX: u64 = 1 << 20;
 /// Longest file that names a folder of git's which is followed, in bytes; more than any path has.
 const POINTER_BYTES_MAX: u64 = 8 << 10;
 /// Names of ignore files; an edit of one changes what is indexed.
@@ -19,6 +19,11 @@ pub(crate) const RULE_FILES: [&str; 3] = [".familiarignore", ".ignore", ".gitign
 
 /// Another such file, which is no part of what is committed.
 pub(crate) const EXCLUDE_FILE: &str = ".git/info/exclude";
+
+/// Whether a change of the file at a path may change what is indexed elsewhere.
+pub(crate) fn changes_rules(path: &str) -> bool {
+    RULE_FILES.contains(&path.rsplit('/').next().unwrap_or(path)) || path.ends_with(EXCLUDE_FILE)
+}
 
 /// Hidden folders that hold things worth finding.
 const USEFUL_FOLDERS: &[&str] = &[
@@ -112,7 +117,7 @@ impl Level {
     pub(crate) fn of_root(root: &Path) -> Arc<Self> {
         let global = Arc::new(GitignoreBuilder::new(root).build_global().0);
         let mut above: Vec<&Path> = Vec::new();
-        if let Some(top) = root.ancestors().find(|folder| folder.join(".git").exists()) {
+        if let Some(top) = repository_above(root) {
             above.extend(root.ancestors().skip(1).take_while(|folder| folder.starts_with(top)));
         }
         let mut level = None;
@@ -132,9 +137,8 @@ impl Level {
 
     fn read(folder: &Path, parent: Option<Arc<Self>>, global: &Arc<Gitignore>) -> Self {
         let [familiar, ignore, git] = RULE_FILES.map(|name| rules_in(&folder.join(name)));
-        let repository = folder.join(".git");
-        let is_repository = fs::symlink_metadata(&repository).is_ok();
-        let exclude = is_repository.then(|| exclude_in(folder, &repository)).flatten();
+        let is_repository = fs::symlink_metadata(folder.join(".git")).is_ok();
+        let exclude = is_repository.then(|| exclude_in(folder)).flatten();
         Self { parent, familiar, ignore, git, exclude, is_repository, global: global.clone() }
     }
 
@@ -205,15 +209,25 @@ fn rules_in(file: &Path) -> Option<Gitignore> {
     (!rules.is_empty()).then_some(rules)
 }
 
-/// `.git/info/exclude`, also behind the pointer file of a work tree or submodule. Work trees share that of the repository
-/// they belong to.
-fn exclude_in(folder: &Path, repository: &Path) -> Option<Gitignore> {
-    let git_dir = if repository.is_dir() { repository.to_owned() } else { pointed_at(folder, repository)? };
+/// The nearest folder at or above a workspace that is a repository; rules further up do not hold in it.
+pub(crate) fn repository_above(root: &Path) -> Option<&Path> {
+    root.ancestors().find(|folder| folder.join(".git").exists())
+}
+
+/// Where a folder's `.git/info/exclude` lies if it is a repository, also behind the pointer file of a work tree or
+/// submodule. Work trees share that of the repository they belong to.
+pub(crate) fn exclude_of(folder: &Path) -> Option<PathBuf> {
+    let repository = folder.join(".git");
+    let git_dir = if repository.is_dir() { repository } else { pointed_at(folder, &repository)? };
     let git_dir = match pointer(&git_dir.join("commondir")) {
         Some(common) => git_dir.join(common.trim_end()),
         None => git_dir,
     };
-    let file = git_dir.join("info").join("exclude");
+    Some(git_dir.join("info").join("exclude"))
+}
+
+fn exclude_in(folder: &Path) -> Option<Gitignore> {
+    let file = exclude_of(folder)?;
     let meta = fs::symlink_metadata(&file).ok()?;
     if !meta.is_file() || meta.len() > RULES_BYTES_MAX {
         return None;

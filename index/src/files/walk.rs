@@ -15,7 +15,7 @@ use crate::files::roots::{folds_case, lists};
 use crate::files::rules::{DEPENDENCY_MARKERS, Level, Verdict, holds_dependencies, useful_when_hidden};
 use crate::files::secrets::is_secret;
 use crate::files::skip::{SkipReason, SkipTally};
-use crate::limits::{CancelFlag, FOLDER_DEPTH_MAX, Limits, NOTES_MAX};
+use crate::limits::{CancelFlag, FOLDER_DEPTH_MAX, Limits, NOTES_MAX, REPOSITORIES_MAX};
 use crate::parse::language::language_of;
 
 /// A file that may be indexed.
@@ -34,6 +34,8 @@ pub(crate) struct Walk {
     pub(crate) files: Vec<Entry>,
     /// Absolute paths of all folders that were entered.
     pub(crate) folders: Vec<PathBuf>,
+    /// Those of them below the root that are repositories themselves.
+    pub(crate) repositories: Vec<PathBuf>,
     /// What was left out.
     pub(crate) tally: SkipTally,
     /// Sentences about what went wrong.
@@ -138,6 +140,9 @@ fn descend(
         if !is_start && DEPENDENCY_MARKERS.iter().any(|marker| has(marker)) {
             walk.tally.add(SkipReason::Dependencies, &relative);
             continue;
+        }
+        if !is_start && has(".git") && walk.repositories.len() < REPOSITORIES_MAX {
+            walk.repositories.push(folder.clone());
         }
         let level = if is_start { above } else { above.below(&folder, has) };
         is_start = false;

@@ -33,6 +33,11 @@ impl Watch {
         Ok(Self { watcher, watched: BTreeSet::new() })
     }
 
+    /// Watches a folder outside the workspace.
+    pub(crate) fn add_folder(&mut self, folder: &Path) -> Result<(), IndexError> {
+        self.watcher.watch(folder, RecursiveMode::NonRecursive).doing("starting to watch the workspace")
+    }
+
     /// Watches folders; those already watched stay so. Returns a sentence when some cannot be.
     pub(crate) fn add(&mut self, root: &Path, folders: &[PathBuf]) -> Option<String> {
         if !cfg!(target_os = "linux") {
@@ -105,6 +110,9 @@ fn take(shared: &Shared, event: notify::Result<Event>) {
     }
     let mut paths: Vec<&PathBuf> = Vec::new();
     for path in &event.paths {
+        if shared.hears(path) {
+            continue;
+        }
         let relative = path.strip_prefix(&shared.root).unwrap_or(path);
         if relative == Path::new(EXCLUDE_FILE) {
             shared.want_walk();

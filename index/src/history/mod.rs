@@ -135,12 +135,7 @@ impl History {
         self.commits.is_empty()
     }
 
-    /// The last commit that changed a file, among those that change at most two thousand.
-    pub fn last_touch(&self, path: &str) -> Option<&Commit> {
-        self.commits_of(path).next()
-    }
-
-    /// The commits that changed a file, newest first.
+    /// The commits that changed a file, newest first, among those that change at most two thousand.
     pub fn commits_of(&self, path: &str) -> impl Iterator<Item = &Commit> {
         let touches = self.numbers.get(path).and_then(|&number| self.touches.get(number as usize));
         let touches = touches.map_or(&[] as &[u32], Vec::as_slice);

@@ -13,7 +13,7 @@ use crate::limits::{FIRST_LINE_BYTES_MAX, HEADER_SNIFF_BYTES, SYMBOL_DEPTH_MAX, 
 /// Raised whenever chunks of the same text come out differently, so that stored ones are made again.
 const CHUNKER_VERSION: u32 = 4;
 /// Raised whenever the words or names that are stored of the same chunk come out differently, for the same reason.
-const DOCUMENT_VERSION: u32 = 1;
+pub(crate) const DOCUMENT_VERSION: u32 = 1;
 
 /// One language: its grammar, its queries, and how its files are recognised.
 pub(crate) struct Language {

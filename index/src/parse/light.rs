@@ -10,22 +10,36 @@ use crate::files::lines::LineStarts;
 use crate::limits::{HEADER_PART_BYTES_MAX, LIGHT_NAMES_MAX};
 use crate::parse::cut::{Chunk, Cutter, Name, chunk_hash, cut_prose, unless_it_panics};
 use crate::parse::inject::injected;
-use crate::parse::language::language_in;
+use crate::parse::language::{Language, language_in};
+use crate::parse::large::LARGE;
+use crate::parse::symbols::Definition;
 
 /// Kind of a chunk that holds a name and no text.
 pub(crate) const LIGHT: &str = "generated";
 
+/// Whether a chunk of this kind holds a name only.
+pub(crate) fn is_light(kind: &str) -> bool {
+    kind == LIGHT || kind == LARGE
+}
+
 impl Chunk {
     /// Whether only its names are known.
     pub(crate) fn is_light(&self) -> bool {
-        self.kind == LIGHT
+        is_light(&self.kind)
     }
 }
 
 /// The chunks of a text as they are indexed; of a generated one only its names, and none in a language that is not
 /// parsed.
 pub(crate) fn cut(cutter: &mut Cutter, path: &str, text: &str) -> Vec<Chunk> {
-    if is_generated(path, text) { names(cutter, path, text).unwrap_or_default() } else { cutter.cut(path, text) }
+    if !is_generated(path, text) {
+        return cutter.cut(path, text);
+    }
+    let deadline = cutter.deadline();
+    let found = language_in(path, text).and_then(|language| names(cutter, language, path, text, LIGHT, deadline));
+    let mut found = found.unwrap_or_default();
+    found.truncate(LIGHT_NAMES_MAX);
+    found
 }
 
 /// The same for a search, which stops parsing at `until`; where a parser panics, a text is cut into windows, and a
@@ -36,16 +50,22 @@ pub(crate) fn cut_until(path: &str, text: &str, until: Instant) -> Vec<Chunk> {
     })
 }
 
-fn names(cutter: &mut Cutter, path: &str, text: &str) -> Option<Vec<Chunk>> {
-    let language = language_in(path, text)?;
+/// The definitions of a text, each as a chunk of its name without its text; `None` where the text cannot be parsed.
+pub(crate) fn names(
+    cutter: &mut Cutter,
+    language: &'static Language,
+    path: &str,
+    text: &str,
+    kind: &str,
+    deadline: Instant,
+) -> Option<Vec<Chunk>> {
     language.prepare();
-    let deadline = cutter.deadline();
     let tree = cutter.parse(language, text, deadline)?;
     let pieces = injected(cutter, language, &tree, text, deadline);
     let all = cutter.definitions(language, &tree, &pieces, text, deadline);
     let lines = LineStarts::of(text);
-    let named = all.iter().filter(|item| !item.container).take(LIGHT_NAMES_MAX);
-    let chunk = |item| {
+    let named = all.iter().filter(|item| !item.container);
+    let chunk = |item: &Definition| {
         let name = Name::of(item, lines.line_at(item.span.start), &lines);
         let span = first_line(text, item.span.clone());
         let start_line = lines.line_at(span.start);
@@ -55,7 +75,7 @@ fn names(cutter: &mut Cutter, path: &str, text: &str) -> Option<Vec<Chunk>> {
             start_line,
             end_line: start_line,
             symbol: Some(name.qualified.clone()),
-            kind: LIGHT.to_owned(),
+            kind: kind.to_owned(),
             names: vec![name],
             context: String::new(),
             doc: String::new(),

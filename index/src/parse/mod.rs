@@ -5,6 +5,7 @@ pub(crate) mod cut;
 pub(crate) mod incremental;
 pub(crate) mod inject;
 pub(crate) mod language;
+pub(crate) mod large;
 pub(crate) mod light;
 pub(crate) mod notebook;
 pub(crate) mod outline;

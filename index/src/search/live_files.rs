@@ -7,10 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::files::content::decode_named;
-use crate::files::live::{inside, read};
-use crate::limits::{FILE_BYTES_MAX, RECUT_FILES_MAX};
-use crate::parse::cut::Chunk;
+use crate::files::live::{Current, current, part};
+use crate::limits::{CHUNK_BYTES_MAX, FILE_BYTES_MAX, RECUT_FILES_MAX};
+use crate::parse::cut::{Chunk, chunk_hash};
 use crate::parse::light;
 use crate::parse::terms::Terms;
 use crate::search::score::Changed;
@@ -50,6 +49,20 @@ impl<'a> LiveFiles<'a> {
     /// The text of a stored chunk's file, if the file still is what was indexed.
     pub(crate) fn text(&mut self, card: &Card) -> Option<&str> {
         self.text_of(&card.path, card.file_hash)
+    }
+
+    /// What stands at a name in a file over the limit, a few lines of it, if that file still is what was indexed.
+    pub(crate) fn at_name(&self, card: &Card) -> Option<String> {
+        let (start, end) = card.bytes;
+        let bytes = part(self.root, &card.path, card.file_hash, u64::from(start), CHUNK_BYTES_MAX)?;
+        let end = end.checked_sub(start)? as usize;
+        let text = match std::str::from_utf8(&bytes) {
+            Ok(text) => text,
+            // The last letter may be cut.
+            Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()?,
+        };
+        let is_same = u128::from_le_bytes(chunk_hash(&card.path, text.get(..end)?)) == card.hash;
+        is_same.then(|| text.to_owned())
     }
 
     /// Whether a file is still what it was when its chunks were made. Unsaved text is.
@@ -127,14 +140,8 @@ impl Differing {
 
 /// Hash and text of a file that may be shown.
 fn load(root: &Path, path: &str) -> Option<(u128, String)> {
-    let (relative, full) = inside(root, path).ok()?;
-    // A folder that became a link would show the file under a name it was not indexed by.
-    if relative != path {
-        return None;
-    }
-    let file = read(&full, FILE_BYTES_MAX).ok()?;
-    let hash = u128::from_le_bytes(file.hash());
-    Some((hash, decode_named(path, file.bytes).ok()?.text))
+    let Current { hash, decoded } = current(root, path, FILE_BYTES_MAX)?;
+    Some((hash, decoded.text))
 }
 
 #[cfg(test)]

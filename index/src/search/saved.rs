@@ -44,8 +44,8 @@ pub(crate) struct Saved {
 
 impl Saved {
     /// Shows a file as it is now.
-    pub(crate) fn put(&mut self, path: &str, file: SavedFile) {
-        self.files.insert(path.to_owned(), Some(Arc::new(file)));
+    pub(crate) fn put(&mut self, path: &str, file: Arc<SavedFile>) {
+        self.files.insert(path.to_owned(), Some(file));
         self.new = true;
     }
 

@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use serde::Serialize;
 use tantivy::TantivyDocument;
 
-use crate::build::shared::View;
+use crate::build::shared::{Shared, View};
 use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
 use crate::files::lines::whole_lines;
@@ -147,6 +147,8 @@ pub struct Searcher {
     generation: u64,
     /// Whether the index holds about everything; until then the live files are looked through as well.
     complete: bool,
+    /// Many files changed just now and the writer has not taken them up.
+    unsettled: bool,
     pub(crate) report_stale: Option<ReportStale>,
 }
 
@@ -157,7 +159,30 @@ impl Searcher {
         complete: bool,
         report_stale: Option<ReportStale>,
     ) -> Self {
-        Self { root, snapshot, saved, generation, complete, report_stale }
+        Self { root, snapshot, saved, generation, complete, unsettled: false, report_stale }
+    }
+
+    /// The present state of an index that is open, with what changed and is not in it yet.
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        // In this order: what is settled by then is complete, and in the view that is taken last.
+        let pending = shared.pending();
+        let status = shared.status();
+        let mut view = shared.view();
+        let mut unsettled = pending.unknown;
+        if !pending.paths.is_empty() {
+            let mut saved = Saved::clone(&view.saved);
+            let bytes_max = shared.limits.file_bytes_max;
+            unsettled |= !shared.early.take_up(&shared.root, bytes_max, &pending, search_deadline(), &mut saved);
+            view.saved = Arc::new(saved);
+        }
+        let weak: Weak<Shared> = Arc::downgrade(shared);
+        let report = Arc::new(move |path: &str| {
+            if let Some(shared) = weak.upgrade() {
+                shared.touch([path]);
+            }
+        });
+        let complete = !unsettled && status.is_about_complete();
+        Self { unsettled, ..Self::new(shared.root.clone(), view, complete, Some(report)) }
     }
 
     /// Opens the index of a workspace for reading only, also while another process owns it. How much of the workspace it
@@ -221,7 +246,7 @@ impl Searcher {
             hits.sort_by_key(|hit| !hit.symbol.as_deref().is_some_and(|symbol| ends_in(&normal(symbol), &asked)));
         }
         hits.truncate(request.limit.min(HITS_MAX));
-        Ok(SearchAnswer { hits, cut, many_changed: false })
+        Ok(SearchAnswer { hits, cut: cut || self.unsettled, many_changed: self.unsettled })
     }
 
     /// The answer with what the question spells out in front: a text that stands somewhere just so, or the name that is
@@ -342,6 +367,11 @@ impl Searcher {
         let address = corpus.tables().address(ranked.chunk);
         let document: TantivyDocument = self.snapshot.text.doc(address).doing("reading the text index")?;
         let Some(card) = self.snapshot.fields.card(&document) else { return Ok(Found::Nothing) };
+        if card.is_of_large() {
+            let Some(text) = live.at_name(&card) else { return Ok(Found::Stale(card.path)) };
+            let text = text.lines().next().unwrap_or_default().to_owned();
+            return Ok(Found::Shown(Candidate { chunk: ranked.chunk, score, text, card, unsaved: false }));
+        }
         let Some(text) = live.text(&card) else { return Ok(Found::Stale(card.path)) };
         if !filter.admits_text(&card.path, text) {
             return Ok(Found::Nothing);

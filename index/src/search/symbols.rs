@@ -22,6 +22,8 @@ use crate::search::query::without_arity;
 use crate::search::rank::role_factor;
 use crate::search::score::Changed;
 use crate::search::searcher::{Hit, SearchAnswer, SearchRequest, Searcher};
+use crate::search::why::only_names as only_names_of;
+use crate::storage::document::Card;
 
 /// What a generated definition keeps of its likeness.
 const LIGHT_SHARE: f32 = 0.9;
@@ -147,6 +149,8 @@ struct Definition {
     name: Name,
     text: String,
     unsaved: bool,
+    /// Why nothing but names is searched in its file, if so.
+    only_names: Option<String>,
 }
 
 impl Searcher {
@@ -179,13 +183,23 @@ impl Searcher {
             if !card.names.iter().any(|name| asked.likeness(name, &card.path) > 0.0) {
                 continue;
             }
+            if card.is_of_large() {
+                match live.at_name(&card) {
+                    Some(text) => push_large(&mut found, &asked, &card, &text),
+                    None => drop(stale.insert(card.path)),
+                }
+                continue;
+            }
             match live.text(&card) {
                 Some(text) if request.filter.admits_text(&card.path, text) => {
                     let before = found.len();
                     push(&mut found, &asked, &card.path, card.lines.0, &card.names, text, false);
                     if card.is_light() {
                         // Of two that are called alike the one that somebody wrote is meant.
-                        found[before..].iter_mut().for_each(|one| one.likeness *= LIGHT_SHARE);
+                        found[before..].iter_mut().for_each(|one| {
+                            one.likeness *= LIGHT_SHARE;
+                            one.only_names = card.only_names().map(str::to_owned);
+                        });
                     }
                 }
                 Some(_) => {}
@@ -330,15 +344,41 @@ fn push(
         let lines = lines.get_or_insert_with(|| LineStarts::of(text));
         let text = text[lines.span(start_line, end_line)].trim_end_matches(['\n', '\r']).to_owned();
         let path = path.to_owned();
-        found.push(Definition { likeness, path, start_line, end_line, name: name.clone(), text, unsaved });
+        let name = name.clone();
+        found.push(Definition { likeness, path, start_line, end_line, name, text, unsaved, only_names: None });
+    }
+}
+
+/// Adds the name in a file over the limit that stands at the beginning of a text, with as many of its lines as are there.
+fn push_large(found: &mut Vec<Definition>, asked: &Asked<'_>, card: &Card, text: &str) {
+    for name in &card.names {
+        let likeness = asked.likeness(name, &card.path) * LIGHT_SHARE;
+        if likeness <= 0.0 {
+            continue;
+        }
+        let lines = LineStarts::of(text);
+        // The last line may be cut.
+        let last = (1 + name.more_lines).min(lines.count().saturating_sub(1).max(1));
+        let start_line = card.lines.0 + name.line;
+        found.push(Definition {
+            likeness,
+            path: card.path.clone(),
+            start_line,
+            end_line: start_line + last - 1,
+            name: name.clone(),
+            text: text[lines.span(1, last)].trim_end_matches(['\n', '\r']).to_owned(),
+            unsaved: false,
+            only_names: card.only_names().map(str::to_owned),
+        });
     }
 }
 
 fn hit(definition: Definition) -> Hit {
-    let Definition { likeness, path, start_line, end_line, name, text, unsaved } = definition;
+    let Definition { likeness, path, start_line, end_line, name, text, unsaved, only_names } = definition;
+    let light = only_names.map(|because| format!("; {}", only_names_of(&because))).unwrap_or_default();
     let unsaved = if unsaved { "; unsaved text of an open editor" } else { "" };
     Hit {
-        why: format!("defines `{}`{unsaved}", name.qualified),
+        why: format!("defines `{}`{light}{unsaved}", name.qualified),
         symbol: Some(name.qualified),
         kind: name.kind,
         score: likeness,

@@ -61,10 +61,16 @@ pub(crate) fn why(
     if let Some(used) = used {
         reasons.push(format!("other hits use `{used}`"));
     }
+    reasons.extend(card.only_names().map(only_names));
     if unsaved {
         reasons.push("unsaved text of an open editor".to_owned());
     }
     reasons.join("; ")
+}
+
+/// What is said of a hit in a file of which nothing but names is searched.
+pub(crate) fn only_names(because: &str) -> String {
+    format!("only names are searched in this file, as it is {because}")
 }
 
 /// The question's words that a text holds, in the question's order.

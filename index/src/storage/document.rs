@@ -9,8 +9,10 @@ use tantivy::schema::{
 };
 
 use crate::files::skip::SkipReason;
-use crate::parse::cut::{Chunk, Name};
-use crate::parse::light::LIGHT;
+use crate::parse::cut::{Chunk, Name, short_hash};
+use crate::parse::language::DOCUMENT_VERSION;
+use crate::parse::large::LARGE;
+use crate::parse::light::is_light;
 use crate::parse::qualified::ends;
 use crate::parse::terms::{FIELDS, FieldTexts};
 use crate::parse::tokenize::TOKENIZER;
@@ -116,6 +118,32 @@ pub(crate) fn light_name(path: &str) -> String {
     path.rsplit('/').next().unwrap_or(path).to_lowercase()
 }
 
+/// A hash of the chunks of a file and of how they are stored: two of the same bytes with the same one are stored alike.
+pub(crate) fn chunks_hash(chunks: &[Chunk]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |part: &[u8]| {
+        // Where a part ends is a part of it.
+        hasher.update(&part.len().to_le_bytes()).update(part);
+    };
+    add(&DOCUMENT_VERSION.to_le_bytes());
+    for chunk in chunks {
+        // Of header and text.
+        add(&chunk.hash);
+        for number in [chunk.span.start, chunk.span.end, chunk.start_line as usize, chunk.end_line as usize] {
+            add(&number.to_le_bytes());
+        }
+        for part in [chunk.symbol.as_deref().unwrap_or_default(), &chunk.kind, &chunk.context, &chunk.doc] {
+            add(part.as_bytes());
+        }
+        add(&chunk.names.len().to_le_bytes());
+        for name in &chunk.names {
+            [&name.name, &name.qualified, &name.kind].into_iter().for_each(|part| add(part.as_bytes()));
+            [name.line, name.more_lines].into_iter().for_each(|number| add(&number.to_le_bytes()));
+        }
+    }
+    short_hash(&hasher.finalize())
+}
+
 /// What all chunks of one file share.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FileFacts<'a> {
@@ -173,7 +201,17 @@ impl Card {
 
     /// Whether only a path or a name is known; no passage is empty.
     pub(crate) fn is_light(&self) -> bool {
-        self.kind == LIGHT || self.bytes == (0, 0)
+        is_light(&self.kind) || self.bytes == (0, 0)
+    }
+
+    /// Whether it is a name in a file over the limit; its `file_hash` is what the file system said of that file.
+    pub(crate) fn is_of_large(&self) -> bool {
+        self.kind == LARGE
+    }
+
+    /// Why nothing but names is known of its file, if so.
+    pub(crate) fn only_names(&self) -> Option<&str> {
+        is_light(&self.kind).then_some(self.kind.as_str())
     }
 
     /// The card of a chunk that is in no index.

@@ -13,7 +13,7 @@ use crate::files::live::StatKey;
 use crate::files::skip::SkipReason;
 
 /// Raised when the tables or the text index's fields change; an index of another version is made anew.
-pub(crate) const FORMAT_VERSION: i64 = 2;
+pub(crate) const FORMAT_VERSION: i64 = 3;
 
 /// What is known about one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +30,11 @@ pub(crate) struct FileRow {
     pub(crate) recipe: i64,
     /// Its documents in the text index.
     pub(crate) chunks: u32,
-    /// Why it has none.
+    /// Why its text is not searched.
     pub(crate) skip: Option<SkipReason>,
+    /// Hash of its chunks; zero where there are none. After a change of how it is cut it says whether anything has to be
+    /// written.
+    pub(crate) chunks_hash: [u8; 16],
 }
 
 /// The open manifest.
@@ -63,7 +66,7 @@ impl Manifest {
                  CREATE TABLE files (
                    path TEXT PRIMARY KEY, id INTEGER NOT NULL, size INTEGER NOT NULL, modified INTEGER NOT NULL,
                    changed INTEGER NOT NULL, inode INTEGER NOT NULL, racy INTEGER NOT NULL, hash BLOB NOT NULL,
-                   recipe INTEGER NOT NULL, chunks INTEGER NOT NULL, skip INTEGER NOT NULL
+                   recipe INTEGER NOT NULL, chunks INTEGER NOT NULL, skip INTEGER NOT NULL, chunks_hash BLOB NOT NULL
                  ) WITHOUT ROWID;
                  CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
                  INSERT INTO facts VALUES ('generation', '0');
@@ -123,7 +126,7 @@ impl Manifest {
         let mut statement = self
             .connection
             .prepare(
-                "SELECT path, id, size, modified, changed, inode, racy, hash, recipe, chunks, skip FROM files ORDER BY path",
+                "SELECT path, id, size, modified, changed, inode, racy, hash, recipe, chunks, skip, chunks_hash FROM files ORDER BY path",
             )
             .doing("reading the manifest")?;
         let rows =
@@ -151,7 +154,7 @@ impl Manifest {
         {
             let mut put = transaction
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                    "INSERT OR REPLACE INTO files VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
                 )
                 .doing(doing)?;
             let mut remove = transaction.prepare_cached("DELETE FROM files WHERE path = ?1").doing(doing)?;
@@ -171,6 +174,7 @@ impl Manifest {
                             row.recipe,
                             row.chunks,
                             row.skip.map_or(0, SkipReason::code),
+                            row.chunks_hash,
                         ])
                         .doing(doing)?,
                 };
@@ -205,5 +209,6 @@ fn file_row(row: &SqlRow<'_>) -> rusqlite::Result<FileRow> {
         recipe: row.get(8)?,
         chunks: row.get(9)?,
         skip: SkipReason::from_code(row.get(10)?),
+        chunks_hash: row.get(11)?,
     })
 }

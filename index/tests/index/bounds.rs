@@ -194,3 +194,84 @@ fn an_index_as_large_as_it_may_be_stays_fresh() {
     assert!(left_out > 0 && report.files > 0 && report.files + left_out == MANY + 2, "{report:?}");
     assert_eq!((index.status().state, paths(&index, "last").len()), (State::Ready, 0));
 }
+
+/// What a lower limit leaves out is not called gone.
+#[test]
+fn files_over_a_lowered_limit_are_left_out_with_their_reason() {
+    let space =
+        Space::with(&[("a.rs", "fn a() {}\n"), ("tests/b.rs", "fn b() {}\n"), ("vendor/c.rs", "fn c() {}\n")]);
+    space.write("large.rs", "// A line of a large file.\n".repeat(100).as_bytes());
+    drop(space.indexed());
+    for (limits, files, reason, count) in [
+        (Limits { files_max: 2, ..Limits::default() }, 2, SkipReason::OverLimit, 2),
+        (Limits { file_bytes_max: 1_000, ..Limits::default() }, 3, SkipReason::TooLarge, 1),
+        (Limits { source_bytes_max: 2_000, ..Limits::default() }, 0, SkipReason::OverSize, 4),
+        (Limits::default(), 4, SkipReason::OverSize, 0),
+    ] {
+        let report = refresh(&space.open_with(limits));
+        assert_eq!((report.files, report.removed), (files, 0), "{report:?}");
+        assert_eq!(skipped(&report, reason), count, "{reason:?} of {:?}", report.skipped);
+    }
+    let index = space.open_with(Limits { files_max: 2, ..Limits::default() });
+    space.remove("tests/b.rs");
+    assert_eq!(refresh(&index).removed, 1, "this one is");
+}
+
+/// A file that somebody saved among many, such as after a change of branch, is fresh in a pause; the others are said to wait.
+#[test]
+fn a_pause_does_not_hold_up_what_was_saved_last() {
+    let space = space_of_many();
+    let (index, _) = space.indexed();
+    index.pause().unwrap();
+    for n in (0..MANY).rev() {
+        space.write(&format!("f{n}.py"), format!("def changed{n}():\n    pass\n").as_bytes());
+    }
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
+    std::fs::File::options().write(true).open(space.root.join("f200.py")).unwrap().set_modified(later).unwrap();
+    assert!(matches!(in_background(&index), Err(IndexError::Cancelled)));
+    let State::Paused { done, total } = index.status().state else { panic!("{:?}", index.status()) };
+    assert!(done > 0 && done < total, "{done} of {total}");
+    let found = |n: usize| {
+        let request = SearchRequest { kind: SearchKind::Symbol, ..SearchRequest::new(format!("changed{n}"), 5) };
+        let answer = index.searcher().answer(&request).unwrap();
+        (answer.hits.iter().any(|hit| hit.path == format!("f{n}.py")), answer.cut)
+    };
+    for n in [200, 0, 299] {
+        assert_eq!(found(n), (true, false), "f{n}.py: the rest is found in the live files");
+    }
+    let (stored, fresh) = (index.searcher().chunks().unwrap(), space.rebuilt());
+    let is_fresh =
+        |path: &str| stored.iter().find(|one| one.path == path) == fresh.iter().find(|one| one.path == path);
+    assert_eq!(["f200.py", "f0.py", "f299.py"].map(is_fresh), [true, true, false], "the first of them wait");
+    let ticket = index.resume().unwrap();
+    assert!(index.wait(ticket, PATIENCE));
+    assert_eq!(index.searcher().chunks().unwrap(), space.rebuilt());
+}
+
+/// Of a file over the limit the names in its first part are found and shown where they stand now, and said to be all.
+#[test]
+fn names_in_files_over_the_limit_are_found() {
+    let filler = "# A line that defines nothing.\n".repeat(50_000);
+    let text = format!("{filler}class Haystack:\n    def needle_in(self):\n        return 1\n\n\n{filler}");
+    let space = Space::with(&[("a.py", "def other():\n    pass\n"), ("large.py", &text)]);
+    let (index, report) = space.indexed();
+    assert_eq!((report.files, skipped(&report, SkipReason::TooLarge)), (1, 1), "{report:?}");
+    let check = |first_line: u32| {
+        let by_name = SearchRequest { kind: SearchKind::Symbol, ..SearchRequest::new("Haystack.needle_in", 5) };
+        for request in [by_name, SearchRequest::new("needle_in", 5)] {
+            let hits = index.searcher().search(&request).unwrap();
+            let hit = hits.iter().find(|hit| hit.path == "large.py").unwrap_or_else(|| panic!("{hits:?}"));
+            assert_eq!((hit.symbol.as_deref(), hit.start_line), (Some("Haystack.needle_in"), first_line));
+            assert!(hit.text.starts_with("def needle_in(self):"), "{hit:?}");
+            assert!(hit.why.contains("only names are searched in this file, as it is too large"), "{hit:?}");
+            check_live(&space.root, &hits);
+        }
+    };
+    check(50_002);
+    space.write("large.py", format!("\n{text}").as_bytes());
+    let shown = index.searcher().search(&SearchRequest::new("needle_in", 5)).unwrap();
+    assert!(shown.iter().all(|hit| hit.path != "large.py"), "where it stands now is not known yet: {shown:?}");
+    touch(&index, &["large.py"]);
+    check(50_003);
+    assert_eq!(index.searcher().chunks().unwrap(), space.rebuilt());
+}

@@ -56,6 +56,11 @@ impl Repo {
     }
 }
 
+/// The last commit that changed a file.
+fn last_commit<'a>(history: &'a History, path: &str) -> Option<&'a index::Commit> {
+    history.commits_of(path).next()
+}
+
 fn read(root: &Path) -> History {
     History::read(root, &HistoryLimits { time: PATIENCE, ..HistoryLimits::default() })
 }
@@ -83,15 +88,15 @@ fn files_know_their_commits_and_companions() {
     let (space, _repo) = sample();
     let history = read(&space.root);
     assert_eq!((history.len(), history.notes()), (5, &[] as &[String]));
-    let last = history.last_touch("app/cache.py").unwrap();
+    let last = last_commit(&history, "app/cache.py").unwrap();
     assert_eq!(
         (last.subject.as_str(), last.author.as_str(), last.time),
         ("cache: count misses", "Ada", 1_700_000_240)
     );
     assert_eq!(last.id.len(), 10);
     assert_eq!(subjects(&history, "app/views.py"), ["remove what nobody uses", "views: show errors", "start"]);
-    assert_eq!(history.last_touch(".env"), None);
-    assert_eq!(history.last_touch("none.py"), None);
+    assert_eq!(last_commit(&history, ".env"), None);
+    assert_eq!(last_commit(&history, "none.py"), None);
     let together = history.co_changed("app/cache.py", 10);
     let shape: Vec<_> = together.iter().map(|one| (one.path.as_str(), one.commits, one.weight)).collect();
     assert_eq!(shape, [("tests/cache.py", 2, 2.0), ("app/views.py", 1, 0.5), ("docs/a.md", 1, 0.5)]);
@@ -136,7 +141,7 @@ fn a_workspace_below_the_work_tree_sees_its_own_files() {
     let (space, _repo) = sample();
     let history = read(&space.root.join("app"));
     assert_eq!(subjects(&history, "views.py"), ["remove what nobody uses", "views: show errors", "start"]);
-    assert_eq!(history.last_touch("app/views.py"), None);
+    assert_eq!(last_commit(&history, "app/views.py"), None);
     let found = blame(&space.root.join("app"), "views.py", 1, 1, &HistoryLimits::default());
     assert_eq!(found.parts[0].commit.as_ref().unwrap().subject, "remove what nobody uses");
 }
@@ -244,7 +249,7 @@ fn hostile_objects_are_survived() {
     drop((head, tree));
     repo.check_out(bomb);
     let history = read(&space.root);
-    assert_eq!(history.last_touch("docs/b.md").unwrap().subject, "[2Jclear all");
+    assert_eq!(last_commit(&history, "docs/b.md").unwrap().subject, "[2Jclear all");
     assert!(subjects(&history, "app/cache.py").contains(&"cache: count misses"));
 }
 
@@ -272,8 +277,8 @@ fn submodules_are_no_files() {
     staged.write().unwrap();
     repo.commit("add a submodule", &[("docs/a.md", "with lib\n")]);
     let history = read(&space.root);
-    assert_eq!((history.last_touch("lib"), history.notes().len()), (None, 0));
-    assert_eq!(history.last_touch("docs/a.md").unwrap().subject, "add a submodule");
+    assert_eq!((last_commit(&history, "lib"), history.notes().len()), (None, 0));
+    assert_eq!(last_commit(&history, "docs/a.md").unwrap().subject, "add a submodule");
 }
 
 #[test]
@@ -316,7 +321,7 @@ fn the_cache_follows_what_is_checked_out() {
     let same = cache.now().unwrap();
     assert!(std::sync::Arc::ptr_eq(&same, &cache.wait(PATIENCE).unwrap()), "nothing changed, nothing is read");
     repo.commit("one more", &[("docs/a.md", "b\n")]);
-    assert_eq!(cache.wait(PATIENCE).unwrap().last_touch("docs/a.md").unwrap().subject, "one more");
+    assert_eq!(last_commit(&cache.wait(PATIENCE).unwrap(), "docs/a.md").unwrap().subject, "one more");
     let none = Space::with(&[]);
     let cache = HistoryCache::new(&none.root, HistoryLimits::default());
     assert!(cache.wait(PATIENCE).unwrap().is_empty());

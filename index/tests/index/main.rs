@@ -18,5 +18,6 @@ mod queries;
 mod recovery;
 mod related;
 mod searching;
+mod settling;
 mod space;
 mod spelling;

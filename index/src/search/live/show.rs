@@ -11,9 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::IndexError;
-use crate::files::content::decode;
 use crate::files::lines::{LineStarts, whole_lines};
-use crate::files::live::{inside, read};
+use crate::files::live::{Current, current};
 use crate::files::role::role_of;
 use crate::limits::{CHUNK_BYTES_MAX, FILE_BYTES_MAX};
 use crate::parse::cut::{Chunk, Cutter, Name};
@@ -237,13 +236,8 @@ impl Job<'_> {
 }
 
 fn live_text(root: &Path, path: &str) -> Option<String> {
-    let (real, full) = inside(root, path).ok()?;
-    // A folder that became a link would show the file under a name that rules were not asked about.
-    if real != path {
-        return None;
-    }
-    let file = read(&full, FILE_BYTES_MAX).ok()?;
-    Some(decode(path, file.bytes).ok()?.text)
+    let Current { decoded, .. } = current(root, path, FILE_BYTES_MAX)?;
+    (!decoded.generated).then_some(decoded.text)
 }
 
 fn cut(cutter: &mut Cutter, path: &str, text: &str) -> Vec<Chunk> {

@@ -1,5 +1,5 @@
-//! Sequences of events: edits, renames, branch switches, rules, lost events, killed writers, two owners at once. After
-//! each the index equals one made from nothing.
+//! Sequences of events: edits, renames, links, branch switches, rules in the workspace and above it, lost events, pauses,
+//! workspaces that vanish and return, killed writers, two owners at once. After each the index equals one made from nothing.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -17,12 +17,12 @@ const ROUNDS: usize = 8;
 const CHILD: &str = "FAMILIAR_INDEX_FUZZ_CHILD";
 const TEST: &str = "fuzz::events::any_sequence_of_events_equals_a_rebuild";
 
-/// How a sequence went: events, kills and races.
-type Counts = [usize; 4];
+/// How a sequence went: events, kills, races, pauses and vanished workspaces.
+type Counts = [usize; 6];
 
 fn one(seed: u64) -> Counts {
     let mut dice = Dice::new(seed);
-    let mut counts = [1, 0, 0, 0];
+    let mut counts = [1, 0, 0, 0, 0, 0];
     let space = Space::with(&[]);
     for _ in 0..dice.roll(8) {
         act(&space, &mut dice);
@@ -30,18 +30,15 @@ fn one(seed: u64) -> Counts {
     let mut index = space.open();
     refresh(&index);
     let mut watched = watch(&index, &mut dice);
-    // Of rules that lie in a folder made after the watch began, only a walk can know.
-    let mut unseen = false;
     for _ in 0..ROUNDS {
         let mut touched = Vec::new();
         for _ in 0..=dice.roll(3) {
             counts[1] += 1;
             touched.extend(act(&space, &mut dice));
         }
-        unseen |= touched.iter().any(|path| path.starts_with(".git/"));
         let hits = index.searcher().search(&SearchRequest::new("needle", 20)).unwrap();
         check_live(&space.root, &hits);
-        match dice.roll(12) {
+        match dice.roll(15) {
             // The events are lost, or only the watcher sees them.
             0..=2 => {}
             3 => drop(refresh(&index)),
@@ -57,14 +54,30 @@ fn one(seed: u64) -> Counts {
                 index = reopened(&space, &mut dice, &mut counts);
                 watched = watch(&index, &mut dice);
             }
+            6 | 7 if index.status().paused => {
+                let ticket = index.resume().unwrap();
+                assert!(dice.roll(2) == 0 || index.wait(ticket, PATIENCE), "a pause does not end");
+            }
+            6 | 7 => {
+                index.pause().unwrap();
+                counts[4] += 1;
+            }
+            8 => {
+                vanish(&space, &index, &mut dice);
+                counts[5] += 1;
+            }
             _ => {
                 let ticket = index.touch(&touched);
                 assert!(index.wait(ticket, PATIENCE), "the touched paths are not taken up: {touched:?}");
             }
         }
     }
+    if index.status().paused {
+        let ticket = index.resume().unwrap();
+        assert!(index.wait(ticket, PATIENCE), "a pause does not end");
+    }
     let expected = space.rebuilt();
-    if watched && !unseen && dice.roll(2) == 0 {
+    if watched && dice.roll(2) == 0 {
         // Nobody says what changed: the watcher has to know.
         let mut generation = index.status().generation;
         while index.searcher().chunks().unwrap() != expected {
@@ -78,6 +91,22 @@ fn one(seed: u64) -> Counts {
     }
     assert_eq!(index.status().chunks, expected.iter().filter(|chunk| !chunk.light).count());
     counts
+}
+
+/// The workspace goes away, as an unplugged disk does, and comes back; nothing of it is shown meanwhile, and nothing is
+/// forgotten.
+fn vanish(space: &Space, index: &Index, dice: &mut Dice) {
+    let away = space.root.with_extension("away");
+    std::fs::rename(&space.root, &away).unwrap();
+    match index.searcher().search(&SearchRequest::new("needle", 20)) {
+        Ok(hits) => assert!(hits.is_empty(), "{hits:?}"),
+        Err(error) => assert!(matches!(error, IndexError::Root { .. }), "{error}"),
+    }
+    if dice.roll(2) == 0 {
+        let walked = index.refresh(&mut |_| {}, &CancelFlag::new());
+        assert!(matches!(walked, Err(IndexError::Root { .. })), "{walked:?}");
+    }
+    std::fs::rename(&away, &space.root).unwrap();
 }
 
 /// Watches in half of the cases.
@@ -175,5 +204,10 @@ fn any_sequence_of_events_equals_a_rebuild() {
     if let Ok(place) = std::env::var(CHILD) {
         return work_until_killed(&place);
     }
-    super::run("events", 24, ["sequences", "events", "kills with -9", "races of two owners"], one);
+    super::run(
+        "events",
+        24,
+        ["sequences", "events", "kills with -9", "races of two owners", "pauses", "vanished workspaces"],
+        one,
+    );
 }

@@ -26,8 +26,18 @@ const PLACES: [&str; 12] = [
 ];
 const FOLDERS: [&str; 5] = ["sub", "sub/deep", "other", "other/sub", "other/own"];
 const RULES: [&str; 7] = ["", "*.py\n", "sub/\n", "deep/\n!g.py\n", "*\n!*.rs\n!*/\n", "/other\n", "[\n!a.py"];
-const RULE_FILES: [&str; 5] =
-    [".gitignore", ".familiarignore", "sub/.ignore", "other/.gitignore", ".git/info/exclude"];
+const RULE_FILES: [&str; 7] = [
+    ".gitignore",
+    ".familiarignore",
+    "sub/.ignore",
+    "other/.gitignore",
+    ".git/info/exclude",
+    // Above the workspace; they hold for as long as it is no repository itself.
+    "../.gitignore",
+    "../.git/info/exclude",
+];
+/// Files of a large change; more than are taken up without a build.
+const MANY: usize = 70;
 const BRANCHES: [&str; 3] = ["refs/heads/one", "refs/heads/two", "refs/heads/three"];
 
 /// A random text of code, prose and nonsense. Its lines are short: files with long ones are left out, as made by machines.
@@ -62,21 +72,30 @@ fn shift(from: &Path, to: &Path) {
     if from == to || to.starts_with(from) || from.starts_with(to) || fs::symlink_metadata(from).is_err() {
         return;
     }
-    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    // Refused where a link leads nowhere.
+    let Ok(()) = fs::create_dir_all(to.parent().unwrap()) else { return };
     if to.is_dir() {
-        fs::remove_dir_all(to).unwrap();
+        let _ = fs::remove_dir_all(to);
     }
     // Refused when a file should replace a folder or the other way round; then nothing happens.
     let _ = fs::rename(from, to);
+}
+
+/// Writes a file where that is possible: a link may lead nowhere or to a folder.
+fn write(space: &Space, path: &str, bytes: &[u8]) {
+    let full = space.root.join(path);
+    if fs::create_dir_all(full.parent().unwrap()).is_ok() {
+        let _ = fs::write(full, bytes);
+    }
 }
 
 /// Does one thing to the workspace, and names the paths that an editor would name.
 pub(super) fn act(space: &Space, dice: &mut Dice) -> Vec<String> {
     let place = (*dice.pick(&PLACES)).to_owned();
     let full = space.root.join(&place);
-    match dice.roll(18) {
+    match dice.roll(21) {
         0..=4 => {
-            space.write(&place, text(dice).as_bytes());
+            write(space, &place, text(dice).as_bytes());
             vec![place]
         }
         5 => {
@@ -95,13 +114,13 @@ pub(super) fn act(space: &Space, dice: &mut Dice) -> Vec<String> {
         }
         9 | 10 => {
             let rules = *dice.pick(&RULE_FILES);
-            space.write(rules, dice.pick(&RULES).as_bytes());
+            write(space, rules, dice.pick(&RULES).as_bytes());
             vec![rules.to_owned()]
         }
         11 | 12 => {
             // The way many editors save.
             let draft = format!("{place}.tmp~");
-            space.write(&draft, text(dice).as_bytes());
+            write(space, &draft, text(dice).as_bytes());
             shift(&space.root.join(&draft), &full);
             vec![draft, place]
         }
@@ -129,11 +148,59 @@ pub(super) fn act(space: &Space, dice: &mut Dice) -> Vec<String> {
             let _ = fs::remove_dir_all(space.root.join(folder));
             vec![folder.to_owned()]
         }
+        17 => {
+            link(space, dice, &full);
+            vec![place]
+        }
+        18 => {
+            let folder = *dice.pick(&FOLDERS);
+            shift(&space.root.join(folder), &away(space).join("folder"));
+            link(space, dice, &space.root.join(folder));
+            vec![folder.to_owned()]
+        }
+        19 => {
+            if dice.roll(3) == 0 {
+                let _ = fs::remove_dir_all(space.root.join("many"));
+            } else {
+                let n = dice.roll(9);
+                (0..MANY).for_each(|file| {
+                    write(
+                        space,
+                        &format!("many/m{file}.py"),
+                        format!("def needle_{n}_{file}(): pass\n").as_bytes(),
+                    );
+                });
+            }
+            vec!["many".to_owned()]
+        }
         _ => {
-            space.write(&place, b"binary\0");
+            write(space, &place, b"binary\0");
             vec![place]
         }
     }
+}
+
+/// Puts a link in the place of whatever is there: to a file or a folder, inside or outside, to itself or to nothing.
+fn link(space: &Space, dice: &mut Dice, at: &Path) {
+    let outside = away(space);
+    fs::create_dir_all(outside.join("linked")).unwrap();
+    fs::write(outside.join("linked/needle.py"), "def needle_outside():\n    pass\n").unwrap();
+    let target = match dice.roll(7) {
+        0 => space.root.join(*dice.pick(&PLACES)),
+        1 => space.root.join(*dice.pick(&FOLDERS)),
+        2 => space.root.clone(),
+        3 => outside.join("linked/needle.py"),
+        4 => outside.join("linked"),
+        5 => at.to_owned(),
+        _ => PathBuf::from("nothing"),
+    };
+    let Ok(()) = fs::create_dir_all(at.parent().unwrap()) else { return };
+    let _ = fs::remove_file(at);
+    // Refused where a folder is.
+    #[cfg(unix)]
+    let _ = std::os::unix::fs::symlink(target, at);
+    #[cfg(not(unix))]
+    drop(target);
 }
 
 /// Another text of the same size, with a time stamp before or after the real one.
