@@ -369,7 +369,8 @@ impl Searcher {
         let Some(card) = self.snapshot.fields.card(&document) else { return Ok(Found::Nothing) };
         if card.is_of_large() {
             let Some(text) = live.at_name(&card) else { return Ok(Found::Stale(card.path)) };
-            let text = text.lines().next().unwrap_or_default().to_owned();
+            let line = text.lines().next().unwrap_or_default();
+            let text = Part::of(line, 0..line.len());
             return Ok(Found::Shown(Candidate { chunk: ranked.chunk, score, text, card, unsaved: false }));
         }
         let Some(text) = live.text(&card) else { return Ok(Found::Stale(card.path)) };
