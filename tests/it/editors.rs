@@ -118,6 +118,18 @@ fn neovim_edits_by_instruction_and_one_undo_takes_it_back() {
     assert_eq!(workspace.read("app.py"), ORIGINAL, "nothing is saved");
 }
 
+#[test]
+fn neovim_reverts_a_change_with_its_own_code_actions() {
+    let Some(editors) = editors() else { return };
+    let (home, workspace) = (TempHome::new(), workspace());
+    let _daemon = scripted_daemon(&home);
+    let seen = in_neovim(&editors, &home, &workspace, 2, "review.lua");
+    let message = "Edit app.py changed here, 1 of 1: keep or revert: be careful with the fuel";
+    assert_eq!((&seen["message"], &seen["severity"]), (&json!(message), &json!(3)));
+    let titles = seen["titles"].as_array().expect("titles");
+    assert!(titles[0].as_str().is_some_and(|title| title.contains("Keep change 1 of 1")), "{titles:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn helix_explains_with_its_own_code_actions() {
     let Some(editors) = editors() else { return };
@@ -155,6 +167,39 @@ async fn helix_edits_by_instruction_and_one_undo_takes_it_back() {
     helix.press(&["u"]);
     let undone = |screen: &str| (screen.contains("return fuel > 9000") && !screen.contains("9001")).then_some(());
     helix.wait_for("the undo", undone).await;
+    helix.quit().await;
+    assert_eq!(workspace.read("app.py"), ORIGINAL, "nothing is saved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn helix_reverts_a_change_with_its_own_code_actions() {
+    let Some(editors) = editors() else { return };
+    let (home, workspace) = (TempHome::new(), workspace());
+    let _daemon = scripted_daemon(&home);
+    let mut helix = Helix::open(&editors, &home, &workspace).await;
+    helix.menu().await;
+    helix.press(&["Escape"]);
+    helix.wait_for("no menu", |screen| (!screen.contains("Familiar:")).then_some(())).await;
+    helix.press(&["x", "x"]);
+    helix.press(&["Space", "i", "i"]);
+    helix.wait_for("the command line", |screen| screen.contains("%{file_path_absolute}\" \"").then_some(())).await;
+    helix.press(&["-l", "be careful with the fuel\""]);
+    helix.press(&["Enter"]);
+    helix.wait_for("the edit", |screen| screen.contains("return fuel >= 9001").then_some(())).await;
+    let revert = loop {
+        // The mark comes right behind the edit; until it is there the menu is the usual one.
+        let titles = helix.menu().await;
+        match titles.iter().position(|title| title.contains("Revert change 1 of 1")) {
+            Some(revert) => break revert,
+            None => helix.press(&["Escape"]),
+        }
+    };
+    for _ in 0..revert {
+        helix.press(&["Down"]);
+    }
+    helix.press(&["Enter"]);
+    let back = |screen: &str| (screen.contains("return fuel > 9000") && !screen.contains("9001")).then_some(());
+    helix.wait_for("the change taken back", back).await;
     helix.quit().await;
     assert_eq!(workspace.read("app.py"), ORIGINAL, "nothing is saved");
 }

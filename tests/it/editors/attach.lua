@@ -1,4 +1,4 @@
--- Opens a file as a user does, and reports the server that attached and what `:help` finds.
+-- Opens a file as a user does, and reports what attached, what it starts and what `:help` finds.
 local wait = require('wait')
 
 vim.cmd.edit('app.py')

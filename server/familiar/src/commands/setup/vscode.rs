@@ -29,7 +29,7 @@ pub(super) async fn plan(program: &str, vsix: Option<&Path>) -> Result<Plan, Fai
     let mut plan = Plan {
         heading: format!("VS Code: {}", names(&editors)),
         commands: editors.iter().map(install).collect(),
-        next: "reload the window, select code and press Ctrl+. (Cmd+. on a Mac); F1 and \"Familiar\" list the commands"
+        next: "reload the window, select code and press Ctrl+I (Cmd+I on a Mac); F1 and \"Familiar\" list the commands"
             .to_owned(),
         ..Plan::default()
     };
