@@ -14,6 +14,9 @@ local HEALTHY_S = 60
 -- Bytes at the end of the log that are searched for the server's last words.
 local LOG_BYTES_MAX = 16 * 1024
 
+-- How often, and after how many milliseconds each time, a restart looks whether the old server is gone.
+local LOOKS_MAX, LOOK_MS = 60, 50
+
 -- What is known about the server's life: `lost` says why it is away.
 local life = { restarts = 0, lost = nil, stopping = false, timer = nil }
 local tokens = 0
@@ -91,11 +94,8 @@ local function spawn(dispatchers, config)
       dispatchers.on_exit(0, 0)
     end,
   })
-  return vim.lsp.rpc.start(
-    familiar.options.cmd,
-    wrapped,
-    { cwd = config and config.cmd_cwd, env = config and config.cmd_env }
-  )
+  local where = { cwd = config and config.cmd_cwd, env = config and config.cmd_env }
+  return vim.lsp.rpc.start(familiar.options.cmd, wrapped, where)
 end
 
 -- A file outside of any project, such as an answer, belongs to the session that runs already.
@@ -134,7 +134,7 @@ end
 
 local function show_message(_, params)
   local levels = { vim.log.levels.ERROR, vim.log.levels.WARN }
-  familiar.say((params.message:gsub('^Familiar ', '')), levels[params.type])
+  familiar.say((params.message:gsub('^Familiar:? ', '')), levels[params.type])
 end
 
 local function configuration()
@@ -168,10 +168,18 @@ end
 ---Starts the server for all files that are open or will be.
 function M.start()
   if not M.program() then
-    return familiar.say(('"%s" cannot be run; %s'):format(familiar.options.cmd[1], M.HOW_TO_BUILD), vim.log.levels.WARN)
+    local what = '"%s" cannot be run; `:checkhealth familiar` says what to do'
+    return familiar.say(what:format(familiar.options.cmd[1]), vim.log.levels.WARN)
   end
   vim.lsp.config(NAME, configuration())
   vim.lsp.enable(NAME)
+end
+
+-- Goes on once these clients are gone, or have had their time.
+local function when_gone(clients, looks, run)
+  local gone = vim.iter(clients):all(function(client) return client:is_stopped() end)
+  if gone or looks == 0 then return run() end
+  vim.defer_fn(function() when_gone(clients, looks - 1, run) end, LOOK_MS)
 end
 
 ---Ends the server and starts it again, with the options as they are now.
@@ -182,23 +190,23 @@ function M.restart()
   for _, client in ipairs(clients) do
     client:stop()
   end
-  local function again()
+  when_gone(clients, LOOKS_MAX, function()
     life.stopping = false
     M.start()
+  end)
+end
+
+-- Why a buffer has no client, when waiting would not give it one.
+local function why_none(buffer)
+  if not M.program() then return ('"%s" cannot be run; %s'):format(familiar.options.cmd[1], M.HOW_TO_BUILD) end
+  if life.lost and not life.timer then
+    return ('the server is away (%s); `:Familiar restart` starts it'):format(life.lost)
   end
-  local waited
-  local timer = vim.uv.new_timer()
-  timer:start(
-    0,
-    50,
-    vim.schedule_wrap(function()
-      waited = (waited or 0) + 1
-      local gone = vim.iter(clients):all(function(client) return client:is_stopped() end)
-      if timer:is_closing() or not (gone or waited > 60) then return end
-      timer:close()
-      again()
-    end)
-  )
+  local buffer_options, filetypes = vim.bo[buffer], familiar.options.filetypes
+  if buffer_options.buftype ~= '' then return 'this buffer is no file' end
+  if filetypes and not vim.tbl_contains(filetypes, buffer_options.filetype) then
+    return ('your setup leaves out files of the kind "%s"'):format(buffer_options.filetype)
+  end
 end
 
 ---Runs something with the client of a buffer, as soon as there is one, or says why there is none.
@@ -207,28 +215,11 @@ end
 function M.with(buffer, run)
   local client = M.client(buffer)
   if client then return run(client) end
-  if not M.program() then
-    return familiar.say(
-      ('"%s" cannot be run; %s'):format(familiar.options.cmd[1], M.HOW_TO_BUILD),
-      vim.log.levels.ERROR
-    )
-  end
-  if life.lost and not life.timer then
-    return familiar.say(
-      ('the server is away (%s); `:Familiar restart` starts it'):format(life.lost),
-      vim.log.levels.WARN
-    )
-  end
-  if vim.bo[buffer].buftype ~= '' then return familiar.say('this buffer is no file', vim.log.levels.WARN) end
-  local filetypes = familiar.options.filetypes
-  if filetypes and not vim.tbl_contains(filetypes, vim.bo[buffer].filetype) then
-    return familiar.say(
-      ('your setup leaves out files of the kind "%s"'):format(vim.bo[buffer].filetype),
-      vim.log.levels.WARN
-    )
-  end
+  local why = why_none(buffer)
+  if why then return familiar.say(why, vim.log.levels.WARN) end
   familiar.say('the server is starting; this waits for it')
   familiar.start()
+  -- A file of no kind made no event that would have started it.
   if vim.bo[buffer].filetype == '' then vim.lsp.enable(NAME) end
   vim.api.nvim_create_autocmd('User', {
     pattern = 'FamiliarAttach',
