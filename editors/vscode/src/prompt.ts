@@ -16,6 +16,8 @@ interface Entry extends vscode.QuickPickItem {
   readonly send?: (words: string) => Promise<unknown>;
   /** Words of its own, in the place of those in the box. */
   readonly words?: string;
+  /** It is for an empty box alone. */
+  readonly bare?: true;
 }
 
 /** Registers the box. */
@@ -99,7 +101,7 @@ class Prompt {
 
   /** What needs no words. */
   private withoutWords(): Entry[] {
-    const asks = (Object.keys(ASKS) as Ask[]).map((ask): Entry => ({ label: ASKS[ask], send: () => put(this.server, ask, this.place) }));
+    const asks = (Object.keys(ASKS) as Ask[]).map((ask): Entry => ({ label: ASKS[ask], bare: true, send: () => put(this.server, ask, this.place) }));
     return [{ label: "Without words", kind: vscode.QuickPickItemKind.Separator }, ...asks];
   }
 
@@ -111,7 +113,10 @@ class Prompt {
   }
 
   private async accept(): Promise<void> {
-    const chosen = this.box.selectedItems[0] ?? this.box.activeItems[0];
+    const active = this.box.selectedItems[0] ?? this.box.activeItems[0];
+    // Whoever types fast presses Enter before the entries for an empty box have given way.
+    const isLate = this.box.value.trim() !== "" && (active === undefined || active.bare === true);
+    const chosen = isLate ? this.withWords()[0] : active;
     if (chosen?.send === undefined) return;
     const words = (chosen.words ?? this.box.value).trim();
     // The words are kept until the server has taken them: it may be lost just now.
