@@ -35,8 +35,8 @@ export interface More {
 /** Registers one command per question, and the one that carries out a comment in the code. */
 export function registerAsks(server: Server): vscode.Disposable[] {
   const asks = (Object.keys(ASKS) as Ask[]).map((ask) =>
-    vscode.commands.registerCommand(`familiar.ask.${ask}`, async (...given: unknown[]) => {
-      const place = placeOf(given);
+    vscode.commands.registerCommand(`familiar.ask.${ask}`, async () => {
+      const place = activePlace();
       if (place !== undefined) await put(server, ask, place);
     }),
   );
@@ -47,14 +47,6 @@ export function registerAsks(server: Server): vscode.Disposable[] {
     await server.execute("familiar.comment", { uri: server.uriOf(place.document), position: { line, character } });
   });
   return [...asks, comment];
-}
-
-/** The place that a lens gives with its command, else the selection. A menu gives the file alone. */
-export function placeOf(given: readonly unknown[]): Place | undefined {
-  const [uri, range] = given;
-  const active = activePlace();
-  if (active === undefined || !(range instanceof vscode.Range)) return active;
-  return active.document.uri.toString() === String(uri) ? { document: active.document, range } : undefined;
 }
 
 /** The selection of the active editor; says so when there is none. */

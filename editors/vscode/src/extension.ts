@@ -5,7 +5,6 @@ import * as vscode from "vscode";
 import { registerAsks } from "./asks";
 import { Before } from "./before";
 import { Changes } from "./changes";
-import { FunctionLenses } from "./functions";
 import { registerHistory } from "./history";
 import { Jobs, registerCancel } from "./jobs";
 import { registerJudging } from "./judge";
@@ -48,7 +47,6 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     before,
     new Marks(changes),
     new ChangeLenses(changes),
-    new FunctionLenses(running),
     new ProposalLenses(),
     new StatusItem(running, jobs, changes),
     running.onLife(({ kind }) => {
@@ -66,7 +64,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     command("familiar.client.readme", () => openReadme(context.extensionUri)),
     command("familiar.client.status", () => running.execute("familiar.status")),
     vscode.workspace.onDidChangeConfiguration((change) => {
-      if (change.affectsConfiguration("familiar.path")) void running.restart();
+      if (["path", "functionLenses"].some((name) => change.affectsConfiguration(`familiar.${name}`))) void running.restart();
     }),
     registerPrompt(running, changes, new Words(context.workspaceState)),
     registerCancel(running, jobs),

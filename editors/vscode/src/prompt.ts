@@ -2,7 +2,7 @@
 // It refuses to lose words: what is dismissed stands in the box when it opens again, and what was sent can be sent again.
 
 import * as vscode from "vscode";
-import { ASKS, placeOf, put } from "./asks";
+import { ASKS, activePlace, put } from "./asks";
 import type { Ask, Place } from "./asks";
 import type { Change, Changes } from "./changes";
 import type { Server } from "./server";
@@ -22,8 +22,8 @@ interface Entry extends vscode.QuickPickItem {
 
 /** Registers the box. */
 export function registerPrompt(server: Server, changes: Changes, words: Words): vscode.Disposable {
-  return vscode.commands.registerCommand("familiar.inline", (...given: unknown[]) => {
-    const place = placeOf(given);
+  return vscode.commands.registerCommand("familiar.inline", () => {
+    const place = activePlace();
     // Taken before the box opens: it takes the focus, and the selection may move under it.
     if (place !== undefined) new Prompt(server, words, place, changes.at(place.document.uri, place.range.start)).show();
   });

@@ -165,7 +165,7 @@ export class Server implements vscode.Disposable {
       {
         documentSelector: [{ scheme: "file" }, { scheme: "untitled" }],
         outputChannel: this.log,
-        initializationOptions: { client: { review: true, preview: true } },
+        initializationOptions: { client: { review: true, preview: true, ...functionLenses() } },
         middleware: this.listeners.middleware,
         errorHandler: {
           // A broken pipe ends the process, and then `closed` speaks; one odd message does not.
@@ -225,6 +225,12 @@ export class Server implements vscode.Disposable {
     if (chosen === "Start") await this.start();
     if (chosen === "Show Log") this.log.show();
   }
+}
+
+/** Whether functions get lenses, unless that is left to the configuration of the program. */
+function functionLenses(): { functionLenses?: boolean } {
+  const setting = vscode.workspace.getConfiguration("familiar").get<string>("functionLenses", "configured");
+  return setting === "configured" ? {} : { functionLenses: setting === "on" };
 }
 
 function messageOf(error: unknown): string {

@@ -31,6 +31,18 @@ export const ASKING: readonly Scenario[] = [
     },
   },
   {
+    name: "a function is explained from the line above it",
+    setting: { files, replies: [{ text: ["It adds the prices up."] }], settings: { "familiar.functionLenses": "on" } },
+    play: async (desk, picture) => {
+      const editor = await desk.open("shop.py");
+      await editor.waitForStatus(/Familiar$/);
+      await editor.lens("Explain", 2).waitFor();
+      await picture("lenses");
+      await editor.lens("Explain").click();
+      await editor.waitForText("It adds the prices up.");
+    },
+  },
+  {
     name: "without the program, the way to it is shown",
     setting: { files, withoutProgram: true },
     play: async (desk, picture) => {
