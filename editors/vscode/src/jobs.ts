@@ -22,9 +22,11 @@ export class Jobs implements vscode.Disposable {
 
   /** Listens to the progress the server reports. */
   readonly middleware: Middleware = {
-    handleWorkDoneProgress: (token, value) => {
+    handleWorkDoneProgress: (token, value, next) => {
       if (value.kind === "end") {
         this.running.delete(token);
+        // The client has only to forget the token.
+        next(token, value);
       } else {
         const title = value.kind === "begin" ? value.title : (this.running.get(token)?.title ?? "Familiar");
         this.running.set(token, { token, title: title.replace(/^Familiar: /, ""), message: value.message ?? "" });

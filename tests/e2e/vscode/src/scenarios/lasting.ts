@@ -28,20 +28,29 @@ export const LASTING: readonly Scenario[] = [
     },
   },
   {
-    name: "the daemon is killed, comes back and works",
+    name: "the daemon is killed, comes back, and nothing is lost",
     setting: { files, replies: [edited] },
     play: async (desk, picture) => {
       const editor = await desk.open("shop.py");
       await editor.waitForStatus(/Familiar$/);
+      await editor.select(1, SHOP_LINES);
+      await editor.instruct("make it exact");
+      await editor.waitForStatus(/3 changes to judge/);
       const { pid } = await desk.status();
       process.kill(pid, "SIGKILL");
       await editor.waitForStatus(/lost/);
       await picture("lost");
-      await editor.waitForStatus(/Familiar$/);
+      // The changes that waited are found again in the text, which was never saved.
+      await editor.waitForStatus(/3 changes to judge/);
       await editor.until("another daemon", async () => (await desk.status()).pid !== pid);
+      await editor.goTo(2);
+      await editor.press("Control+Alt+n");
+      await editor.waitForStatus(/2 changes to judge/);
+      await editor.press("Control+Shift+Enter");
+      await editor.waitForStatus(/Familiar$/);
       await editor.select(1, SHOP_LINES);
       await editor.instruct("make it exact");
-      await editor.waitForStatus(/3 changes to judge/);
+      await editor.waitForStatus(/1 change to judge/);
       await editor.press("Control+Shift+Enter");
       await editor.waitForStatus(/Familiar$/);
       await editor.saveAs(shopWith(0, 1, 2), () => desk.read("shop.py"));
