@@ -36,6 +36,7 @@ pub use limits::{
     Limits, NEARBY_FILES_MAX, PASSAGE_LINES_MAX, QUERY_BYTES_MAX, SOURCE_BYTES_MAX, THREADS_MAX,
 };
 pub use parse::outline::{Mention, Outline, Symbol, language_name, outline, syntax_errors};
+pub use parse::syntax::Syntax;
 pub use search::filter::Filter;
 pub use search::live::{LiveAnswer, LiveBudget, live_search};
 pub use search::nearby::Nearby;

@@ -53,6 +53,10 @@ pub(crate) const SEARCH_PARSE_MS_MAX: u64 = 1_000;
 pub(crate) const CELLS_MAX: usize = 4_096;
 /// Pieces of other languages that are parsed in one file.
 pub(crate) const INJECTIONS_MAX: usize = 64;
+/// Comments of one text that are told.
+pub(crate) const COMMENTS_MAX: usize = 20_000;
+/// Parts of a syntax tree that are walked over in search of comments.
+pub(crate) const SYNTAX_NODES_MAX: usize = 2_000_000;
 /// Definitions read from one file.
 pub(crate) const SYMBOLS_MAX: usize = 20_000;
 /// Names taken from one file of data, such as JSON; a large one has thousands of keys that nobody looks up by name.

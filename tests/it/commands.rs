@@ -35,6 +35,7 @@ fn every_command_explains_itself() {
     for command in [
         "",
         "serve",
+        "setup",
         "lsp",
         "ask",
         "search",

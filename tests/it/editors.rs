@@ -20,11 +20,11 @@ const SCREEN_SECS_MAX: u64 = 100;
 const MENU_TRIES_MAX: usize = 2_000;
 /// Most bytes of news about the screen read at once.
 const CHANGE_BYTES_MAX: usize = 4_096;
-const ORIGINAL: &str = "def launch_rocket(fuel):\n    return fuel > 9000\n";
+pub(crate) const ORIGINAL: &str = "def launch_rocket(fuel):\n    return fuel > 9000\n";
 const EDITED: &str = "def launch_rocket(fuel):\n    return fuel >= 9001\n";
 
 /// The folder with `nvim`, `hx` and `tmux`; `None` where they cannot be had, said loudly.
-fn editors() -> Option<PathBuf> {
+pub(crate) fn editors() -> Option<PathBuf> {
     let named = std::env::var_os("FAMILIAR_TEST_EDITORS").map(PathBuf::from);
     let must = named.is_some() || std::env::var_os("CI").is_some_and(|value| !value.is_empty());
     let folder = named.unwrap_or_else(|| root().join("target/editors/bin"));
@@ -49,14 +49,14 @@ fn snippet(editor: &str, language: &str, at: usize) -> String {
 }
 
 /// A git workspace with one Python file.
-fn workspace() -> TempWorkspace {
+pub(crate) fn workspace() -> TempWorkspace {
     let workspace = TempWorkspace::new(&format!("//- /app.py\n{ORIGINAL}"));
     workspace.write(".git/HEAD", "ref: refs/heads/main\n");
     workspace
 }
 
 /// `launch` with the built program on the PATH under the name that people install, and the starter model.
-fn with_familiar(home: &TempHome, launch: Launch) -> Launch {
+pub(crate) fn with_familiar(home: &TempHome, launch: Launch) -> Launch {
     let programs = home.user_folder().join("programs");
     let link = programs.join("familiar");
     if !link.exists() {
@@ -70,7 +70,7 @@ fn with_familiar(home: &TempHome, launch: Launch) -> Launch {
 }
 
 /// A daemon in `home` whose model says EDITED and nothing else.
-fn scripted_daemon(home: &TempHome) -> Daemon {
+pub(crate) fn scripted_daemon(home: &TempHome) -> Daemon {
     let script = home.user_folder().join("script.json");
     let replies = json!({ "replies": [{ "text": [format!("```python\n{EDITED}```\n")] }] });
     std::fs::write(&script, replies.to_string()).expect("written");
@@ -165,7 +165,7 @@ fn check_document(path: &Path, text: &str) {
 
 /// Helix in a tmux of its own, with the settings of its README. A second tmux that follows the first one tells when the
 /// screen changes. Both end with the home, whatever happens.
-struct Helix<'a> {
+pub(crate) struct Helix<'a> {
     home: &'a TempHome,
     tmux: PathBuf,
     changes: ChildStdout,
@@ -181,10 +181,20 @@ impl<'a> Helix<'a> {
         std::fs::write(settings.join("languages.toml"), snippet("helix", "toml", 0)).expect("written");
         let config = snippet("helix", "toml", 1) + &snippet("helix", "toml", 2);
         std::fs::write(settings.join("config.toml"), config).expect("written");
+        Self::start(editors, home, workspace, settings.parent().expect("a folder")).await
+    }
+
+    /// The same with the configuration that lies in `settings` already.
+    pub(crate) async fn start(
+        editors: &Path,
+        home: &'a TempHome,
+        workspace: &TempWorkspace,
+        settings: &Path,
+    ) -> Self {
         let tmux = editors.join("tmux");
         let start =
             tmux_in(home, &tmux, &["-f", "/dev/null", "new-session", "-d", "-s", "hx", "-x", "110", "-y", "40"]);
-        let start = with_familiar(home, start).env("XDG_CONFIG_HOME", settings.parent().expect("a folder"));
+        let start = with_familiar(home, start).env("XDG_CONFIG_HOME", settings);
         start.arg(editors.join("hx")).arg("app.py").in_folder(workspace.root()).run().success();
         let follow = tmux_in(home, &tmux, &["-C", "attach-session", "-f", "ignore-size", "-t", "hx"]);
         let (follower, output, input) = follow.spawn_piped();
@@ -194,7 +204,7 @@ impl<'a> Helix<'a> {
     }
 
     /// Presses keys, as tmux names them, in one go.
-    fn press(&self, keys: &[&str]) {
+    pub(crate) fn press(&self, keys: &[&str]) {
         let keys = [&["send-keys", "-t", "hx"], keys].concat();
         tmux_in(self.home, &self.tmux, &keys).run().success();
     }
@@ -204,7 +214,7 @@ impl<'a> Helix<'a> {
     }
 
     /// Looks at the screen now and after each change until `find` finds something there.
-    async fn wait_for<T>(&mut self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
+    pub(crate) async fn wait_for<T>(&mut self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
         let limit = tokio::time::Instant::now() + Duration::from_secs(SCREEN_SECS_MAX);
         loop {
             let screen = self.screen();
@@ -219,7 +229,7 @@ impl<'a> Helix<'a> {
     }
 
     /// Opens the menu of code actions and returns its lines. Asks again while the server is coming up.
-    async fn menu(&mut self) -> Vec<String> {
+    pub(crate) async fn menu(&mut self) -> Vec<String> {
         for _ in 0..MENU_TRIES_MAX {
             // The list of keys takes the place of what an attempt before this one left.
             self.press(&["Space"]);
@@ -243,7 +253,7 @@ impl<'a> Helix<'a> {
     }
 
     /// Leaves without saving, and waits for the end.
-    async fn quit(mut self) {
+    pub(crate) async fn quit(mut self) {
         self.press(&["-l", ":q!"]);
         self.press(&["Enter"]);
         let mut rest = Vec::new();

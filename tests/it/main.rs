@@ -9,4 +9,5 @@ mod examples;
 mod hostile;
 mod project;
 mod session;
+mod setup;
 mod tidy;

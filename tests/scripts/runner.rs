@@ -4,11 +4,14 @@
 //! Refuses: sleeping, and messages no step names. Every wait is for a message; whatever the server sends besides fails
 //! the scenario, except reports of progress, whose number depends on speed.
 
+#[path = "reviewing.rs"]
+mod reviewing;
+
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use kit::lsp::{Id, apply_edit, apply_text_edits};
+use kit::lsp::{Id, apply_text_edits};
 use kit::{Client, Encoding, Fixture, Profile, TempWorkspace};
 use serde_json::{Value, json};
 
@@ -43,12 +46,15 @@ pub(crate) struct Connection {
 enum Block {
     Steps(Vec<String>),
     Text(String, String),
+    Disk(String, String),
     Document(String),
 }
 
 struct Open {
     text: String,
     version: i64,
+    /// The text before the edit that was applied last.
+    before: Option<String>,
 }
 
 struct Player {
@@ -62,6 +68,9 @@ struct Player {
     said_at_begin: HashMap<String, Value>,
     asked: Option<Value>,
     shown: String,
+    shown_uri: String,
+    /// The marks of each document, as the server told last.
+    marks: HashMap<String, Vec<Value>>,
     over: bool,
 }
 
@@ -119,6 +128,7 @@ impl Script {
                     script.replies = Some(replies.unwrap_or_else(|e| panic!("{name}: the model's replies: {e}")));
                 }
                 ("steps", "") => script.blocks.push(Block::Steps(steps(&body))),
+                ("disk", path) => script.blocks.push(Block::Disk(path.to_owned(), body)),
                 ("text", path) => script.blocks.push(Block::Text(path.to_owned(), body)),
                 ("document", "") => script.blocks.push(Block::Document(body)),
                 _ => panic!("{name}: a block {info:?} has no meaning"),
@@ -137,6 +147,8 @@ impl Script {
         let setup = Setup { root: workspace.root(), replies: self.replies.as_ref() };
         let Connection { mut client, keep } = connect(setup).await;
         client.ignore("window/logMessage").await;
+        // It says only that lenses should be asked for again, which a scenario does where it matters.
+        client.ignore("workspace/codeLens/refresh").await;
         let capabilities = client.initialize_as(profile, &workspace.root_uri()).await;
         let mut player = Player {
             client,
@@ -148,6 +160,8 @@ impl Script {
             said_at_begin: HashMap::new(),
             asked: None,
             shown: String::new(),
+            shown_uri: String::new(),
+            marks: HashMap::new(),
             over: false,
         };
         for block in &self.blocks {
@@ -158,9 +172,17 @@ impl Script {
                     }
                 }
                 Block::Text(path, expected) => player.check_text(path, expected),
+                Block::Disk(path, expected) => {
+                    let path = player.workspace.path(path);
+                    let text =
+                        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                    assert_eq!(text, *expected, "the file {}", path.display());
+                }
                 Block::Document(expected) => check_lines(&player.shown, expected),
             }
         }
+        // Marks are told again with every change; scenarios name those that matter.
+        player.client.ignore("textDocument/publishDiagnostics").await;
         if player.over {
             player.client.finish().await;
         } else {
@@ -180,6 +202,11 @@ impl Player {
         let (verb, rest) = words.split_once(' ').unwrap_or((words, ""));
         match verb {
             "open" | "save" | "close" | "replace" | "rewrite" => self.document_step(verb, rest).await,
+            "undo" => self.undo(rest).await,
+            "open-shown" => self.open_shown().await,
+            "marks" => self.marks(&step, rest).await,
+            "choose" => self.choose(&step, rest).await,
+            "offers" => self.offers(&step, rest).await,
             "command" => {
                 let (name, arguments) = word_and_values(rest);
                 let params = json!({ "command": name, "arguments": arguments });
@@ -259,16 +286,17 @@ impl Player {
                 check_value(step, &json!({ "external": false, "takeFocus": true }), &params);
                 let uri = params["uri"].as_str().expect("a document has a uri");
                 self.shown = std::fs::read_to_string(uri_path(uri)).expect("the document can be read");
+                self.shown_uri = uri.to_owned();
                 self.client.respond(id, json!({ "success": true })).await;
             }
-            "apply" | "lie" | "decline" => self.edit_step(step, verb, rest).await,
+            "apply" | "apply-first" | "lie" | "decline" => self.edit_step(step, verb, rest).await,
             _ => panic!("{step}: the step has no meaning"),
         }
     }
 
     async fn document_step(&mut self, verb: &str, rest: &str) {
         let (path, values) = word_and_values(rest);
-        let uri = self.workspace.uri(&path);
+        let uri = self.uri(&path);
         match verb {
             "open" => {
                 let text = self.workspace.fixture().file(&path).text.clone();
@@ -279,7 +307,7 @@ impl Player {
                 };
                 let document = json!({ "uri": uri, "languageId": language, "version": 1, "text": text });
                 self.client.notify("textDocument/didOpen", json!({ "textDocument": document })).await;
-                self.open.insert(path, Open { text, version: 1 });
+                self.open.insert(path, Open { text, version: 1, before: None });
             }
             "save" => {
                 self.workspace.write(&path, &self.open[&path].text);
@@ -297,7 +325,7 @@ impl Player {
             }
             _ => {
                 let open = self.open.get_mut(&path).expect("the document is open");
-                *open = Open { text: text_of(&values[0]).to_owned(), version: open.version + 1 };
+                *open = Open { text: text_of(&values[0]).to_owned(), version: open.version + 1, before: None };
                 let document = json!({ "uri": uri, "version": open.version });
                 let changes = json!([{ "text": open.text }]);
                 let params = json!({ "textDocument": document, "contentChanges": changes });
@@ -328,19 +356,26 @@ impl Player {
         self.client.notify("textDocument/didChange", params).await;
     }
 
+    /// The URI of a file of the fixture, or of the document that was shown last.
+    fn uri(&self, path: &str) -> String {
+        if path == "shown" { self.shown_uri.clone() } else { self.workspace.uri(path) }
+    }
+
     async fn edit_step(&mut self, step: &str, verb: &str, rest: &str) {
-        let (id, params) = self.client.expect_request("workspace/applyEdit").await;
-        let changes = params["edit"]["documentChanges"].as_array().expect("an edit has documentChanges");
-        assert_eq!(changes.len(), 1, "{step}: one document is edited: {params}");
-        let uri = changes[0]["textDocument"]["uri"].as_str().expect("an edit names its document").to_owned();
-        let path = self.open.keys().find(|path| self.workspace.uri(path) == uri).cloned();
-        let path = path.unwrap_or_else(|| panic!("{step}: {uri} is not open"));
-        let open = &self.open[&path];
-        let after = apply_edit(&open.text, &uri, Some(open.version), &params["edit"], self.encoding);
-        assert_ne!(after, open.text, "{step}: the edit changes something");
+        let (id, mut params) = self.client.expect_request("workspace/applyEdit").await;
         match verb {
+            "apply-first" => {
+                let edit = &mut params["edit"];
+                let asks = edit["changeAnnotations"]
+                    .as_object()
+                    .is_some_and(|all| all.values().all(|annotation| annotation["needsConfirmation"] == true));
+                assert!(asks, "{step}: the editor is to ask: {edit}");
+                edit["documentChanges"][0]["edits"].as_array_mut().expect("edits are a list").truncate(1);
+                self.apply_all(step, &params["edit"]).await;
+                self.client.respond(id, json!({ "applied": true })).await;
+            }
             "apply" => {
-                self.change(&path, changes[0]["edits"].clone()).await;
+                self.apply_all(step, &params["edit"]).await;
                 self.client.respond(id, json!({ "applied": true })).await;
             }
             "lie" => self.client.respond(id, json!({ "applied": true })).await,

@@ -12,5 +12,6 @@ pub(crate) mod prose;
 pub(crate) mod qualified;
 pub(crate) mod split;
 pub(crate) mod symbols;
+pub(crate) mod syntax;
 pub(crate) mod terms;
 pub(crate) mod tokenize;

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use model::ModelInfo;
 use store::Store;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::Activity;
 use crate::edit::History;
 use crate::indexing::{Workspaces, existing_folder};
 use crate::models::Models;
+use crate::proposals::{CHANGES_LEN_MAX, ProposalChanged};
 use crate::runs::Runs;
 use crate::{AppError, Backend, Config, ErrorKind, Home, ModelEntry, Result};
 
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) runs: Runs,
     /// What became of each model's edits.
     pub(crate) edits: History,
+    /// Who wants to know of proposals that change.
+    pub(crate) proposals: broadcast::Sender<ProposalChanged>,
     pub(crate) activity: Activity,
     /// Cancelled when what runs is cut off.
     pub(crate) shutdown: CancellationToken,
@@ -90,6 +93,7 @@ impl App {
             config,
             runs: Runs::default(),
             edits: History::default(),
+            proposals: broadcast::Sender::new(CHANGES_LEN_MAX),
             activity: Activity::default(),
             drain: shutdown.child_token(),
             shutdown,

@@ -64,6 +64,10 @@ pub struct Config {
     pub answer_tokens_max: u32,
     /// Seconds a question may take to be read before the first token.
     pub prompt_seconds_max: f64,
+    /// Whether an edit is asked about before it enters the open buffer, rather than marked in it.
+    pub edits_ask_first: bool,
+    /// Whether functions get code lenses, in editors that show them.
+    pub function_lenses: bool,
     /// Minutes after which an unused model is unloaded; 0 keeps it.
     pub model_idle_minutes: u64,
     /// Minutes after which an unused daemon leaves, when an editor started it; 0 keeps it.
@@ -82,13 +86,15 @@ pub struct Config {
 }
 
 /// Name and meaning of every setting, in the order they are shown.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 14] = [
     ("port", "port of the web page on this machine"),
     ("allowed_hosts", "host names the web page answers to, besides this machine's own"),
     ("model", "the model in use, by its name in `familiar models list`"),
     ("context_tokens_max", "tokens of context a model is loaded with, at most"),
     ("answer_tokens_max", "tokens of an answer, at most"),
     ("prompt_seconds_max", "seconds a question may take to be read; context is packed to fit"),
+    ("edits_ask_first", "whether an edit is asked about before it enters the buffer, rather than marked in it"),
+    ("function_lenses", "whether functions get code lenses, in editors that show them"),
     ("model_idle_minutes", "minutes after which an unused model is unloaded; 0 keeps it"),
     ("daemon_idle_minutes", "minutes after which an unused daemon leaves, when an editor started it; 0 keeps it"),
     ("index_files_max", "files of one workspace that are indexed, at most"),
@@ -107,6 +113,8 @@ impl Default for Config {
             context_tokens_max: 4096,
             answer_tokens_max: 320,
             prompt_seconds_max: 2.5,
+            edits_ask_first: false,
+            function_lenses: false,
             model_idle_minutes: 15,
             daemon_idle_minutes: 15,
             index_files_max: index::FILES_MAX,
@@ -209,6 +217,8 @@ impl Config {
                 let seconds = seconds.filter(|seconds| (0.5..=600.0).contains(seconds));
                 self.prompt_seconds_max = seconds.ok_or("seconds from 0.5 to 600")?;
             }
+            "edits_ask_first" => self.edits_ask_first = value.as_bool().ok_or("true or false")?,
+            "function_lenses" => self.function_lenses = value.as_bool().ok_or("true or false")?,
             "model_idle_minutes" => {
                 self.model_idle_minutes = integer(value, 0, MINUTES_MAX).ok_or("minutes from 0 to 10080")?;
             }
@@ -245,6 +255,8 @@ impl Config {
             "context_tokens_max" => i64::from(self.context_tokens_max).into(),
             "answer_tokens_max" => i64::from(self.answer_tokens_max).into(),
             "prompt_seconds_max" => self.prompt_seconds_max.into(),
+            "edits_ask_first" => self.edits_ask_first.into(),
+            "function_lenses" => self.function_lenses.into(),
             "model_idle_minutes" => (self.model_idle_minutes as i64).into(),
             "daemon_idle_minutes" => (self.daemon_idle_minutes as i64).into(),
             "index_files_max" => (self.index_files_max as i64).into(),

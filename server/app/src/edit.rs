@@ -2,6 +2,7 @@
 //! that were not checked against the version they were made for.
 
 mod asking;
+mod files;
 mod history;
 
 use std::ops::Range;
@@ -18,7 +19,7 @@ pub(crate) use self::history::History;
 #[cfg(test)]
 pub(crate) use self::history::NAME;
 use crate::streaming::{Events, streaming};
-use crate::{App, AppError, Buffer, Editing, ErrorKind, Result};
+use crate::{App, AppError, Buffer, Editing, ErrorKind, ProposedFile, Result};
 
 /// What is to be changed.
 #[derive(Clone, Debug)]
@@ -39,6 +40,12 @@ pub struct EditRequest {
     pub open_buffers: Vec<Buffer>,
     /// Files open in the editor, the one in front first.
     pub open_files: Vec<PathBuf>,
+    /// What the user asked for before, when this goes on from an edit that is already in the document.
+    pub earlier: Option<String>,
+    /// How many other versions of this edit were made; each is made differently.
+    pub variation: u32,
+    /// Whether it may change other files of the folder, and make, rename and delete some.
+    pub several_files: bool,
 }
 
 /// What happens while an edit is made.
@@ -65,6 +72,8 @@ pub enum EditEvent {
     Writing {
         /// Tokens written, roughly.
         answer_tokens: u32,
+        /// The code so far, where the answer is to be code and nothing else.
+        code: Option<String>,
     },
     /// The last answer could not be used, and the model is asked for another one.
     TryingAgain {
@@ -84,6 +93,11 @@ pub enum EditOutcome {
         edit: Edit,
         /// One sentence about them.
         summary: String,
+    },
+    /// With changes of more than the document, which are to be judged before anything is changed.
+    Files {
+        /// What happens to each file.
+        files: Vec<ProposedFile>,
     },
     /// With a stated refusal.
     Refused {
@@ -110,19 +124,20 @@ impl App {
     async fn make_edit(&self, request: EditRequest, events: &Events<EditEvent>) -> Result<EditOutcome> {
         self.accept_work()?;
         let _busy = self.count_run();
-        let EditRequest { workspace, path, document, selection, action, instruction, open_buffers, open_files } =
-            request;
-        let editing = Editing { buffers: &open_buffers, open: &open_files };
+        let (action, instruction) = (request.action, request.instruction.clone());
+        let (workspace, path) = (request.workspace.as_deref(), request.path.as_deref());
         if action == EditAction::Edit && instruction.as_deref().is_none_or(|words| words.trim().is_empty()) {
             return Err(AppError::new(ErrorKind::User, "an edit needs an instruction")
                 .hint("say what to change, or use the fix, document, tests or optimise action"));
         }
-        let own = workspace.as_deref().zip(path.as_deref()).and_then(|(root, path)| path.strip_prefix(root).ok());
+        let own = workspace.zip(path).and_then(|(root, path)| path.strip_prefix(root).ok());
         let own = own.map(crate::indexing::slashed);
+        let (document, selection) = (request.document.clone(), request.selection.clone());
         let task = match task(document, selection, action, instruction, own.clone()).await? {
-            Ok(task) => Arc::new(task),
+            Ok(task) => task.after(request.earlier.clone()),
             Err(refusal) => return Ok(given_up(&refusal, 0)),
         };
+        let task = Arc::new(if request.several_files { self.with_files(task, &request).await? } else { task });
         let config = self.config();
         let model = self.inner.models.current(&config)?;
         if !model.info().loaded {
@@ -131,12 +146,29 @@ impl App {
         let info = self.inner.models.load(&*model).await?;
         let (format, size) = self.form_for(&task, &*model, &info).await?;
         let room = size.room_beside(&info, config.prompt_seconds_max);
-        let related = match &workspace {
-            Some(root) => self.beside(root, own.as_deref(), &task, editing, room, &*model).await?,
-            None => Vec::new(),
+        let editing = Editing { buffers: &request.open_buffers, open: &request.open_files };
+        let related = match workspace {
+            // What is shown whole already needs no passages.
+            Some(root) if task.others.is_empty() => {
+                self.beside(root, own.as_deref(), &task, editing, room, &*model).await?
+            }
+            _ => Vec::new(),
         };
         let _writing = self.inner.workspaces.pace().writing();
-        self.ask_for_edit(&Asking { model, info, task, format, size, related }, events).await
+        self.ask_for_edit(
+            &Asking {
+                model,
+                info,
+                task,
+                format,
+                size,
+                related,
+                variation: request.variation,
+                root: request.workspace.clone(),
+            },
+            events,
+        )
+        .await
     }
 }
 

@@ -15,6 +15,7 @@ mod error;
 mod home;
 mod indexing;
 mod models;
+mod proposals;
 mod pull;
 mod runs;
 mod sources;
@@ -42,6 +43,10 @@ pub use indexing::{
     WorkspaceStatus, git_root, outline, search_read_only, stored_index,
 };
 pub use models::{Backend, ModelEntry, ModelStatus, RunningModel, list_models, verify_model};
+pub use proposals::{
+    ChangeState, KEPT_FILE_BYTES_MAX, Proposal, ProposalChanged, ProposalDocument, Proposed, ProposedChange,
+    ProposedFile, ShownChange,
+};
 pub use pull::{Pull, PullProgress, Pulled, pull};
 pub use runs::{RunEvent, RunEventKind, RunStream, Sent};
 pub use status::Status;

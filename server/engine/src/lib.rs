@@ -12,6 +12,7 @@ mod edit;
 mod label;
 mod pack;
 mod passage;
+mod review;
 
 pub use answer::strip_reasoning;
 pub use ask::{AskPlan, NEXT_QUESTION, Question, Turn, ask_texts, plan_ask};
@@ -21,7 +22,9 @@ pub use code::fenced;
 pub use edit::limits as edit_limits;
 pub use edit::{
     BaseFile, EditAction, EditPlan, EditTask, FileChange, FileEdit, Format, Grade, Nearest, OutcomeRow, Outcomes,
-    Proposal, Reach, Refusal, Reply, Standing, plan_edit, read_edit, search_grammar, search_lines,
+    Proposal, Reach, Refusal, Reply, Standing, Trigger, TriggerKind, code_so_far, plan_edit, read_edit,
+    search_grammar, search_lines, triggers,
 };
 pub use pack::{Manifest, ManifestEntry, Packed, pack};
 pub use passage::{Origin, Passage};
+pub use review::{Block, Lost, Review, Side};

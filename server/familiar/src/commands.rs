@@ -13,6 +13,7 @@ mod reach;
 mod script;
 mod search;
 mod serve;
+mod setup;
 mod status;
 mod stop;
 mod tokens;
@@ -50,6 +51,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Setup(setup::Setup),
     Lsp(lsp::Lsp),
     Ask(ask::Ask),
     Search(search::Search),
@@ -71,6 +73,7 @@ impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<u8> {
         match self.command {
             Command::Serve(command) => on_all_cores(command.run()),
+            Command::Setup(command) => on_one_core(command.run()),
             // The pipe only copies bytes; the standalone server brings its own threads.
             Command::Lsp(command) if command.standalone => on_all_cores(command.run()),
             Command::Lsp(command) => on_one_core(command.run()),

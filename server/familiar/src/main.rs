@@ -12,7 +12,6 @@ mod home;
 mod logging;
 mod os;
 mod render;
-mod snippets;
 mod wiring;
 
 use std::process::ExitCode;

@@ -5,11 +5,13 @@
 use engine::EditAction;
 use serde_json::{Value, json};
 use tower_lsp::gen_lsp_types::{
-    CodeAction, CodeActionKind, CodeActionParams, CodeActionResponse, Command, Diagnostic, Message,
+    CodeAction, CodeActionKind, CodeActionParams, CodeActionResponse, CodeActionTag, Command, Diagnostic, Message,
 };
 
 use crate::arguments::Feature;
+use crate::client::Client;
 use crate::documents::range_of;
+use crate::review::marks::SOURCE;
 
 /// Diagnostics that get an entry of their own; further ones are left out.
 const FIXES_MAX: usize = 8;
@@ -22,23 +24,46 @@ pub(crate) fn kinds() -> Vec<CodeActionKind> {
     vec![CodeActionKind::QuickFix, CodeActionKind::Refactor, CodeActionKind::RefactorRewrite]
 }
 
-/// The entries for a place. `running` jobs add one that cancels them; `literals` says whether the client takes more
-/// than commands.
-pub(crate) fn menu(params: &CodeActionParams, running: usize, literals: bool) -> Vec<CodeActionResponse> {
+/// What the menu depends on besides the place.
+pub(crate) struct Menu<'a> {
+    /// Jobs that run; they add an entry that cancels them.
+    pub(crate) running: usize,
+    /// What can be done about changes at the place: titles, commands, arguments.
+    pub(crate) offers: Vec<(String, &'static str, Value)>,
+    /// Whether the document is that of a proposal, where nothing else makes sense.
+    pub(crate) is_proposal: bool,
+    /// What the client takes.
+    pub(crate) client: &'a Client,
+}
+
+/// The entries for a place.
+pub(crate) fn menu(params: &CodeActionParams, menu: &Menu<'_>) -> Vec<CodeActionResponse> {
+    let ours = |diagnostic: &&Diagnostic| diagnostic.source.as_deref() == Some(SOURCE);
+    let foreign: Vec<&Diagnostic> = params.context.diagnostics.iter().filter(|one| !ours(one)).collect();
     let mut entries = Vec::new();
-    for diagnostic in params.context.diagnostics.iter().take(FIXES_MAX) {
-        entries.push(fix(params, diagnostic));
+    for (title, command, arguments) in &menu.offers {
+        let kind = Some(CodeActionKind::QuickFix);
+        let mut entry = action(format!("Familiar: {title}"), kind, command, vec![arguments.clone()]);
+        // Bound to the mark, so that editors list it where they list what can be done about it.
+        let marks: Vec<Diagnostic> = params.context.diagnostics.iter().filter(ours).cloned().collect();
+        entry.diagnostics = (!marks.is_empty()).then_some(marks);
+        entries.push(entry);
     }
-    let place = json!({ "uri": params.text_document.uri.0, "range": params.range });
-    let selected = !range_of(&params.range).is_empty();
-    for feature in Feature::ALL {
-        let fixed_above =
-            feature == Feature::Edit(EditAction::Fix) && !params.context.diagnostics.is_empty() && !selected;
-        if !fixed_above {
-            entries.push(entry(feature, selected, place.clone()));
+    if !menu.is_proposal {
+        entries.extend(
+            foreign.iter().take(FIXES_MAX).map(|diagnostic| generated(fix(params, diagnostic), menu.client)),
+        );
+        let place = json!({ "uri": params.text_document.uri.0, "range": params.range });
+        let selected = !range_of(&params.range).is_empty();
+        for feature in Feature::ALL {
+            let fixed_above = feature == Feature::Edit(EditAction::Fix) && !foreign.is_empty() && !selected;
+            if !fixed_above && feature != Feature::Ask {
+                entries.push(generated(entry(feature, selected, place.clone()), menu.client));
+            }
         }
     }
-    if running > 0 {
+    if menu.running > 0 {
+        let running = menu.running;
         let title =
             if running == 1 { "Cancel the running job".into() } else { format!("Cancel {running} running jobs") };
         entries.push(action(format!("Familiar: {title}"), None, "familiar.cancel", Vec::new()));
@@ -46,7 +71,13 @@ pub(crate) fn menu(params: &CodeActionParams, running: usize, literals: bool) ->
     if let Some(only) = &params.context.only {
         entries.retain(|entry| only.iter().any(|wanted| is_kind(entry.kind.as_ref(), wanted)));
     }
-    entries.into_iter().map(|entry| response(entry, literals)).collect()
+    entries.into_iter().map(|entry| response(entry, menu.client.takes_code_actions)).collect()
+}
+
+/// The same entry, marked as one whose work a model does.
+fn generated(mut entry: CodeAction, client: &Client) -> CodeAction {
+    entry.tags = client.marks_generated.then(|| vec![CodeActionTag::LLMGenerated]);
+    entry
 }
 
 fn fix(params: &CodeActionParams, diagnostic: &Diagnostic) -> CodeAction {
@@ -71,15 +102,20 @@ fn fix(params: &CodeActionParams, diagnostic: &Diagnostic) -> CodeAction {
 fn entry(feature: Feature, selected: bool, place: Value) -> CodeAction {
     let what = if selected { "selection" } else { "symbol" };
     let (title, kind) = match feature {
-        Feature::Explain => (format!("Explain {what}"), CodeActionKind::Refactor),
-        Feature::Edit(EditAction::Fix) => (format!("Fix {what}"), CodeActionKind::RefactorRewrite),
-        Feature::Edit(EditAction::Document) => (format!("Document {what}"), CodeActionKind::RefactorRewrite),
-        Feature::Edit(EditAction::Tests) => (format!("Write tests for {what}"), CodeActionKind::Refactor),
-        Feature::Edit(EditAction::Optimise) => (format!("Optimise {what}"), CodeActionKind::RefactorRewrite),
+        Feature::Explain => (format!("Explain {what}"), "refactor.familiar.explain"),
+        Feature::Review => (format!("Review {what}"), "refactor.familiar.review"),
+        Feature::Ask => (format!("Ask about {what}"), "refactor.familiar.ask"),
+        Feature::Edit(EditAction::Fix) => (format!("Fix {what}"), "refactor.rewrite.familiar.fix"),
+        Feature::Edit(EditAction::Document) => (format!("Document {what}"), "refactor.rewrite.familiar.document"),
+        Feature::Edit(EditAction::Tests) => (format!("Write tests for {what}"), "refactor.familiar.tests"),
+        Feature::Edit(EditAction::Refactor) => (format!("Refactor {what}"), "refactor.rewrite.familiar.refactor"),
+        Feature::Edit(EditAction::Optimise) => (format!("Optimise {what}"), "refactor.rewrite.familiar.optimise"),
         Feature::Edit(EditAction::Edit) => {
-            (format!("Edit {what} with an instruction"), CodeActionKind::RefactorRewrite)
+            (format!("Edit {what} with an instruction"), "refactor.rewrite.familiar.edit")
         }
     };
+    // A kind of its own for each, so that users can bind keys to one.
+    let kind = CodeActionKind::from(kind.to_owned());
     action(format!("Familiar: {title}"), Some(kind), feature.command(), vec![place])
 }
 
@@ -131,7 +167,9 @@ mod tests {
             "context": context,
         });
         let params = serde_json::from_value(params).expect("the parameters are complete");
-        let menu = serde_json::to_value(menu(&params, running, true)).expect("a menu is JSON");
+        let client = Client { takes_code_actions: true, marks_generated: true, ..Client::default() };
+        let depends = Menu { running, offers: Vec::new(), is_proposal: false, client: &client };
+        let menu = serde_json::to_value(menu(&params, &depends)).expect("a menu is JSON");
         let entries: Vec<String> = menu
             .as_array()
             .expect("a menu is a list")
@@ -153,12 +191,14 @@ mod tests {
             1,
             0,
             &[
-                "Explain selection [refactor]",
-                "Fix selection [refactor.rewrite]",
-                "Document selection [refactor.rewrite]",
-                "Write tests for selection [refactor]",
-                "Optimise selection [refactor.rewrite]",
-                "Edit selection with an instruction [refactor.rewrite]",
+                "Explain selection [refactor.familiar.explain]",
+                "Fix selection [refactor.rewrite.familiar.fix]",
+                "Document selection [refactor.rewrite.familiar.document]",
+                "Write tests for selection [refactor.familiar.tests]",
+                "Refactor selection [refactor.rewrite.familiar.refactor]",
+                "Optimise selection [refactor.rewrite.familiar.optimise]",
+                "Review selection [refactor.familiar.review]",
+                "Edit selection with an instruction [refactor.rewrite.familiar.edit]",
             ],
         );
     }
@@ -181,10 +221,11 @@ mod tests {
             0,
             1,
             &[
-                "Fix symbol [refactor.rewrite]",
-                "Document symbol [refactor.rewrite]",
-                "Optimise symbol [refactor.rewrite]",
-                "Edit symbol with an instruction [refactor.rewrite]",
+                "Fix symbol [refactor.rewrite.familiar.fix]",
+                "Document symbol [refactor.rewrite.familiar.document]",
+                "Optimise symbol [refactor.rewrite.familiar.optimise]",
+                "Review symbol [refactor.familiar.review]",
+                "Edit symbol with an instruction [refactor.rewrite.familiar.edit]",
             ],
         );
     }
@@ -196,12 +237,14 @@ mod tests {
             0,
             2,
             &[
-                "Explain symbol [refactor]",
-                "Fix symbol [refactor.rewrite]",
-                "Document symbol [refactor.rewrite]",
-                "Write tests for symbol [refactor]",
-                "Optimise symbol [refactor.rewrite]",
-                "Edit symbol with an instruction [refactor.rewrite]",
+                "Explain symbol [refactor.familiar.explain]",
+                "Fix symbol [refactor.rewrite.familiar.fix]",
+                "Document symbol [refactor.rewrite.familiar.document]",
+                "Write tests for symbol [refactor.familiar.tests]",
+                "Refactor symbol [refactor.rewrite.familiar.refactor]",
+                "Optimise symbol [refactor.rewrite.familiar.optimise]",
+                "Review symbol [refactor.familiar.review]",
+                "Edit symbol with an instruction [refactor.rewrite.familiar.edit]",
                 "Cancel 2 running jobs []",
             ],
         );

@@ -11,6 +11,7 @@ use text::Range;
 use tower_lsp::gen_lsp_types::Range as LspRange;
 
 use crate::documents::range_of;
+use tower_lsp::gen_lsp_types::Position as LspPosition;
 
 /// Longest instruction accepted, in bytes.
 const INSTRUCTION_BYTES_MAX: usize = 16 * 1024;
@@ -24,6 +25,10 @@ const FORMS: &str = "Send one object {\"uri\", \"range\", \"instruction\"?}, or 
 pub(crate) enum Feature {
     /// Tell what the code does.
     Explain,
+    /// Tell what is wrong with it.
+    Review,
+    /// Answer the user's own question about it.
+    Ask,
     /// Change the code.
     Edit(EditAction),
 }
@@ -33,10 +38,59 @@ pub(crate) enum Feature {
 pub(crate) enum CommandName {
     /// Work at a place.
     Feature(Feature),
+    /// Something about changes that were made.
+    Changes(ChangesCommand),
     /// End running work.
     Cancel,
     /// Say how things stand.
     Status,
+}
+
+/// What can be done about changes of an edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChangesCommand {
+    /// Keep them for good.
+    Keep,
+    /// Take out of the text what waits in it.
+    Revert,
+    /// Ask for another version of the edit.
+    Retry,
+    /// Show another version that there is.
+    Alternative,
+    /// Go on from the edit.
+    FollowUp,
+    /// Tell what was edited in a file.
+    History,
+    /// Open the document of a proposal.
+    ShowProposal,
+    /// Take changes of a proposal over.
+    Accept,
+    /// Say that they are not wanted.
+    Reject,
+    /// Take out of the files what was accepted.
+    TakeBack,
+    /// Do what a comment asks for.
+    Comment,
+}
+
+/// Which changes a command is about, and the user's own words.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReviewArguments {
+    /// The document.
+    pub(crate) uri: Option<String>,
+    /// A place in it: its line counts.
+    pub(crate) position: Option<LspPosition>,
+    /// The proposal.
+    pub(crate) proposal: Option<String>,
+    /// The file of the proposal.
+    pub(crate) file: Option<usize>,
+    /// The change of that file.
+    pub(crate) change: Option<usize>,
+    /// How many versions further.
+    pub(crate) step: Option<i64>,
+    /// What the user wrote.
+    pub(crate) instruction: Option<String>,
 }
 
 /// Where work is wanted, and the user's own words.
@@ -48,6 +102,10 @@ pub(crate) struct Target {
     pub(crate) part: Part,
     /// What the user wrote.
     pub(crate) instruction: Option<String>,
+    /// Whether the edit is asked about before it is sent, when the command says so.
+    pub(crate) asks_first: Option<bool>,
+    /// Whether it may change other files.
+    pub(crate) several_files: bool,
 }
 
 /// How a document is named.
@@ -70,22 +128,28 @@ pub(crate) enum Part {
 
 impl Feature {
     /// All features, in the order of the menu.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Explain,
         Self::Edit(EditAction::Fix),
         Self::Edit(EditAction::Document),
         Self::Edit(EditAction::Tests),
+        Self::Edit(EditAction::Refactor),
         Self::Edit(EditAction::Optimise),
+        Self::Review,
         Self::Edit(EditAction::Edit),
+        Self::Ask,
     ];
 
     /// The command that starts it.
     pub(crate) fn command(self) -> &'static str {
         match self {
             Self::Explain => "familiar.explain",
+            Self::Review => "familiar.review",
+            Self::Ask => "familiar.ask",
             Self::Edit(EditAction::Fix) => "familiar.fix",
             Self::Edit(EditAction::Document) => "familiar.document",
             Self::Edit(EditAction::Tests) => "familiar.tests",
+            Self::Edit(EditAction::Refactor) => "familiar.refactor",
             Self::Edit(EditAction::Optimise) => "familiar.optimise",
             Self::Edit(EditAction::Edit) => "familiar.edit",
         }
@@ -95,9 +159,12 @@ impl Feature {
     pub(crate) fn verb(self) -> &'static str {
         match self {
             Self::Explain => "Explain",
+            Self::Review => "Review",
+            Self::Ask => "Ask about",
             Self::Edit(EditAction::Fix) => "Fix",
             Self::Edit(EditAction::Document) => "Document",
             Self::Edit(EditAction::Tests) => "Write tests for",
+            Self::Edit(EditAction::Refactor) => "Refactor",
             Self::Edit(EditAction::Optimise) => "Optimise",
             Self::Edit(EditAction::Edit) => "Edit",
         }
@@ -110,14 +177,54 @@ impl CommandName {
         match name {
             "familiar.cancel" => Some(Self::Cancel),
             "familiar.status" => Some(Self::Status),
-            _ => Feature::ALL.into_iter().find(|feature| feature.command() == name).map(Self::Feature),
+            _ => {
+                let changes = ChangesCommand::ALL.into_iter().find(|(known, _)| *known == name);
+                let feature = || Feature::ALL.into_iter().find(|feature| feature.command() == name);
+                changes.map(|(_, command)| Self::Changes(command)).or_else(|| feature().map(Self::Feature))
+            }
         }
     }
 
     /// The names of all commands.
     pub(crate) fn all() -> Vec<String> {
         let features = Feature::ALL.into_iter().map(Feature::command);
-        features.chain(["familiar.cancel", "familiar.status"]).map(str::to_owned).collect()
+        let changes = ChangesCommand::ALL.into_iter().map(|(name, _)| name);
+        features.chain(changes).chain(["familiar.cancel", "familiar.status"]).map(str::to_owned).collect()
+    }
+}
+
+impl ChangesCommand {
+    /// All of them by name.
+    const ALL: [(&'static str, Self); 11] = [
+        ("familiar.keep", Self::Keep),
+        ("familiar.revert", Self::Revert),
+        ("familiar.retry", Self::Retry),
+        ("familiar.alternative", Self::Alternative),
+        ("familiar.followUp", Self::FollowUp),
+        ("familiar.history", Self::History),
+        ("familiar.showProposal", Self::ShowProposal),
+        ("familiar.accept", Self::Accept),
+        ("familiar.reject", Self::Reject),
+        ("familiar.takeBack", Self::TakeBack),
+        ("familiar.comment", Self::Comment),
+    ];
+}
+
+impl ReviewArguments {
+    /// Reads the arguments of a command about changes: one object, or nothing for all that waits.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub(crate) fn parse(arguments: &[Value]) -> Result<Self, String> {
+        const FORM: &str = "Send one object {\"uri\"?, \"position\"?, \"proposal\"?, \"file\"?, \"change\"?}";
+        let read = match arguments {
+            [] | [Value::Null] => return Ok(Self::default()),
+            [object @ Value::Object(_)] => Self::deserialize(object),
+            _ => return Err(format!("{} arguments make no sense here. {FORM}.", arguments.len())),
+        };
+        let read = read.map_err(|error| format!("The argument is wrong: {error}. {FORM}."))?;
+        checked(&read.instruction)?;
+        Ok(Self { instruction: words(read.instruction), ..read })
     }
 }
 
@@ -132,13 +239,17 @@ impl Target {
             [object @ Value::Object(_)] => from_object(object)?,
             positional => from_lines(positional)?,
         };
-        match &target.instruction {
-            Some(words) if words.len() > INSTRUCTION_BYTES_MAX => Err(format!(
-                "The instruction has {} bytes; at most {INSTRUCTION_BYTES_MAX} are read.",
-                words.len()
-            )),
-            _ => Ok(target),
+        checked(&target.instruction)?;
+        Ok(target)
+    }
+}
+
+fn checked(instruction: &Option<String>) -> Result<(), String> {
+    match instruction {
+        Some(words) if words.len() > INSTRUCTION_BYTES_MAX => {
+            Err(format!("The instruction has {} bytes; at most {INSTRUCTION_BYTES_MAX} are read.", words.len()))
         }
+        _ => Ok(()),
     }
 }
 
@@ -161,16 +272,31 @@ fn from_object(object: &Value) -> Result<Target, String> {
         uri: String,
         range: LspRange,
         instruction: Option<String>,
+        review: Option<String>,
+        reach: Option<String>,
     }
     let fields =
         Fields::deserialize(object).map_err(|error| format!("The argument is wrong: {error}. {FORMS}."))?;
     if fields.uri.trim().is_empty() {
         return Err(format!("The uri is empty. {FORMS}."));
     }
+    let asks_first = match fields.review.as_deref() {
+        None => None,
+        Some("ask") => Some(true),
+        Some("apply") => Some(false),
+        Some(other) => return Err(format!("review is \"ask\" or \"apply\", not {other:?}. {FORMS}.")),
+    };
+    let several_files = match fields.reach.as_deref() {
+        None | Some("document") => false,
+        Some("workspace") => true,
+        Some(other) => return Err(format!("reach is \"document\" or \"workspace\", not {other:?}. {FORMS}.")),
+    };
     Ok(Target {
         place: Place::Uri(fields.uri),
         part: Part::Range(range_of(&fields.range)),
         instruction: words(fields.instruction),
+        asks_first,
+        several_files,
     })
 }
 
@@ -191,7 +317,8 @@ fn from_lines(arguments: &[Value]) -> Result<Target, String> {
         Some(Value::String(text)) => words(Some(text.clone())),
         Some(_) => return Err(format!("instruction is not a text. {FORMS}.")),
     };
-    Ok(Target { place: Place::Path(path), part: Part::Lines(first.min(last), first.max(last)), instruction })
+    let part = Part::Lines(first.min(last), first.max(last));
+    Ok(Target { place: Place::Path(path), part, instruction, asks_first: None, several_files: false })
 }
 
 /// A line number; some clients send numbers as text.
@@ -226,12 +353,16 @@ mod tests {
             place: Place::Uri("file:///a.py".into()),
             part: Part::Range(Range::new(Position::new(1, 2), Position::new(3, 4))),
             instruction: Some("faster".into()),
+            asks_first: None,
+            several_files: false,
         };
         assert_eq!(object, Ok(expected));
         let lines = Target {
             place: Place::Path("/a.py".into()),
             part: Part::Lines(1, 2),
             instruction: Some("make it async".into()),
+            asks_first: None,
+            several_files: false,
         };
         assert_eq!(parse(json!([1, 2, "/a.py", "make it async"])), Ok(lines.clone()));
         assert_eq!(parse(json!(["2", "1", "/a.py", "make it async"])), Ok(lines.clone()));

@@ -35,6 +35,21 @@ pub(crate) struct Client {
     pub(crate) applies_edits: bool,
     /// Whether it takes code actions with a kind, or only bare commands.
     pub(crate) takes_code_actions: bool,
+    /// Whether it marks what a model makes.
+    pub(crate) marks_generated: bool,
+    /// Whether it draws waiting changes itself, from `familiar/review`.
+    pub(crate) draws_reviews: bool,
+    /// Whether it draws what is being written, from `familiar/preview`.
+    pub(crate) draws_previews: bool,
+    /// Whether functions get lenses in it; `None` leaves that to the configuration.
+    pub(crate) wants_function_lenses: Option<bool>,
+    /// Whether it shows code lenses, and asks for them again when it is told to.
+    pub(crate) refreshes_lenses: bool,
+    /// Whether it asks the user about each part of an edit that says so. Neovim asks about all at once and then says that
+    /// it applied what it did not, and Helix applies without asking.
+    pub(crate) lets_choose: bool,
+    /// Whether it creates, renames and deletes files for us.
+    pub(crate) makes_files: bool,
     /// Whether it takes the symbols of a document as a tree, or only as a list.
     pub(crate) takes_symbol_trees: bool,
 }
@@ -47,15 +62,28 @@ impl Client {
         let workspace = capabilities.workspace.as_ref();
         let document = capabilities.text_document.as_ref();
         let symbols = document.and_then(|document| document.document_symbol.as_ref());
-        let code_action = capabilities.text_document.as_ref().and_then(|document| document.code_action.as_ref());
+        let code_action = document.and_then(|document| document.code_action.as_ref());
+        let own = &params.initialization_options.clone().unwrap_or_default()["client"];
+        let lenses = workspace.and_then(|workspace| workspace.code_lens.as_ref());
+        let edits = workspace.and_then(|workspace| workspace.workspace_edit.as_ref());
+        let operations = edits.and_then(|edits| edits.resource_operations.as_ref());
+        let editor = editor(params.client_info.as_ref().map_or("", |info| info.name.as_str()));
+        let annotates = edits.is_some_and(|edits| edits.change_annotation_support.is_some());
         Self {
-            editor: editor(params.client_info.as_ref().map_or("", |info| info.name.as_str())),
+            editor,
+            lets_choose: annotates && editor == Editor::VsCode,
             encoding: encoding(params),
             shows_progress: window.and_then(|window| window.work_done_progress).unwrap_or(false),
             shows_documents: window
                 .and_then(|window| window.show_document.as_ref())
                 .is_some_and(|show| show.support),
             applies_edits: workspace.and_then(|workspace| workspace.apply_edit).unwrap_or(false),
+            marks_generated: code_action.is_some_and(|action| action.tag_support.is_some()),
+            draws_reviews: own["review"] == true,
+            draws_previews: own["preview"] == true,
+            wants_function_lenses: own["functionLenses"].as_bool(),
+            refreshes_lenses: lenses.and_then(|lenses| lenses.refresh_support).unwrap_or(false),
+            makes_files: operations.is_some_and(|operations| operations.len() >= 3),
             takes_symbol_trees: symbols
                 .and_then(|symbols| symbols.hierarchical_document_symbol_support)
                 .unwrap_or(false),

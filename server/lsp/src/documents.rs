@@ -65,7 +65,7 @@ impl Documents {
         let Some(open) = self.open.get_mut(&params.text_document.text_document_identifier.uri.0) else {
             return Changed::Unknown;
         };
-        let changes: Vec<Change> = params.content_changes.iter().map(change_of).collect();
+        let changes = changes_of(params);
         let version = params.text_document.version;
         if let Some(full) = changes.iter().rposition(|change| change.range.is_none())
             && (open.lost || version < open.document.version())
@@ -131,6 +131,11 @@ pub(crate) fn range_of(range: &LspRange) -> Range {
 pub(crate) fn lsp_range_of(range: Range) -> LspRange {
     let position = |position: Position| LspPosition { line: position.line, character: position.character };
     LspRange { start: position(range.start), end: position(range.end) }
+}
+
+/// The changes of a notification, in order.
+pub(crate) fn changes_of(params: &DidChangeTextDocumentParams) -> Vec<Change> {
+    params.content_changes.iter().map(change_of).collect()
 }
 
 fn change_of(event: &TextDocumentContentChangeEvent) -> Change {

@@ -9,10 +9,10 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tower_lsp::gen_lsp_types::{
-    CodeActionParams, CodeActionResponse, DidChangeTextDocumentParams, DidChangeWatchedFilesParams,
-    DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
-    DidSaveTextDocumentParams, DocumentSymbolParams, ExecuteCommandParams, InitializeParams, InitializeResult,
-    ProgressToken, WorkDoneProgressCancelParams, WorkspaceSymbolParams,
+    CodeActionParams, CodeActionResponse, CodeLensParams, DidChangeTextDocumentParams,
+    DidChangeWatchedFilesParams, DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams,
+    DidOpenTextDocumentParams, DidSaveTextDocumentParams, DocumentSymbolParams, ExecuteCommandParams,
+    InitializeParams, InitializeResult, ProgressToken, WorkDoneProgressCancelParams, WorkspaceSymbolParams,
 };
 use tower_lsp::jsonrpc::{Error, Id, Result};
 use tower_lsp::{LanguageServer, LspService};
@@ -45,6 +45,8 @@ pub(crate) enum Inbound {
     FoldersChanged(DidChangeWorkspaceFoldersParams),
     /// The client asks for the menu of actions.
     CodeAction(CodeActionParams, Reply<Option<Vec<CodeActionResponse>>>),
+    /// The client asks for the lenses of a document.
+    CodeLens(CodeLensParams, Reply<Value>),
     /// The client asks for symbols of the workspace by name.
     WorkspaceSymbol(WorkspaceSymbolParams, Reply<Value>),
     /// The client asks for the symbols of a document.
@@ -95,6 +97,7 @@ impl Door {
             .custom_method("textDocument/didSave", Self::did_save)
             .custom_method("textDocument/didClose", Self::did_close)
             .custom_method("textDocument/codeAction", Self::code_action)
+            .custom_method("textDocument/codeLens", Self::code_lens)
             .custom_method("textDocument/documentSymbol", Self::document_symbol)
             .custom_method("workspace/symbol", Self::workspace_symbol)
             .custom_method("workspace/didChangeWatchedFiles", Self::files_changed)
@@ -154,6 +157,10 @@ impl Door {
 
     async fn code_action(&self, params: CodeActionParams) -> Result<Option<Vec<CodeActionResponse>>> {
         self.ask(|reply| Inbound::CodeAction(params, reply)).await
+    }
+
+    async fn code_lens(&self, params: CodeLensParams) -> Result<Value> {
+        self.ask(|reply| Inbound::CodeLens(params, reply)).await
     }
 
     async fn workspace_symbol(&self, params: WorkspaceSymbolParams) -> Result<Value> {

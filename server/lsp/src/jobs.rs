@@ -4,16 +4,21 @@
 //! the user; scheduling between sessions is not decided here.
 
 mod conflict;
+pub(crate) mod delivery;
+pub(crate) mod judging;
 mod landing;
+pub(crate) mod preparing;
 pub(crate) mod progress;
 pub(crate) mod work;
 
 use std::collections::BTreeMap;
 
-use text::{Document, Rope};
+use text::Document;
 use tokio_util::sync::CancellationToken;
 use tower_lsp::jsonrpc::Id;
 
+use crate::review::Wish;
+use delivery::Delivery;
 use progress::Progress;
 
 /// Jobs of one session that may run at once.
@@ -37,33 +42,57 @@ pub(crate) struct Job {
     pub(crate) progress: Progress,
     /// The document as it was when the work began.
     pub(crate) base: Option<Document>,
+    /// What an edit was asked for.
+    pub(crate) wish: Option<Wish>,
+    /// The edit in whose place this one is to stand.
+    pub(crate) over: Option<Over>,
+    /// Whether an edit is asked about before it is sent.
+    pub(crate) asks_first: bool,
+    /// The lines that the client shows a preview at, once it does.
+    pub(crate) previewed: Option<serde_json::Value>,
     /// How far it is.
     pub(crate) phase: Phase,
+}
+
+/// An edit that is already in the text, in whose place another one is to stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Over {
+    /// Its proposal.
+    pub(crate) proposal: String,
+    /// Whether the new one goes on from it; else it is made for the text without it.
+    pub(crate) goes_on: bool,
 }
 
 /// How far a job is.
 pub(crate) enum Phase {
     /// The answer is being made.
     Working,
-    /// The edit is being moved over what was typed meanwhile, for this many times already.
-    Rebasing {
+    /// What is to be sent is worked out on the text as it is, for this many times already.
+    Preparing {
         /// Rounds so far.
         rounds: u32,
-        /// What the edit does, in the model's or our words.
-        summary: String,
     },
-    /// The edit is with the editor.
-    Delivering(Delivery),
+    /// An edit is with the editor.
+    Delivering(Box<Delivery>),
 }
 
-/// An edit the editor was asked to apply.
-pub(crate) struct Delivery {
-    /// The document it was sent for.
-    pub(crate) before: Document,
-    /// The text when it is applied to that.
-    pub(crate) expected: Rope,
-    /// What the edit does.
-    pub(crate) summary: String,
+impl Job {
+    /// A job that has just begun.
+    pub(crate) fn new(uri: String, title: String, progress: Progress) -> Self {
+        Self {
+            uri,
+            title,
+            cancel: CancellationToken::new(),
+            request: None,
+            progress,
+            base: None,
+            wish: None,
+            over: None,
+            asks_first: false,
+            previewed: None,
+            phase: Phase::Working,
+        }
+    }
 }
 
 /// The jobs by number.

@@ -11,6 +11,7 @@ mod door;
 mod jobs;
 mod main_loop;
 mod messages;
+mod review;
 mod symbols;
 mod transport;
 mod uris;

@@ -6,7 +6,9 @@
 mod asked;
 mod commands;
 mod edits;
+mod judging;
 mod looking;
+mod review;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,11 +16,12 @@ use std::path::PathBuf;
 
 use app::{App, AppError, Status, WorkspaceGuard};
 use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_lsp::gen_lsp_types::{
-    ChangeNotifications, CodeActionOptions, CodeActionProvider, DidChangeTextDocumentParams,
+    ChangeNotifications, CodeActionOptions, CodeActionProvider, CodeLensOptions, DidChangeTextDocumentParams,
     DidChangeWatchedFilesParams, DidChangeWorkspaceFoldersParams, DidOpenTextDocumentParams,
     ExecuteCommandOptions, InitializeParams, InitializeResult, Save, SaveOptions, ServerCapabilities, ServerInfo,
     TextDocumentSync, TextDocumentSyncKind, TextDocumentSyncOptions, WorkspaceFoldersServerCapabilities,
@@ -27,17 +30,20 @@ use tower_lsp::gen_lsp_types::{
 use tower_lsp::jsonrpc::Error;
 
 use asked::{Asked, Requests};
+use review::Found;
 
 use crate::Hello;
 use crate::actions;
 use crate::arguments::CommandName;
 use crate::client::Client;
-use crate::documents::{Changed, Documents};
+use crate::documents::{Changed, Documents, changes_of};
 use crate::door::{Inbound, Reply};
 use crate::jobs::Jobs;
 use crate::jobs::progress::Progress;
 use crate::jobs::work::{JobEvent, Teller};
 use crate::messages::{self, Level};
+use crate::review::Reviews;
+use crate::review::shown::ShownProposals;
 use crate::transport::{Answer, Outbox};
 use crate::uris::{name_of, path_of, uri_of};
 use crate::workspaces::{self, Workspaces};
@@ -61,6 +67,8 @@ pub(crate) enum Event {
     Fallback(Vec<PathBuf>),
     /// The state of everything, to be shown to the user.
     Status(Box<Status>),
+    /// Something about proposals.
+    Proposal(Found),
 }
 
 /// The state of one session.
@@ -73,6 +81,12 @@ pub(crate) struct MainLoop {
     workspaces: Workspaces,
     jobs: Jobs,
     asked: Requests,
+    /// The changes that wait to be judged.
+    reviews: Reviews,
+    /// How many waiting changes the client was last told of, by document.
+    marked: HashMap<String, usize>,
+    /// Open documents of proposals.
+    shown: ShownProposals,
     /// Progress of jobs that ended before the client agreed to show it.
     late: HashMap<u64, Progress>,
     events: mpsc::Sender<Event>,
@@ -93,6 +107,9 @@ impl MainLoop {
             workspaces: Workspaces::default(),
             jobs: Jobs::default(),
             asked: Requests::default(),
+            reviews: Reviews::default(),
+            marked: HashMap::new(),
+            shown: ShownProposals::default(),
             late: HashMap::new(),
             events,
             inbox: Some(inbox),
@@ -105,12 +122,18 @@ impl MainLoop {
         let Some(mut inbox) = self.inbox.take() else {
             return;
         };
+        let mut proposals = self.app.proposal_changes();
         loop {
             tokio::select! {
                 biased;
                 () = ended.cancelled() => break,
                 Some(message) = inbound.recv() => self.guarded(|this| this.message(message)),
                 Some(event) = inbox.recv() => self.guarded(|this| this.event(event)),
+                changed = proposals.recv() => match changed {
+                    Ok(changed) => self.guarded(|this| this.proposal_changed(changed.id)),
+                    Err(RecvError::Lagged(_)) => self.guarded(Self::proposals_missed),
+                    Err(RecvError::Closed) => break,
+                },
                 Some(_) = self.tasks.join_next() => {}
                 else => break,
             }
@@ -144,17 +167,21 @@ impl MainLoop {
             Inbound::Closed(params) => {
                 let uri = params.text_document.uri.0;
                 if self.documents.close(&uri) {
+                    self.reviews.close(&uri);
+                    self.marked.remove(&uri);
+                    self.shown.remove(&uri);
                     self.cancel_jobs(|job| job.uri == uri, "the document was closed");
                 }
             }
             Inbound::FilesChanged(params) => self.files_changed(&params),
             Inbound::FoldersChanged(params) => self.folders_changed(params),
             Inbound::CodeAction(params, reply) => {
-                let menu = actions::menu(&params, self.jobs.len(), self.client.takes_code_actions);
+                let menu = self.menu(&params);
                 answer(reply, Ok(Some(menu)));
             }
             Inbound::WorkspaceSymbol(params, reply) => self.workspace_symbol(params.query, reply),
             Inbound::DocumentSymbol(params, reply) => self.document_symbol(&params.text_document.uri.0, reply),
+            Inbound::CodeLens(params, reply) => self.code_lenses(&params.text_document.uri.0, reply),
             Inbound::Command(request) => self.command(request),
             Inbound::Status(reply) => self.status(reply),
             Inbound::ProgressCancelled(token) => {
@@ -179,6 +206,7 @@ impl MainLoop {
                 messages::log(&self.outbox, Level::Warning, &message);
             }
             Event::Fallback(folders) => folders.into_iter().for_each(|folder| self.open_folder(folder)),
+            Event::Proposal(found) => self.found(found),
             Event::Status(status) => messages::show(&self.outbox, Level::Info, &commands::status_line(&status)),
         }
     }
@@ -234,17 +262,28 @@ impl MainLoop {
         let uri = params.text_document.uri.0.clone();
         // A second opening begins a new document: nothing made for the first one fits it.
         self.cancel_jobs(|job| job.uri == uri && job.base.is_some(), "the document was opened anew");
+        self.reviews.close(&uri);
         if !self.documents.open(params) {
             let message = format!("Too many documents are open; {} is left out", name_of(&uri));
-            messages::log(&self.outbox, Level::Warning, &message);
+            return messages::log(&self.outbox, Level::Warning, &message);
         }
+        self.look_for_delivered_edits(&uri);
+        self.look_for_waiting(&uri);
     }
 
     fn changed(&mut self, params: &DidChangeTextDocumentParams) {
         self.app.typed();
         let uri = &params.text_document.text_document_identifier.uri.0;
+        let reviewed = self.documents.get(uri).filter(|_| !self.reviews.of(uri).is_empty()).cloned();
         match self.documents.change(params, self.client.encoding) {
-            Changed::Applied => self.look_for_delivered_edits(uri),
+            Changed::Applied => {
+                if let Some(before) = reviewed {
+                    let ended = self.reviews.follow(&before, &changes_of(params), self.client.encoding);
+                    self.ended(ended);
+                }
+                self.look_for_delivered_edits(uri);
+                self.show_review(uri);
+            }
             Changed::Lost { current, given } => {
                 let message = format!(
                     "Familiar lost track of {}: its version went from {current} back to {given}. Close and reopen it.",
@@ -289,6 +328,8 @@ impl MainLoop {
                 }
             }
             Some(Asked::Apply(number)) => self.edit_answered(number, answer.result),
+            Some(Asked::Judge(proposal, document)) => self.decided(proposal, document, &answer.result),
+            Some(Asked::Refresh) => {}
             None => tracing::debug!(id = answer.id, "an answer nobody waits for was ignored"),
         }
     }
@@ -334,6 +375,7 @@ fn capabilities(client: &Client) -> ServerCapabilities {
         })),
         workspace_symbol_provider: Some(true.into()),
         document_symbol_provider: Some(true.into()),
+        code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(false), ..CodeLensOptions::default() }),
         execute_command_provider: Some(ExecuteCommandOptions {
             commands: CommandName::all(),
             ..ExecuteCommandOptions::default()

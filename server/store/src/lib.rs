@@ -20,6 +20,7 @@ mod lock;
 mod messages;
 mod migrate;
 mod open;
+mod proposals;
 mod runs;
 mod secret;
 mod settings;
@@ -39,6 +40,7 @@ pub use limits::{
 };
 pub use messages::{MESSAGES_PAGE_MAX, Message, NewMessage};
 pub use open::{Clock, OpenReport, Store, system_clock};
+pub use proposals::{PROPOSAL_PLACES_MAX, PROPOSALS_MAX, PROPOSALS_PAGE_MAX, StoredProposal};
 pub use runs::{After, BegunRun, NewRun, Run, RunEnd};
 pub use secret::Secret;
 pub use sign_in::{LINK_MS, LoginLink, NewSession, SESSION_AGE_MS_MAX, SESSION_IDLE_MS_MAX, Session};

@@ -17,8 +17,10 @@ pub(crate) struct Migration {
 }
 
 /// The schema of `user.db`.
-pub(crate) const USER: &[Migration] =
-    &[Migration { number: 1, name: "start", sql: include_str!("../migrations/user/0001_start.sql") }];
+pub(crate) const USER: &[Migration] = &[
+    Migration { number: 1, name: "start", sql: include_str!("../migrations/user/0001_start.sql") },
+    Migration { number: 2, name: "proposals", sql: include_str!("../migrations/user/0002_proposals.sql") },
+];
 
 /// The schema of `events.db`.
 pub(crate) const EVENTS: &[Migration] = &[

@@ -3,13 +3,14 @@
 //!
 //! Refuses: more answers than [`ATTEMPTS_MAX`], and whatever the engine did not check.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::{EditAction, EditTask, FileChange, FileEdit, Format, Passage, Refusal, Reply};
 use futures::StreamExt;
 use model::{ChatEvent, ChatRequest, FinishReason, ModelInfo, Priority, Sampling};
 
+use super::files::{may_change_several, proposed_files};
 use super::{EditEvent, EditOutcome};
 use crate::streaming::Events;
 use crate::{App, AppError, Editing, ErrorKind, Result, RunningModel};
@@ -24,6 +25,8 @@ const ANSWER_TOKENS_MIN: u32 = 256;
 const RELATED_MAX: usize = 4;
 /// They get one part in this many of what the prompt has room for besides the code.
 const RELATED_SHARE: u32 = 3;
+/// How freely another version of an edit is written, on top of what a retry gets.
+const VARIED_TEMPERATURE: f32 = 0.6;
 /// Tokens between two reports of progress.
 const REPORT_EVERY_TOKENS: u32 = 8;
 
@@ -35,6 +38,10 @@ pub(super) struct Asking {
     pub(super) format: Format,
     pub(super) size: Size,
     pub(super) related: Vec<Passage>,
+    /// How many other versions were made.
+    pub(super) variation: u32,
+    /// The folder that other files lie in.
+    pub(super) root: Option<PathBuf>,
 }
 
 /// What a form costs, in tokens.
@@ -55,7 +62,8 @@ impl App {
             if let Some(refusal) = &refused {
                 events.send(EditEvent::TryingAgain { reason: refusal.to_string() }).await?;
             }
-            let (answer, reason) = match write(asking.chat(answers, refused.as_ref()), events).await {
+            let (answer, reason) = match write(asking.chat(answers, refused.as_ref()), asking.format, events).await
+            {
                 Ok(written) => written,
                 // The advice may have made the prompt too long. What the user has to know is still the refusal.
                 Err(error) if refused.is_some() && error.kind == ErrorKind::User => break,
@@ -67,7 +75,7 @@ impl App {
                 self.note_outcome(asking, made.is_ok()).await;
             }
             match made {
-                Ok(made) => return Ok(edited(made)),
+                Ok(made) => return Ok(made),
                 Err(refusal) => {
                     let is_last = !refusal.is_worth_a_retry();
                     refused = Some(refusal);
@@ -104,12 +112,16 @@ impl App {
         info: &ModelInfo,
     ) -> Result<(Format, Size)> {
         let (app, name, asked) = (self.clone(), info.name.clone(), Arc::clone(task));
-        let format = self.stored(move |store| Ok(app.inner.edits.choose(store, &name, &asked))).await?;
+        // Only blocks can name other files.
+        let format = match task.others.is_empty() && !may_change_several(task) {
+            true => self.stored(move |store| Ok(app.inner.edits.choose(store, &name, &asked))).await?,
+            false => Format::Blocks,
+        };
         let size = size_of(task, format, model, info).await?;
         let fits = info
             .context_tokens
             .is_none_or(|window| size.prompt_tokens.saturating_add(size.answer_tokens_max) <= window);
-        if fits || format == Format::Rewrite {
+        if fits || format == Format::Rewrite || may_change_several(task) {
             return Ok((format, size));
         }
         Ok((Format::Rewrite, size_of(task, Format::Rewrite, model, info).await?))
@@ -153,7 +165,11 @@ impl Asking {
         self.model.chat(ChatRequest {
             messages: plan.messages,
             // The first try takes the likeliest words; a retry with the same ones would fail the same way.
-            sampling: Sampling { temperature: 0.3 * attempt as f32, seed: attempt, ..Sampling::default() },
+            sampling: Sampling {
+                temperature: 0.3 * attempt as f32 + if self.variation > 0 { VARIED_TEMPERATURE } else { 0.0 },
+                seed: attempt + self.variation * ATTEMPTS_MAX,
+                ..Sampling::default()
+            },
             answer_tokens_max: self.size.answer_tokens_max,
             stop: Vec::new(),
             priority: Priority::Interactive,
@@ -161,17 +177,30 @@ impl Asking {
     }
 
     /// What an answer comes to. Looking for places and parsing take their time, so this is done beside the async threads.
-    async fn read(&self, answer: String, complete: bool) -> Result<std::result::Result<FileEdit, Refusal>> {
-        let (task, format) = (Arc::clone(&self.task), self.format);
+    async fn read(&self, answer: String, complete: bool) -> Result<std::result::Result<EditOutcome, Refusal>> {
+        let (task, format, root) = (Arc::clone(&self.task), self.format, self.root.clone());
         let read = tokio::task::spawn_blocking(move || {
             let proposal = engine::read_edit(Reply { text: &answer, complete }, &task, format)?;
-            // A part of a proposal is not what was checked.
-            match <[FileChange; 1]>::try_from(proposal.changes) {
-                Ok([FileChange::Edit(edit)]) if edit.path == task.path => Ok(edit),
+            let only_its_own = matches!(&proposal.changes[..], [FileChange::Edit(edit)] if edit.path == task.path);
+            match (<[FileChange; 1]>::try_from(proposal.changes), root) {
+                (Ok([FileChange::Edit(edit)]), _) if only_its_own => Ok(edited(edit)),
+                (Ok(changes), Some(root)) if may_change_several(&task) => several(&task, &root, changes.into()),
+                (Err(changes), Some(root)) if may_change_several(&task) => several(&task, &root, changes),
+                // A part of a proposal is not what was checked.
                 _ => Err(Refusal::Malformed { what: "it does more than change the text of the file" }),
             }
         });
         read.await.map_err(AppError::task_died)
+    }
+}
+
+fn several(task: &EditTask, root: &Path, changes: Vec<FileChange>) -> std::result::Result<EditOutcome, Refusal> {
+    match proposed_files(task, root, changes) {
+        Ok(files) => Ok(EditOutcome::Files { files }),
+        Err(why) => {
+            tracing::info!(why, "an edit of several files was refused");
+            Err(Refusal::Malformed { what: "it changes files outside of the project" })
+        }
     }
 }
 
@@ -204,7 +233,11 @@ fn is_about_the_answer(refusal: &Refusal) -> bool {
     refusal.is_worth_a_retry() && !matches!(refusal, Refusal::Unchecked)
 }
 
-async fn write(mut stream: model::ChatStream, events: &Events<EditEvent>) -> Result<(String, FinishReason)> {
+async fn write(
+    mut stream: model::ChatStream,
+    format: Format,
+    events: &Events<EditEvent>,
+) -> Result<(String, FinishReason)> {
     let mut answer = String::new();
     let mut pieces = 0;
     while let Some(event) = stream.next().await {
@@ -218,7 +251,9 @@ async fn write(mut stream: model::ChatStream, events: &Events<EditEvent>) -> Res
                 answer.push_str(&piece);
                 pieces += 1;
                 if pieces % REPORT_EVERY_TOKENS == 1 {
-                    events.send(EditEvent::Writing { answer_tokens: pieces }).await?;
+                    let code = matches!(format, Format::Rewrite | Format::Whole);
+                    let code = code.then(|| engine::code_so_far(&answer));
+                    events.send(EditEvent::Writing { answer_tokens: pieces, code }).await?;
                 }
             }
             ChatEvent::Finished(finished) => return Ok((answer, finished.reason)),

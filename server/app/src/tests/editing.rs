@@ -23,6 +23,9 @@ fn request(world: &World, instruction: Option<&str>) -> EditRequest {
         instruction: instruction.map(str::to_owned),
         open_buffers: Vec::new(),
         open_files: Vec::new(),
+        earlier: None,
+        variation: 0,
+        several_files: false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Fenced blocks in an answer. Refuses: choosing between them.
 
+use crate::answer::strip_leading_reasoning;
+
 /// One block of code in an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fenced {
@@ -57,6 +59,14 @@ pub(crate) fn fenced_blocks(answer: &str, nests: bool) -> Vec<Fenced> {
     found
 }
 
+/// The code of an answer that is still being written; nothing before a fence says where it begins.
+#[must_use]
+pub fn code_so_far(answer: &str) -> String {
+    let answer = strip_leading_reasoning(answer);
+    let blocks = fenced_blocks(&answer, false);
+    blocks.into_iter().find(|block| block.info.is_some()).map(|block| block.text).unwrap_or_default()
+}
+
 /// Whether a line opens or closes a block.
 pub(crate) fn is_fence(line: &str) -> bool {
     fence(line).is_some()
@@ -81,6 +91,17 @@ fn fence(line: &str) -> Option<Fence<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_is_shown_while_it_is_written() {
+        for (answer, code) in [
+            ("Sure, he", ""),
+            ("Sure!\n```python\nx =", "x ="),
+            ("<think>\n```\nno\n```\n</think>\n```py\ny\n```\nDone", "y\n"),
+        ] {
+            assert_eq!(code_so_far(answer), code);
+        }
+    }
 
     #[test]
     fn code_is_found_among_chatter() {

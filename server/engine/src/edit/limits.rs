@@ -36,3 +36,13 @@ pub const GRAMMAR_LINES_MAX: usize = 4_000;
 pub const OUTCOMES_MAX: usize = 100;
 /// Models whose outcomes are remembered; the one longest unused goes first.
 pub const OUTCOME_MODELS_MAX: usize = 32;
+/// Requests in comments that one document is looked through for.
+pub const TRIGGERS_MAX: usize = 64;
+/// Comment lines of one such request.
+pub const TRIGGER_LINES_MAX: usize = 16;
+/// Bytes of its words; longer ones are no request.
+pub const TRIGGER_WORDS_BYTES_MAX: usize = 2_000;
+/// A file larger than this is not looked through for requests.
+pub const TRIGGER_SOURCE_BYTES_MAX: usize = 1 << 20;
+/// Time that a file may take to parse for them, in milliseconds; one that takes longer has none.
+pub const TRIGGER_PARSE_MS_MAX: u64 = 500;

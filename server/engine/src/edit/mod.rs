@@ -28,9 +28,11 @@ mod region;
 mod rewrite;
 mod suspect;
 mod task;
+mod trigger;
 mod verify;
 
 pub use answer::Reply;
+pub use fences::code_so_far;
 pub use grammar::{search_grammar, search_lines};
 pub use outcomes::{Format, OutcomeRow, Outcomes, Standing};
 pub use place::Grade;
@@ -38,6 +40,7 @@ pub use prompt::{EditPlan, plan_edit};
 pub use read::{FileChange, FileEdit, Proposal, read_edit};
 pub use refusal::{Nearest, Refusal};
 pub use task::{BaseFile, EditAction, EditTask, Reach};
+pub use trigger::{Trigger, TriggerKind, triggers};
 
 /// The beginning of a line, short enough to be shown.
 fn shown(line: &str) -> String {

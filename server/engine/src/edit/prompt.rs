@@ -53,6 +53,9 @@ pub fn plan_edit(task: &EditTask, related: &[Passage], format: Format, previous:
     };
     words.push_str(&shown);
     words.push_str(task.action.wish());
+    if let Some(earlier) = &task.earlier {
+        words.push_str(&format!("\nThe user said before, and it is done already: {earlier}"));
+    }
     if let Some(instruction) = &task.instruction {
         words.push_str(&format!("\nThe user says: {instruction}"));
     }

@@ -20,6 +20,8 @@ pub enum EditAction {
     Document,
     /// Write tests; they are added at the end of the document.
     Tests,
+    /// Put it in a better order without changing what it does.
+    Refactor,
     /// Make it faster or simpler without changing what it does.
     Optimise,
     /// Follow the user's own words.
@@ -32,6 +34,9 @@ impl EditAction {
             Self::Fix => "Fix the defects in the code.",
             Self::Document => "Add documentation comments to the code. Change nothing else.",
             Self::Tests => "Write tests for the code. Answer with the tests only.",
+            Self::Refactor => {
+                "Refactor the code: clearer names, smaller parts, no repetition. Do not change what it does."
+            }
             Self::Optimise => "Make the code faster and simpler without changing what it does.",
             Self::Edit => "Change the code as asked.",
         }
@@ -70,6 +75,8 @@ pub struct EditTask {
     pub action: EditAction,
     /// The user's own words.
     pub instruction: Option<String>,
+    /// What the user asked for before, which is done already.
+    pub earlier: Option<String>,
     /// Files that may be changed as well.
     pub others: Vec<BaseFile>,
     /// Which files may be touched.
@@ -97,13 +104,20 @@ impl EditTask {
             return Err(Refusal::TooLarge { bytes: target.len() });
         }
         let path = document.uri().rsplit('/').next().unwrap_or_default().to_owned();
-        Ok(Self { document, path, target, action, instruction, others: Vec::new(), reach: Reach::Document })
+        let (others, reach) = (Vec::new(), Reach::Document);
+        Ok(Self { document, path, target, action, instruction, earlier: None, others, reach })
     }
 
     /// The same for a file at this path, relative to the workspace and with `/`.
     #[must_use]
     pub fn at_path(self, path: impl Into<String>) -> Self {
         Self { path: path.into(), ..self }
+    }
+
+    /// The same, going on from what the user asked for before.
+    #[must_use]
+    pub fn after(self, earlier: Option<String>) -> Self {
+        Self { earlier, ..self }
     }
 
     /// The same with other files that may be changed, and leave to create, rename and delete.
@@ -129,14 +143,19 @@ impl EditTask {
 fn enclosing_symbol(document: &Document, at: usize) -> Option<Range<usize>> {
     let rope = document.rope();
     let outline = index::outline(&grammar_path(document), &rope.to_string())?;
-    let line = rope.byte_to_line(at.min(rope.len_bytes())) as u32 + 1;
+    let lines = innermost(&outline, rope.byte_to_line(at.min(rope.len_bytes())))?;
+    Some(rope.line_to_byte(lines.start)..rope.line_to_byte(lines.end.min(rope.len_lines())))
+}
+
+/// The lines of the innermost definition around a line, all counted from zero.
+pub(crate) fn innermost(outline: &index::Outline, line: usize) -> Option<Range<usize>> {
+    let line = u32::try_from(line + 1).ok()?;
     let around = outline.symbols.iter().filter(|symbol| {
         (symbol.start_line..=symbol.end_line).contains(&line)
             && !matches!(symbol.kind, "attribute" | "constant" | "type")
     });
     let innermost = around.min_by_key(|symbol| symbol.end_line - symbol.start_line)?;
-    let (first, end) = (innermost.start_line as usize - 1, (innermost.end_line as usize).min(rope.len_lines()));
-    Some(rope.line_to_byte(first)..rope.line_to_byte(end))
+    Some(innermost.start_line.saturating_sub(1) as usize..innermost.end_line as usize)
 }
 
 /// The index tells languages by a path's extension; the editor's name for the language is one too, and unlike the path

@@ -57,6 +57,12 @@ impl Progress {
         (progress, Some(id))
     }
 
+    /// The progress of a job that is over too soon to be shown.
+    pub(crate) fn silent(number: u64) -> Self {
+        let token = ProgressToken::String(format!("familiar/{number}"));
+        Self { token, title: String::new(), state: State::Off, last: None, ended: None }
+    }
+
     /// The client answered whether it takes the token.
     pub(crate) fn created(&mut self, outbox: &Outbox, agreed: bool) {
         if self.state != State::Creating {

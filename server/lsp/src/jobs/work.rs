@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 
 use app::{
     Answer, AnswerEvent, App, AppError, Ask, Buffer, EditEvent, EditOutcome, EditRequest, ErrorKind, Focus,
+    Proposal, ProposedFile,
 };
-use engine::{EditAction, EditTask};
+use engine::{EditAction, EditTask, Trigger};
 use futures::{FutureExt, StreamExt};
 use text::{Document, Edit, Rope};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::conflict::meets;
-use super::landing::is_in;
+use super::judging::Judged;
+use super::preparing::Prepared;
 use crate::uris::path_of;
 
 /// Open documents compared with the disk for one question; further ones are left to the index.
@@ -27,10 +28,11 @@ const BUFFERS_MAX: usize = 256;
 /// Reports of one stage of a job are at least this far apart, in milliseconds.
 const REPORT_INTERVAL_MS: u64 = 100;
 
-const QUESTION: &str = "Explain this code: what it does, how it does it, and what a reader should watch out for.";
+const EXPLAIN: &str = "Explain this code: what it does, how it does it, and what a reader should watch out for.";
+const REVIEW: &str = "Review this code: defects first, then what is unclear, slow or unsafe, each with its line and a \
+                      better way. Say so when there is nothing to mend.";
 
 /// What a task tells the main loop.
-#[derive(Debug)]
 pub(crate) enum JobEvent {
     /// How far it is, in words.
     Progress(String),
@@ -48,22 +50,34 @@ pub(crate) enum JobEvent {
         /// What it does.
         summary: String,
     },
+    /// What a comment asks for; `None` when none is there.
+    Comment(Option<Box<Trigger>>),
+    /// What is proposed for several files.
+    EditedFiles(Vec<ProposedFile>),
+    /// The code that is written so far.
+    Preview(String),
+    /// What is to be sent was worked out and kept.
+    Prepared(Box<Prepared>),
+    /// A proposal was kept that is to be judged first.
+    Proposed {
+        /// It.
+        proposal: Box<Proposal>,
+        /// Its document.
+        document: PathBuf,
+    },
+    /// What was decided about a proposal was worked out.
+    Judged(Box<Judged>),
     /// There is no edit, for a reason.
     Refused(String),
-    /// The edit as it must be at a later revision.
-    Rebased {
-        /// The edit; `None` when the same text was changed meanwhile.
-        edit: Option<Edit>,
-        /// The revision it fits.
-        revision: u64,
-    },
     /// The editor had its time to tell what it did with an edit.
     Waited,
-    /// The text was compared with the one an edit was to make.
+    /// The texts were compared with those an edit was to make.
     LookedAt {
-        /// Whether the edit is in it.
+        /// Whether the edit is in them.
         is_in: bool,
     },
+    /// Of changes among which the user chose, these are in the texts.
+    Chosen(Vec<(usize, usize)>),
     /// It failed.
     Failed(AppError),
     /// It was cancelled.
@@ -104,8 +118,12 @@ pub(crate) struct Explain {
     pub(crate) document: Option<Document>,
     /// What is to be explained.
     pub(crate) part: ExplainPart,
-    /// The user's own words.
-    pub(crate) instruction: Option<String>,
+    /// The user's own question.
+    pub(crate) question: Option<String>,
+    /// What is done, for people.
+    pub(crate) title: &'static str,
+    /// Whether the code is to be judged rather than explained.
+    pub(crate) reviews: bool,
     /// The open documents.
     pub(crate) open: Vec<Document>,
 }
@@ -135,6 +153,11 @@ impl<E: Send + 'static> Teller<E> {
         }
     }
 
+    /// Shows the code that is written so far, as far as the loop has room for it.
+    fn preview(&self, code: String) {
+        let _ = self.events.try_send((self.wrap)(self.job, JobEvent::Preview(code)));
+    }
+
     async fn end(self, event: JobEvent) {
         // When the loop is gone the session has ended, and nobody waits for this.
         let _ = self.events.send((self.wrap)(self.job, event)).await;
@@ -159,7 +182,7 @@ impl<E: Send + 'static> Teller<E> {
 
 /// Explains a part of a file and writes the explanation into a document.
 pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut teller: Teller<E>) -> JobEvent {
-    let Explain { workspace, path, name, document, part, instruction, open } = what;
+    let Explain { workspace, path, name, document, part, question, title, reviews, open } = what;
     let open_files = in_front(Some(&path), &open);
     let prepared = tokio::task::spawn_blocking(move || {
         let lines = match part {
@@ -173,8 +196,8 @@ pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut tell
     };
     let ask = Ask {
         workspace: workspace.clone(),
-        search_by_focus: instruction.is_none(),
-        question: instruction.unwrap_or_else(|| QUESTION.to_owned()),
+        search_by_focus: question.is_none(),
+        question: question.unwrap_or_else(|| if reviews { REVIEW } else { EXPLAIN }.to_owned()),
         focus: Some(Focus { path, lines: Some(lines), text }),
         open_buffers,
         open_files,
@@ -184,7 +207,7 @@ pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut tell
         Ok(answer) => answer,
         Err(error) => return failed(error),
     };
-    let title = format!("Explain {name}:{}-{}", lines.0, lines.1);
+    let title = format!("{title} {name}:{}-{}", lines.0, lines.1);
     match app.write_answer_document(&title, workspace.as_deref(), &answer).await {
         Ok(path) => JobEvent::Explained { path, notice: said(&answer) },
         Err(error) => failed(error),
@@ -197,13 +220,41 @@ fn said(answer: &Answer) -> Option<String> {
     Some(app::with_hint(&problem.message, problem.hint.as_deref()))
 }
 
-/// Makes an edit of a document. `open` are the open documents.
+/// Looks for a comment that asks for something on a line, from zero.
+pub(crate) async fn find_comment(document: Document, line: u32) -> JobEvent {
+    let found = tokio::task::spawn_blocking(move || {
+        let rope = document.rope();
+        let line_of = |byte: usize| rope.byte_to_line(byte.min(rope.len_bytes()));
+        let holds = |trigger: &Trigger| {
+            (line_of(trigger.removal.start)..=line_of(trigger.place.end)).contains(&(line as usize))
+        };
+        engine::triggers(&document, None).into_iter().find(holds)
+    });
+    found.await.map_or_else(|_| defect(), |found| JobEvent::Comment(found.map(Box::new)))
+}
+
+/// The edit of a text that still holds the comment which asked for it, from one of the text without.
+async fn with_comment_removed(edit: Edit, summary: String, base: Rope, commented: Rope) -> JobEvent {
+    let worked = tokio::task::spawn_blocking(move || {
+        let after = edit.apply(&base).ok()?;
+        Some(text::minimal_edit(&commented.to_string(), &after.to_string()))
+    });
+    match worked.await {
+        Ok(Some(edit)) => JobEvent::Edited { edit, summary },
+        _ => defect(),
+    }
+}
+
+/// Makes an edit of a document. `open` are the open documents; `commented` is its text with the comment that asked for
+/// the edit, which goes with it.
 pub(crate) async fn edit<E: Send + 'static>(
     app: App,
     mut request: EditRequest,
     open: Vec<Document>,
+    commented: Option<Rope>,
     mut teller: Teller<E>,
 ) -> JobEvent {
+    let base = request.document.rope().clone();
     request.open_files = in_front(request.path.as_deref(), &open);
     let Ok(open_buffers) = tokio::task::spawn_blocking(move || unsaved(&open)).await else {
         return defect();
@@ -214,8 +265,12 @@ pub(crate) async fn edit<E: Send + 'static>(
     while let Some(event) = events.next().await {
         match event {
             Ok(EditEvent::Finished(EditOutcome::Edit { edit, summary })) => {
-                return JobEvent::Edited { edit, summary };
+                return match commented {
+                    None => JobEvent::Edited { edit, summary },
+                    Some(commented) => with_comment_removed(edit, summary, base, commented).await,
+                };
             }
+            Ok(EditEvent::Finished(EditOutcome::Files { files })) => return JobEvent::EditedFiles(files),
             Ok(EditEvent::Finished(EditOutcome::Refused { reason, hint })) => {
                 return JobEvent::Refused(app::with_hint(&reason, Some(&hint)));
             }
@@ -223,35 +278,16 @@ pub(crate) async fn edit<E: Send + 'static>(
                 teller.report(Stage::TryingAgain, || trying_again(&reason));
                 refused = Some(reason);
             }
-            Ok(event) => edit_progress(&event, refused.as_deref(), &mut teller),
+            Ok(event) => {
+                if let EditEvent::Writing { code: Some(code), .. } = &event {
+                    teller.preview(code.clone());
+                }
+                edit_progress(&event, refused.as_deref(), &mut teller);
+            }
             Err(error) => return failed(error),
         }
     }
     defect()
-}
-
-/// Moves `edit`, made for `base`, over what was typed up to `now`.
-pub(crate) async fn rebase(edit: Edit, base: Document, now: Document) -> JobEvent {
-    let moved = tokio::task::spawn_blocking(move || {
-        let typed = text::minimal_edit(&base.rope().to_string(), &now.rope().to_string());
-        let moved = if meets(base.rope(), &edit, &typed) { None } else { edit.rebase(&typed).ok() };
-        (moved, now.revision())
-    });
-    match moved.await {
-        Ok((edit, revision)) => JobEvent::Rebased { edit, revision },
-        Err(_) => defect(),
-    }
-}
-
-/// Looks in `now` for an edit that turned `before` into `expected`.
-pub(crate) async fn look_for_edit(before: Document, expected: Rope, now: Document) -> JobEvent {
-    let looked = tokio::task::spawn_blocking(move || {
-        is_in(&before.rope().to_string(), &expected.to_string(), &now.rope().to_string())
-    });
-    match looked.await {
-        Ok(is_in) => JobEvent::LookedAt { is_in },
-        Err(_) => defect(),
-    }
 }
 
 async fn answer<E: Send + 'static>(app: &App, ask: Ask, teller: &mut Teller<E>) -> app::Result<Answer> {
@@ -293,7 +329,7 @@ fn edit_progress<E: Send + 'static>(event: &EditEvent, refused: Option<&str>, te
         EditEvent::Queued { position } => (Stage::Waiting, waiting(*position)),
         EditEvent::Loading { fraction } => (Stage::Loading, loading(*fraction)),
         EditEvent::Reading { done_tokens, total_tokens } => (Stage::Reading, reading(*done_tokens, *total_tokens)),
-        EditEvent::Writing { answer_tokens } => (Stage::Writing, writing(u64::from(*answer_tokens))),
+        EditEvent::Writing { answer_tokens, .. } => (Stage::Writing, writing(u64::from(*answer_tokens))),
         EditEvent::TryingAgain { .. } | EditEvent::Finished(_) => return,
     };
     teller.report(stage, || match refused {
@@ -322,11 +358,11 @@ fn writing(tokens: u64) -> String {
     format!("writing, {tokens} tokens")
 }
 
-fn failed(error: AppError) -> JobEvent {
+pub(super) fn failed(error: AppError) -> JobEvent {
     if error.kind == ErrorKind::Cancelled { JobEvent::Cancelled } else { JobEvent::Failed(error) }
 }
 
-fn defect() -> JobEvent {
+pub(super) fn defect() -> JobEvent {
     JobEvent::Failed(
         AppError::new(ErrorKind::Bug, "the work failed from a defect of ours").hint("the log says more"),
     )

@@ -18,6 +18,10 @@ pub(super) enum Asked {
     Show(PathBuf),
     /// To apply the edit of a job.
     Apply(u64),
+    /// What is to become of a proposal, whose document lies there.
+    Judge(String, PathBuf),
+    /// To ask for its lenses again.
+    Refresh,
 }
 
 /// Unanswered requests by id. Ids ascend, so the first one is the oldest.
@@ -30,7 +34,7 @@ impl Requests {
     /// Remembers why a request was made.
     pub(super) fn insert(&mut self, id: i64, why: Asked) {
         if self.asked.len() >= ASKED_MAX {
-            let minor = self.asked.iter().find(|(_, why)| !matches!(why, Asked::Apply(_)));
+            let minor = self.asked.iter().find(|(_, why)| !matches!(why, Asked::Apply(_) | Asked::Judge(..)));
             let oldest = minor.or_else(|| self.asked.iter().next()).map(|(id, _)| *id);
             if let Some((id, why)) = oldest.and_then(|id| self.asked.remove_entry(&id)) {
                 tracing::warn!(

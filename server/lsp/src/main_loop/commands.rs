@@ -3,21 +3,39 @@
 //! Refuses: beginning what cannot end well. A closed or lost document, a client that applies no edits and a missing
 //! instruction are errors of the command, not of a job.
 
-use app::{AppError, EditRequest, ErrorKind, Status};
-use engine::EditAction;
+use app::{AppError, ChangeState, EditRequest, ErrorKind, Status};
+use engine::{EditAction, Trigger, TriggerKind};
 use serde_json::Value;
-use text::{Document, position};
+use text::{Document, Edit, position};
 use tower_lsp::gen_lsp_types::ProgressToken;
 use tower_lsp::jsonrpc::{Error, Result};
 
 use super::{Asked, Event, LATE_MAX, MainLoop, answer};
-use crate::arguments::{CommandName, Feature, Part, Place, Target, cancel_target};
+use crate::arguments::{
+    ChangesCommand, CommandName, Feature, Part, Place, ReviewArguments, Target, cancel_target,
+};
 use crate::door::{CommandRequest, Reply};
 use crate::jobs::progress::Progress;
 use crate::jobs::work::{self, Explain, ExplainPart};
-use crate::jobs::{DELIVERIES_MAX, Full, JOBS_MAX, Job, Phase};
+use crate::jobs::{DELIVERIES_MAX, Full, JOBS_MAX, Job, Over};
 use crate::messages::{self, Level, request_failed};
+use crate::review::{Wish, moved};
 use crate::uris::{name_of, path_of, uri_of};
+
+/// How an edit is asked for, besides what is wished.
+#[derive(Default)]
+struct EditAsked {
+    /// The edit in whose place it is to stand.
+    over: Option<Over>,
+    /// What it goes on from.
+    earlier: Option<String>,
+    /// Whether it is asked about before it is sent; as configured when nobody says.
+    asks_first: Option<bool>,
+    /// Whether it may change other files.
+    several_files: bool,
+    /// The document with the comment that asks for it, which goes with it.
+    commented: Option<Document>,
+}
 
 impl MainLoop {
     /// Answers a command; what it begins is delivered later.
@@ -30,6 +48,13 @@ impl MainLoop {
             Some(CommandName::Status) => {
                 self.show_status();
                 Ok(())
+            }
+            Some(CommandName::Changes(command)) => {
+                let which = ReviewArguments::parse(&arguments).map_err(Error::invalid_params);
+                match (command, which) {
+                    (ChangesCommand::History, Ok(which)) => return self.history_command(&which, request.reply),
+                    (command, which) => which.and_then(|which| self.changes_command(command, &which, token)),
+                }
             }
             Some(CommandName::Feature(_)) if request.cancel.is_cancelled() => Err(Error::request_cancelled()),
             Some(CommandName::Feature(feature)) => {
@@ -62,6 +87,7 @@ impl MainLoop {
 
     /// Ends a job, which says `last` where its progress is shown.
     pub(super) fn finish(&mut self, number: u64, last: &str) {
+        self.preview(number, "", true);
         if let Some(mut job) = self.jobs.remove(number) {
             job.cancel.cancel();
             if job.progress.end(&self.outbox, last) && self.late.len() < LATE_MAX {
@@ -103,23 +129,11 @@ impl MainLoop {
     /// Begins a job and returns its number.
     fn begin(&mut self, feature: Feature, arguments: &[Value], token: Option<ProgressToken>) -> Result<u64> {
         let target = Target::parse(arguments).map_err(Error::invalid_params)?;
-        if feature == Feature::Edit(EditAction::Edit) && target.instruction.is_none() {
+        if matches!(feature, Feature::Edit(EditAction::Edit) | Feature::Ask) && target.instruction.is_none() {
             let how = self.client.how_to_instruct();
-            return Err(Error::invalid_params(format!("familiar.edit needs an instruction. {how}")));
+            return Err(Error::invalid_params(format!("{} needs an instruction. {how}", feature.command())));
         }
-        match self.jobs.full() {
-            None => {}
-            Some(Full::Running) => {
-                return Err(request_failed(format!(
-                    "{JOBS_MAX} jobs are running already; wait for one or cancel one with familiar.cancel"
-                )));
-            }
-            Some(Full::Delivering) => {
-                return Err(request_failed(format!(
-                    "{DELIVERIES_MAX} edits wait for you in the editor; answer it, or cancel them with familiar.cancel"
-                )));
-            }
-        }
+        self.room_for_a_job()?;
         let uri = self.uri_of(&target.place)?;
         if self.documents.is_lost(&uri) {
             return Err(request_failed(format!(
@@ -128,12 +142,149 @@ impl MainLoop {
             )));
         }
         match feature {
-            Feature::Explain => self.begin_explain(uri, target, token),
+            Feature::Explain | Feature::Review | Feature::Ask => self.begin_explain(feature, uri, target, token),
             Feature::Edit(action) => self.begin_edit(action, uri, target, token),
         }
     }
 
-    fn begin_explain(&mut self, uri: String, target: Target, token: Option<ProgressToken>) -> Result<u64> {
+    fn room_for_a_job(&self) -> Result<()> {
+        match self.jobs.full() {
+            None => Ok(()),
+            Some(Full::Running) => Err(request_failed(format!(
+                "{JOBS_MAX} jobs are running already; wait for one or cancel one with familiar.cancel"
+            ))),
+            Some(Full::Delivering) => Err(request_failed(format!(
+                "{DELIVERIES_MAX} edits wait for you in the editor; answer it, or cancel them with familiar.cancel"
+            ))),
+        }
+    }
+
+    /// What is to happen to changes of an edit.
+    fn changes_command(
+        &mut self,
+        command: ChangesCommand,
+        which: &ReviewArguments,
+        token: Option<ProgressToken>,
+    ) -> Result<()> {
+        match command {
+            ChangesCommand::Keep => self.keep_command(which),
+            ChangesCommand::Revert => self.revert_command(which),
+            ChangesCommand::Retry => self.begin_again(which, token),
+            ChangesCommand::FollowUp => self.begin_follow_up(which, token),
+            ChangesCommand::Alternative => self.alternative_command(which),
+            ChangesCommand::ShowProposal => self.show_proposal_command(which),
+            ChangesCommand::Accept => self.judge_command(which, ChangeState::Kept, false),
+            ChangesCommand::Reject => self.reject_command(which),
+            ChangesCommand::TakeBack => self.judge_command(which, ChangeState::Reverted, false),
+            ChangesCommand::Comment => self.comment_command(which),
+            // It answers with what it finds, so it does not come here.
+            ChangesCommand::History => Ok(()),
+        }
+    }
+
+    /// Does what a comment at a place asks for.
+    fn comment_command(&mut self, which: &ReviewArguments) -> Result<()> {
+        let (Some(uri), Some(position)) = (&which.uri, &which.position) else {
+            return Err(Error::invalid_params("familiar.comment needs {\"uri\", \"position\"}."));
+        };
+        let (uri, line) = (self.known_uri(uri), position.line);
+        let Some(document) = self.documents.get(&uri).cloned() else {
+            return Err(request_failed(format!("{} is not open; open it in the editor first", name_of(&uri))));
+        };
+        let number = self.add_silent_job(uri, "Comment".to_owned())?;
+        if let Some(job) = self.jobs.get_mut(number) {
+            job.base = Some(document.clone());
+        }
+        self.start(number, |_| work::find_comment(document, line));
+        Ok(())
+    }
+
+    /// Begins what a comment asks for: an edit, which takes the comment out with it, or an answer.
+    pub(super) fn comment_found(&mut self, number: u64, found: Option<Trigger>) {
+        let Some((uri, Some(document))) = self.jobs.get_mut(number).map(|job| (job.uri.clone(), job.base.clone()))
+        else {
+            return;
+        };
+        self.finish(number, "done");
+        let Some(trigger) = found else {
+            let message = "Familiar: no comment asks for anything here; write `familiar: ...` or `familiar? ...`";
+            return messages::show(&self.outbox, Level::Info, message);
+        };
+        let begun = match trigger.kind {
+            TriggerKind::Edit => self.begin_commented(uri, &document, trigger),
+            TriggerKind::Question => {
+                let part = Part::Range(position::range_of(document.rope(), trigger.target, self.client.encoding));
+                let place = Place::Uri(uri.clone());
+                let instruction = Some(trigger.instruction);
+                let target = Target { place, part, instruction, asks_first: None, several_files: false };
+                self.begin_explain(Feature::Ask, uri, target, None)
+            }
+        };
+        if let Err(error) = begun {
+            messages::show(&self.outbox, Level::Warning, &error.message);
+        }
+    }
+
+    fn begin_commented(&mut self, uri: String, document: &Document, trigger: Trigger) -> Result<u64> {
+        let misfit = |_| request_failed("The comment cannot be taken out");
+        let removal = Edit::replace(trigger.removal.start, trigger.removal.end, "").map_err(misfit)?;
+        let without = removal.apply(document.rope()).map_err(misfit)?;
+        let target = moved(&trigger.target, &removal);
+        let base = Document::new(&uri, document.language_id(), document.version(), &without.to_string());
+        let wish = Wish { action: EditAction::Edit, instruction: Some(trigger.instruction), target, variation: 0 };
+        let asked = EditAsked { commented: Some(document.clone()), ..EditAsked::default() };
+        self.begin_edit_of(uri, base, wish, asked, None)
+    }
+
+    /// Asks for another version of an edit. The one that is there stays until the new one is.
+    fn begin_again(&mut self, which: &ReviewArguments, token: Option<ProgressToken>) -> Result<()> {
+        let (uri, standing) = self.standing_at(which)?;
+        let (Some(wish), Some(target)) = (standing.wish.clone(), standing.target_in_base()) else {
+            return Err(request_failed("This edit was asked for in an earlier session; ask for it anew"));
+        };
+        let Some(now) = self.documents.get(&uri).cloned() else {
+            return Err(request_failed(format!("{} is not open", name_of(&uri))));
+        };
+        let base = Document::new(&uri, now.language_id(), now.version(), &standing.base(now.rope()).to_string());
+        let wish = Wish { target, variation: wish.variation + 1, ..wish };
+        let over = Over { proposal: standing.proposal, goes_on: false };
+        let asked = EditAsked { over: Some(over), asks_first: Some(false), ..EditAsked::default() };
+        self.begin_edit_of(uri, base, wish, asked, token).map(drop)
+    }
+
+    /// Goes on from an edit that waits: what comes is judged together with it.
+    fn begin_follow_up(&mut self, which: &ReviewArguments, token: Option<ProgressToken>) -> Result<()> {
+        let Some(instruction) = which.instruction.clone() else {
+            return Err(Error::invalid_params("familiar.followUp needs an instruction."));
+        };
+        let (uri, standing) = self.standing_at(which)?;
+        let Some(now) = self.documents.get(&uri).cloned() else {
+            return Err(request_failed(format!("{} is not open", name_of(&uri))));
+        };
+        let first = standing.review.standing().next().map_or(0..0, |(_, bytes)| bytes);
+        let (target, earlier) = match standing.wish {
+            Some(wish) => (wish.target, wish.instruction),
+            None => (first, None),
+        };
+        let earlier = earlier.unwrap_or_else(|| standing.title.clone());
+        let wish = Wish { action: EditAction::Edit, instruction: Some(instruction), target, variation: 0 };
+        let over = Over { proposal: standing.proposal, goes_on: true };
+        let asked = EditAsked {
+            over: Some(over),
+            earlier: Some(earlier),
+            asks_first: Some(false),
+            ..EditAsked::default()
+        };
+        self.begin_edit_of(uri, now, wish, asked, token).map(drop)
+    }
+
+    fn begin_explain(
+        &mut self,
+        feature: Feature,
+        uri: String,
+        target: Target,
+        token: Option<ProgressToken>,
+    ) -> Result<u64> {
         let document = self.documents.get(&uri).cloned();
         let part = match &document {
             Some(document) => ExplainPart::Bytes(self.bytes_of(document, &target.part)?),
@@ -150,10 +301,13 @@ impl MainLoop {
             name,
             document,
             part,
-            instruction: target.instruction,
+            question: target.instruction,
+            title: feature.verb(),
+            reviews: feature == Feature::Review,
             open: self.documents.snapshots(),
         };
-        let number = self.add_job(Feature::Explain, uri, None, token);
+        self.room_for_a_job()?;
+        let number = self.add_job(feature.verb(), uri, token);
         self.start(number, |this| work::explain(this.app.clone(), what, this.teller(number)));
         Ok(number)
     }
@@ -172,48 +326,77 @@ impl MainLoop {
             return Err(request_failed(format!("{} is not open; open it in the editor first", name_of(&uri))));
         };
         let selection = self.bytes_of(&document, &target.part)?;
+        let wish = Wish { action, instruction: target.instruction, target: selection, variation: 0 };
+        let (asks_first, several_files) = (target.asks_first, target.several_files);
+        let asked = EditAsked { asks_first, several_files, ..EditAsked::default() };
+        self.begin_edit_of(uri, document, wish, asked, token)
+    }
+
+    fn begin_edit_of(
+        &mut self,
+        uri: String,
+        document: Document,
+        wish: Wish,
+        asked: EditAsked,
+        token: Option<ProgressToken>,
+    ) -> Result<u64> {
+        let EditAsked { over, earlier, asks_first, several_files, commented } = asked;
+        self.room_for_a_job()?;
         let path = path_of(&uri);
         let request = EditRequest {
             workspace: self.workspaces.of(path.as_deref()),
             path,
             document: document.clone(),
-            selection,
-            action,
-            instruction: target.instruction,
+            selection: wish.target.clone(),
+            action: wish.action,
+            instruction: wish.instruction.clone(),
             open_buffers: Vec::new(),
             open_files: Vec::new(),
+            earlier: earlier.clone(),
+            variation: wish.variation,
+            several_files,
         };
         let open = self.documents.snapshots();
-        let number = self.add_job(Feature::Edit(action), uri, Some(document), token);
-        self.start(number, |this| work::edit(this.app.clone(), request, open, this.teller(number)));
+        let number = self.add_job(Feature::Edit(wish.action).verb(), uri, token);
+        let asks_first = asks_first.unwrap_or_else(|| self.app.config().edits_ask_first);
+        if let Some(job) = self.jobs.get_mut(number) {
+            // What is shown of the edit names all that it came from.
+            let instruction = match (earlier, &wish.instruction) {
+                (Some(earlier), Some(words)) => Some(format!("{earlier}; then {words}")),
+                (_, words) => words.clone(),
+            };
+            // The edit is one of the text as it is, comment and all; so is the place it is shown at.
+            let text = commented.as_ref().map(|commented| commented.rope().to_string());
+            let back =
+                text.map(|text| text::minimal_edit(&document.rope().to_string(), &text)).unwrap_or_default();
+            let target = moved(&wish.target, &back);
+            (job.base, job.wish) =
+                (Some(commented.clone().unwrap_or(document)), Some(Wish { instruction, target, ..wish }));
+            (job.over, job.asks_first) = (over, asks_first);
+        }
+        let commented = commented.map(|document| document.rope().clone());
+        self.start(number, |this| work::edit(this.app.clone(), request, open, commented, this.teller(number)));
         Ok(number)
     }
 
-    fn add_job(
-        &mut self,
-        feature: Feature,
-        uri: String,
-        base: Option<Document>,
-        token: Option<ProgressToken>,
-    ) -> u64 {
+    fn add_job(&mut self, verb: &str, uri: String, token: Option<ProgressToken>) -> u64 {
         let number = self.jobs.next_number();
-        let title = format!("{} {}", feature.verb(), name_of(&uri));
+        let title = format!("{verb} {}", name_of(&uri));
         let (progress, asked) =
             Progress::start(&self.outbox, &self.client, token, number, &format!("Familiar: {title}"));
         if let Some(id) = asked {
             self.asked.insert(id, Asked::Progress(number));
         }
-        let job = Job {
-            uri,
-            title,
-            cancel: tokio_util::sync::CancellationToken::new(),
-            request: None,
-            progress,
-            base,
-            phase: Phase::Working,
-        };
-        self.jobs.insert(number, job);
+        self.jobs.insert(number, Job::new(uri, title, progress));
         number
+    }
+
+    /// A job that is over too soon to be shown.
+    pub(super) fn add_silent_job(&mut self, uri: String, title: String) -> Result<u64> {
+        self.room_for_a_job()?;
+        let number = self.jobs.next_number();
+        self.jobs.insert(number, Job::new(uri, title, Progress::silent(number)));
+        Ok(number)
     }
 
     /// Runs a task for a job until it ends or the job is cancelled.
@@ -226,6 +409,11 @@ impl MainLoop {
         };
         let work = work(self);
         self.teller(number).spawn(&mut self.tasks, cancel, work);
+    }
+
+    /// The editor's own way to write a URI, if it has the document open.
+    pub(super) fn known_uri(&self, uri: &str) -> String {
+        self.uri_of(&Place::Uri(uri.to_owned())).unwrap_or_else(|_| uri.to_owned())
     }
 
     /// The URI under which the editor knows a place.

@@ -4,17 +4,22 @@
 
 use std::time::Duration;
 
+use app::{Proposal, Proposed};
 use serde_json::{Value, json};
 use text::{Document, Edit};
 
 use super::{Asked, MainLoop};
-use crate::documents::lsp_range_of;
-use crate::jobs::work::{self, JobEvent};
-use crate::jobs::{Delivery, Phase};
+use crate::jobs::delivery::{Begun, Delivery, Purpose, Target, all_in};
+use crate::jobs::judging::{ANNOTATION, Judged, changes_in, edits_of};
+use crate::jobs::preparing::{self, Belonging, Made, Preparation, Prepared};
+use crate::jobs::work::JobEvent;
+use crate::jobs::{Job, Phase};
 use crate::messages::{self, Level};
+use crate::review::Standing;
+use crate::uris::path_of;
 
-/// An edit is moved over typing at most this many times before it is given up.
-const REBASE_ROUNDS_MAX: u32 = 20;
+/// What an edit becomes is worked out anew at most this many times while the text keeps changing.
+const PREPARE_ROUNDS_MAX: u32 = 20;
 
 /// How long the editor's text may take to show an edit the editor says it applied, in milliseconds.
 const LANDING_MS_MAX: u64 = 2000;
@@ -28,6 +33,7 @@ impl MainLoop {
         let title = job.title.clone();
         match event {
             JobEvent::Progress(message) => job.progress.report(&self.outbox, message),
+            JobEvent::Preview(text) => self.preview(number, &text, false),
             JobEvent::Explained { path, notice } => {
                 self.finish(number, "done");
                 if let Some(notice) = notice {
@@ -35,10 +41,23 @@ impl MainLoop {
                 }
                 self.show_document(path);
             }
-            JobEvent::Edited { edit, summary } => self.place(number, edit, summary, 0),
-            JobEvent::Rebased { edit, revision } => self.rebased(number, edit, revision),
+            JobEvent::Edited { edit, summary } => self.edited(number, edit, summary),
+            JobEvent::Comment(found) => self.comment_found(number, found.map(|found| *found)),
+            JobEvent::EditedFiles(files) => {
+                let instruction = job.wish.as_ref().and_then(|wish| wish.instruction.clone());
+                let Belonging { title, workspace, .. } = self.belongs(number);
+                let said = Proposed { title, instruction, workspace, files };
+                self.start(number, |this| preparing::keep(this.app.clone(), said));
+            }
+            JobEvent::Prepared(prepared) => self.prepared(number, *prepared),
+            JobEvent::Proposed { proposal, document } => {
+                self.finish(number, "waits for your decision");
+                self.ask_about(*proposal, document);
+            }
+            JobEvent::Judged(judged) => self.judged(number, *judged),
             JobEvent::Waited => self.waited(number),
             JobEvent::LookedAt { is_in } => self.looked_at(number, is_in),
+            JobEvent::Chosen(changes) => self.chosen_in(number, changes),
             JobEvent::Refused(reason) => self.refuse(number, &reason),
             JobEvent::Failed(error) => {
                 self.finish(number, "failed");
@@ -48,15 +67,23 @@ impl MainLoop {
         }
     }
 
-    /// After a change of `uri`: jobs whose edit is now in the text have ended well.
+    /// After a change of `uri`: deliveries whose edits are now in the texts have ended well.
     pub(super) fn look_for_delivered_edits(&mut self, uri: &str) {
         let Some(document) = self.documents.get(uri) else {
             return;
         };
-        let landed = self.jobs.numbers(|job| match &job.phase {
-            Phase::Delivering(delivery) => job.uri == uri && delivery.expected == *document.rope(),
-            _ => false,
-        });
+        let mut landed = Vec::new();
+        for number in self.jobs.numbers(|job| matches!(job.phase, Phase::Delivering(_))) {
+            let Some(Phase::Delivering(delivery)) = self.jobs.get_mut(number).map(|job| &mut job.phase) else {
+                continue;
+            };
+            for target in delivery.targets.iter_mut().filter(|target| target.uri == uri) {
+                target.landed |= target.expected == *document.rope();
+            }
+            if delivery.files.is_empty() && delivery.targets.iter().all(|target| target.landed) {
+                landed.push(number);
+            }
+        }
         for number in landed {
             self.landed(number);
         }
@@ -74,7 +101,7 @@ impl MainLoop {
         };
         if let Some(reason) = refusal {
             let message = format!("{}: the editor did not apply the edit ({reason}); try again", job.title);
-            self.finish(number, "not applied");
+            self.not_applied(number);
             messages::show(&self.outbox, Level::Warning, &message);
             return;
         }
@@ -85,95 +112,154 @@ impl MainLoop {
         });
     }
 
-    /// Sends an edit made for the base document, or first moves it over what was typed since.
-    fn place(&mut self, number: u64, edit: Edit, summary: String, rounds: u32) {
+    /// The model made an edit: it is sent, or asked about first.
+    fn edited(&mut self, number: u64, edit: Edit, summary: String) {
         let Some(job) = self.jobs.get_mut(number) else {
             return;
         };
-        let (Some(base), Some(now)) = (job.base.clone(), self.documents.get(&job.uri)) else {
+        let Some(base) = job.base.clone() else {
             return self.refuse(number, "the document is no longer open");
         };
-        if base.revision() == now.revision() {
-            let now = now.clone();
-            return self.deliver(number, &edit, &now, summary);
+        let made = Made { base: base.rope().clone(), edit, summary, proposal: None, candidate: None };
+        if job.asks_first {
+            let (wish, belongs) = (job.wish.clone(), self.belongs(number));
+            return self.start(number, |this| preparing::propose(this.app.clone(), made, wish, belongs));
         }
-        if rounds >= REBASE_ROUNDS_MAX {
+        self.prepare(number, made, 0);
+    }
+
+    /// Works out what is sent, on the text as it is.
+    pub(super) fn prepare(&mut self, number: u64, made: Made, rounds: u32) {
+        let Some(job) = self.jobs.get_mut(number) else {
+            return;
+        };
+        let Some(now) = self.documents.get(&job.uri).cloned() else {
+            return self.refuse(number, "the document is no longer open");
+        };
+        if rounds >= PREPARE_ROUNDS_MAX {
             return self.refuse(number, "the text kept changing; try again when it rests");
         }
-        let now = now.clone();
-        job.phase = Phase::Rebasing { rounds: rounds + 1, summary };
-        job.base = Some(now.clone());
-        self.start(number, |_| work::rebase(edit, base, now));
+        job.phase = Phase::Preparing { rounds: rounds + 1 };
+        let over = job.over.clone().map(|over| {
+            let standing = self.reviews.get(&job.uri, &over.proposal).cloned();
+            (over, standing)
+        });
+        let wish = job.wish.clone();
+        let what = Preparation { made, now, over, wish, belongs: self.belongs(number) };
+        self.start(number, |this| preparing::prepare(this.app.clone(), what));
     }
 
-    fn rebased(&mut self, number: u64, edit: Option<Edit>, revision: u64) {
+    /// What is to be sent is known; unless the text changed meanwhile it goes out.
+    fn prepared(&mut self, number: u64, prepared: Prepared) {
         let Some(job) = self.jobs.get_mut(number) else {
             return;
         };
-        let Phase::Rebasing { rounds, summary } = &job.phase else {
+        let Phase::Preparing { rounds } = job.phase else {
             return;
         };
-        debug_assert_eq!(job.base.as_ref().map(Document::revision), Some(revision));
-        let (rounds, summary) = (*rounds, summary.clone());
-        match edit {
-            Some(edit) => self.place(number, edit, summary, rounds),
-            None => self.refuse(number, "you changed the same text meanwhile; nothing was overwritten"),
-        }
+        let Prepared { made, revision, send, expected, begun } = prepared;
+        let Some(now) = self.documents.get(&job.uri).filter(|now| now.revision() == revision).cloned() else {
+            return self.prepare(number, made, rounds);
+        };
+        let target = Target { uri: job.uri.clone(), before: Some(now.clone()), expected, landed: false };
+        let (summary, purpose) = (made.summary, Purpose::Begin(Box::new(begun)));
+        let delivery = Delivery { targets: vec![target], files: Vec::new(), summary, purpose };
+        self.deliver_edit(number, &send, &now, delivery);
     }
 
-    /// One versioned edit of one document.
-    fn deliver(&mut self, number: u64, edit: &Edit, now: &Document, summary: String) {
-        if edit.is_empty() {
-            return self.refuse(number, "there is nothing to change");
-        }
-        let rope = now.rope();
-        let (Ok(expected), Ok(changes)) = (edit.apply(rope), edit.to_changes(rope, self.client.encoding)) else {
+    /// Sends an edit of one document, versioned.
+    pub(super) fn deliver_edit(&mut self, number: u64, edit: &Edit, now: &Document, delivery: Delivery) {
+        let Ok(changes) = edit.to_changes(now.rope(), self.client.encoding) else {
             return self.refuse(number, "the edit does not fit the text");
         };
+        // Neovim does not declare `documentChanges` and takes them; without them no version would be checked.
+        let document = json!({ "uri": now.uri(), "version": now.version() });
+        let operations = vec![json!({ "textDocument": document, "edits": edits_of(&changes) })];
+        self.deliver(number, operations, delivery);
+    }
+
+    /// Sends one edit of the workspace.
+    fn deliver(&mut self, number: u64, operations: Vec<Value>, delivery: Delivery) {
         let Some(job) = self.jobs.get_mut(number) else {
             return;
         };
-        let edits: Vec<Value> = changes
-            .iter()
-            .filter_map(|change| Some(json!({ "range": lsp_range_of(change.range?), "newText": change.text })))
-            .collect();
-        let document = json!({ "uri": job.uri, "version": now.version() });
-        // Neovim does not declare `documentChanges` and takes them; without them no version would be checked.
-        let params = json!({
+        let mut params = json!({
             "label": format!("Familiar: {}", job.title),
-            "edit": { "documentChanges": [{ "textDocument": document, "edits": edits }] },
+            "edit": { "documentChanges": operations },
         });
-        job.phase = Phase::Delivering(Delivery { before: now.clone(), expected, summary });
+        if let Purpose::Settle { lets_choose: true, proposal, .. } = &delivery.purpose {
+            params["edit"]["changeAnnotations"] = json!({
+                ANNOTATION: { "label": format!("Familiar: {}", proposal.said.title), "needsConfirmation": true },
+            });
+        }
+        job.phase = Phase::Delivering(Box::new(delivery));
         let id = self.outbox.request("workspace/applyEdit", params);
         self.asked.insert(id, Asked::Apply(number));
     }
 
-    fn landed(&mut self, number: u64) {
-        let last = match self.jobs.get_mut(number).map(|job| &job.phase) {
-            Some(Phase::Delivering(delivery)) if !delivery.summary.is_empty() => delivery.summary.clone(),
-            _ => "done".to_owned(),
+    /// What was decided about a proposal is sent, unless a text changed meanwhile.
+    fn judged(&mut self, number: u64, judged: Judged) {
+        let Judged { proposal, changes, state, operations, targets, files, revisions, lets_choose } = judged;
+        let is_now = |(uri, revision): &(String, u64)| {
+            self.documents.get(uri).is_some_and(|now| now.revision() == *revision)
         };
-        self.finish(number, &last);
+        if !revisions.iter().all(is_now) {
+            return self.refuse(number, "you typed in one of the files just now; try again");
+        }
+        let summary = match changes.len() {
+            1 => "1 change".to_owned(),
+            many => format!("{many} changes"),
+        };
+        let purpose = Purpose::Settle { proposal, changes, state, lets_choose };
+        self.deliver(number, operations, Delivery { targets, files, summary, purpose });
+    }
+
+    /// An edit is in.
+    fn landed(&mut self, number: u64) {
+        let Some(job) = self.jobs.get_mut(number) else {
+            return;
+        };
+        let phase = std::mem::replace(&mut job.phase, Phase::Working);
+        let Phase::Delivering(delivery) = phase else {
+            job.phase = phase;
+            return;
+        };
+        let (uri, title) = (job.uri.clone(), job.title.clone());
+        let Delivery { mut targets, summary, purpose, .. } = *delivery;
+        self.finish(number, if summary.is_empty() { "done" } else { &summary });
+        match purpose {
+            Purpose::Begin(begun) => {
+                if let Some(target) = targets.pop() {
+                    self.begin_review(&uri, title, *begun, &target);
+                }
+            }
+            Purpose::TakeBack { changes } => self.taken_back(changes),
+            Purpose::Settle { proposal, changes, state, .. } => self.settle(proposal.id, changes, state),
+        }
     }
 
     /// The editor said it applied an edit, and had its time to show it.
     fn waited(&mut self, number: u64) {
-        let Some(job) = self.jobs.get_mut(number) else {
+        let Some(Phase::Delivering(delivery)) = self.jobs.get_mut(number).map(|job| &job.phase) else {
             return;
         };
-        let Phase::Delivering(delivery) = &job.phase else {
-            return;
-        };
-        let now = self.documents.get(&job.uri).filter(|now| now.revision() > delivery.before.revision());
-        let Some(now) = now.cloned() else {
-            return self.looked_at(number, false); // The text is the one the edit was made for.
-        };
-        // Typing right after the edit changes the text too, so the whole of it is compared.
-        let (before, expected) = (delivery.before.clone(), delivery.expected.clone());
-        self.start(number, |_| work::look_for_edit(before, expected, now));
+        if let Purpose::Settle { lets_choose: true, proposal, changes, .. } = &delivery.purpose {
+            let (proposal, changes, open) = (proposal.clone(), changes.clone(), self.documents_by_place());
+            return self.start(number, |_| async move {
+                let looked = tokio::task::spawn_blocking(move || changes_in(&proposal, &changes, &open));
+                JobEvent::Chosen(looked.await.unwrap_or_default())
+            });
+        }
+        let now = |target: &Target| self.documents.get(&target.uri).cloned();
+        let targets: Vec<_> = delivery.targets.iter().map(|target| (target.clone(), now(target))).collect();
+        let files = delivery.files.clone();
+        self.start(number, |_| async move {
+            let looked = tokio::task::spawn_blocking(move || all_in(&targets, &files));
+            JobEvent::LookedAt { is_in: looked.await.unwrap_or(false) }
+        });
     }
 
-    /// The text was compared with what the edit was to make of it.
+    /// The texts were compared with what the edit was to make of them.
     fn looked_at(&mut self, number: u64, is_in: bool) {
         if is_in {
             return self.landed(number);
@@ -182,15 +268,100 @@ impl MainLoop {
             return;
         };
         let message = format!("{}: the editor's text does not show the edit; look at it and try again", job.title);
-        self.finish(number, "not applied");
+        self.not_applied(number);
         messages::show(&self.outbox, Level::Warning, &message);
     }
 
+    /// The user chose among the changes; these are in.
+    fn chosen_in(&mut self, number: u64, changes: Vec<(usize, usize)>) {
+        let Some(Phase::Delivering(delivery)) = self.jobs.get_mut(number).map(|job| &job.phase) else {
+            return;
+        };
+        if let Purpose::Settle { proposal, changes: all, state, .. } = &delivery.purpose {
+            let (id, last, state) =
+                (proposal.id.clone(), format!("{} of {} changes", changes.len(), all.len()), *state);
+            self.finish(number, &last);
+            self.settle(id, changes, state);
+        }
+    }
+
+    /// Ends a job whose edit is not in the text.
+    fn not_applied(&mut self, number: u64) {
+        let kept = self.jobs.get_mut(number).and_then(|job| match &job.phase {
+            Phase::Delivering(delivery) => match &delivery.purpose {
+                Purpose::Begin(begun) => Some(begun.proposal.clone()),
+                _ => None,
+            },
+            _ => None,
+        });
+        self.finish(number, "not applied");
+        if let Some(proposal) = kept {
+            self.never_was(&proposal);
+        }
+    }
+
+    /// A proposal that was kept before it was sent did not come into the text.
+    fn never_was(&mut self, proposal: &Proposal) {
+        let changes = every_change(proposal);
+        self.settle(proposal.id.clone(), changes, app::ChangeState::Reverted);
+    }
+
     /// Ends a job with the reason why there is no edit.
-    fn refuse(&mut self, number: u64, reason: &str) {
+    pub(super) fn refuse(&mut self, number: u64, reason: &str) {
         if let Some(title) = self.jobs.get_mut(number).map(|job| job.title.clone()) {
             self.finish(number, "no change");
             messages::show(&self.outbox, Level::Warning, &format!("{title}: {reason}"));
         }
     }
+
+    /// Marks the changes of an edit that is in.
+    fn begin_review(&mut self, uri: &str, title: String, begun: Begun, target: &Target) {
+        let Begun { proposal, over, base, hunks, wish, candidates, shown } = begun;
+        if let Some(over) = over.filter(|over| *over != proposal.id) {
+            self.superseded(uri, &over);
+        }
+        let review = engine::Review::new(base, &hunks, &target.expected);
+        let standing = Standing { proposal: proposal.id.clone(), file: 0, title, review, wish, candidates, shown };
+        let oldest = self.reviews.insert(uri, standing);
+        if let Some(oldest) = oldest {
+            self.settle_standing(&oldest, app::ChangeState::Kept);
+        }
+        let Some(now) = self.documents.get(uri).cloned() else {
+            return;
+        };
+        if now.rope() != &target.expected {
+            // Typing came right behind the edit.
+            let before = Document::new(uri, now.language_id(), now.version(), &target.expected.to_string());
+            let whole = text::Change { range: None, text: now.rope().to_string() };
+            let ended = self.reviews.follow(&before, &[whole], self.client.encoding);
+            self.ended(ended);
+        }
+        self.show_review(uri);
+    }
+
+    /// Where the edit of a job belongs.
+    fn belongs(&mut self, number: u64) -> Belonging {
+        let (uri, title) = self
+            .jobs
+            .get_mut(number)
+            .map(|job: &mut Job| (job.uri.clone(), job.title.clone()))
+            .unwrap_or_default();
+        let path = path_of(&uri);
+        let workspace = self.workspaces.of(path.as_deref());
+        let inside =
+            path.as_deref().zip(workspace.as_deref()).and_then(|(path, root)| path.strip_prefix(root).ok());
+        let name = match (inside, &path) {
+            (Some(inside), _) => inside.to_string_lossy().into_owned(),
+            (None, Some(path)) => path.to_string_lossy().into_owned(),
+            (None, None) => crate::uris::name_of(&uri),
+        };
+        let place = path.map_or_else(|| uri.clone(), |path| path.to_string_lossy().into_owned());
+        Belonging { title, workspace, place, name }
+    }
+}
+
+/// All changes of a proposal, by file and number.
+pub(super) fn every_change(proposal: &Proposal) -> Vec<(usize, usize)> {
+    let files = (0..).zip(&proposal.said.files);
+    files.flat_map(|(file, one)| (0..one.states.len()).map(move |change| (file, change))).collect()
 }

@@ -50,7 +50,7 @@ impl MainLoop {
     }
 
     /// Runs a task until it has the answer or nobody waits for it any more.
-    fn look(
+    pub(super) fn look(
         &mut self,
         mut reply: Reply<Value>,
         work: impl Future<Output = Result<Value, Error>> + Send + 'static,

@@ -5,6 +5,7 @@ mod events_and_blobs;
 mod faults;
 mod kill;
 mod opening;
+mod proposals;
 mod runs;
 mod sign_in;
 mod upgrades;

@@ -12,7 +12,7 @@ use app::{App, ModelStatus, WorkspaceStatus};
 use crate::context::Context;
 use crate::daemon::lock::Holder;
 use crate::render::{ProgressLine, Style};
-use crate::{os, render, snippets};
+use crate::{os, render};
 
 /// How often indexes and model are looked at while something goes on, and otherwise.
 const LOOK_BUSY: Duration = Duration::from_millis(500);
@@ -63,12 +63,8 @@ pub(super) async fn welcome(context: &Context, app: &App, holder: &Holder, open:
             );
         }
     }
-    for (editor, lines) in snippets::snippets(&os::program_name()) {
-        for (at, line) in lines.iter().enumerate() {
-            let name = if at == 0 { editor } else { "" };
-            let _ = writeln!(text, "  {name:<8}  {}", render::escape(line));
-        }
-    }
+    let program = render::escape(&os::program_name());
+    let _ = writeln!(text, "  Editors   {program} setup vscode, {program} setup neovim, {program} setup helix");
     if std::env::var_os("FAMILIAR_HOME").is_some() {
         let _ = writeln!(
             text,

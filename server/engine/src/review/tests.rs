@@ -1,0 +1,126 @@
+//! Blocks keep their place while the text goes on, and come back whole.
+
+use text::{Change, Edit, PositionEncoding, Rope, hunks};
+
+use super::*;
+
+const BASE: &str = "a\nb\nc\nd\ne\nf\ng\nh\ni\n";
+const MADE: &str = "a\nB\nB2\nc\nd\ne\nf\nh\ni\nj\n";
+
+fn review() -> (Review, Rope) {
+    let now = Rope::from_str(MADE);
+    (Review::new(Rope::from_str(BASE), &hunks(BASE, MADE), &now), now)
+}
+
+/// Types over the text: the first `old` becomes `new`, in one change.
+fn typed(now: &Rope, old: &str, new: &str) -> (Edit, Rope) {
+    let text = now.to_string();
+    let at = text.find(old).expect("the text has it");
+    let edit = Edit::replace(at, at + old.len(), new).expect("one part is an edit");
+    let after = edit.apply(now).expect("it fits");
+    (edit, after)
+}
+
+fn standing(review: &Review, now: &Rope) -> Vec<(usize, String)> {
+    review.standing().map(|(number, bytes)| (number, now.byte_slice(bytes).to_string())).collect()
+}
+
+#[test]
+fn blocks_move_with_typing_and_come_back_alone() {
+    let (mut review, mut now) = review();
+    assert_eq!(review.blocks().len(), 3);
+    for (old, new) in [("a\n", "zero\nuno\n"), ("d\n", "d\ndd\n"), ("B2", "B2 and more"), ("i\n", "")] {
+        let (edit, after) = typed(&now, old, new);
+        assert_eq!(review.follow(&now, &edit, &after), [], "{old:?}");
+        now = after;
+    }
+    assert_eq!(standing(&review, &now), [(0, "B\nB2 and more\n".into()), (1, "".into()), (2, "j\n".into())]);
+    assert!(review.is_touched(0, &now) && !review.is_touched(2, &now));
+    let one = review.revert(|number| number == 0).apply(&now).expect("it fits").to_string();
+    assert_eq!(one, "zero\nuno\nb\nc\nd\ndd\ne\nf\nh\nj\n");
+    let all = review.revert(|_| true).apply(&now).expect("it fits").to_string();
+    assert_eq!(all, "zero\nuno\nb\nc\nd\ndd\ne\nf\ng\nh\n");
+    assert!(review.settle(0) && !review.settle(0));
+    assert_eq!(standing(&review, &now).len(), 2);
+}
+
+#[test]
+fn undoing_ends_blocks_however_an_editor_reports_it() {
+    let whole = |now: &Rope| Edit::replace(0, now.len_bytes(), BASE).expect("one part is an edit");
+    let from_changes = |now: &Rope| {
+        let change = Change { range: None, text: BASE.into() };
+        Edit::from_changes(now, &[change], PositionEncoding::Utf8).expect("one change is an edit")
+    };
+    let smallest = |_: &Rope| text::minimal_edit(MADE, BASE);
+    // From the first character that differs to the last one, as editors without a change log do.
+    let spanning = |_: &Rope| {
+        let (start, end) = (2, MADE.len());
+        Edit::replace(start, end, &BASE[2..]).expect("one part is an edit")
+    };
+    let ways: [&dyn Fn(&Rope) -> Edit; 4] = [&whole, &from_changes, &smallest, &spanning];
+    for way in ways {
+        let (mut review, now) = review();
+        let edit = way(&now);
+        let after = edit.apply(&now).expect("it fits");
+        assert_eq!(after.to_string(), BASE);
+        assert_eq!(review.follow(&now, &edit, &after), [0, 1, 2]);
+    }
+}
+
+#[test]
+fn undoing_is_seen_beside_other_typing() {
+    for block in 0..3 {
+        let (mut review, now) = review();
+        let (edit, after) = typed(&now, "a\n", "A\n");
+        review.follow(&now, &edit, &after);
+        let back = review.revert(|number| number == block);
+        let then = back.apply(&after).expect("it fits");
+        assert_eq!(review.follow(&after, &back, &then), [block]);
+        assert_eq!(review.standing().count(), 2);
+    }
+}
+
+#[test]
+fn a_block_that_is_replaced_with_its_surroundings_is_gone() {
+    let (mut review, now) = review();
+    let (edit, after) = typed(&now, "a\nB\nB2\nc\n", "quite another text\n");
+    assert_eq!(review.follow(&now, &edit, &after), [0]);
+}
+
+#[test]
+fn blocks_are_found_again_in_a_text_that_went_on() {
+    let (review, _) = review();
+    let later = MADE.replace("a\n", "first\n").replace("d\n", "d\nd2\n");
+    let again = Review::found_again(review.blocks().to_vec(), |_| true, &later);
+    let now = Rope::from_str(&later);
+    assert_eq!(standing(&again, &now), [(0, "B\nB2\n".into()), (1, "".into()), (2, "j\n".into())]);
+    let back = again.revert(|_| true).apply(&now).expect("it fits").to_string();
+    assert_eq!(back, BASE.replace("a\n", "first\n").replace("d\n", "d\nd2\n"));
+}
+
+#[test]
+fn a_text_in_two_places_or_none_is_not_guessed() {
+    let block = |old: &str, new: &str, before: &str, after: &str| Block {
+        old_text: old.into(),
+        new_text: new.into(),
+        before: before.into(),
+        after: after.into(),
+        old_line: 1,
+        new_line: 1,
+    };
+    let found = |block: &Block, now: &str| block.find(now, Side::New);
+    let one = block("x\n", "y\n", "a\n", "b\n");
+    assert_eq!(found(&one, "a\ny\nb\n"), Ok(2..4));
+    assert_eq!(found(&one, "y\nq\na\ny\nz\n"), Ok(6..8), "the lines before it tell");
+    assert_eq!(found(&one, "q\ny\nr\n"), Ok(2..4), "it stands alone");
+    assert_eq!(found(&one, "y\ny\n"), Err(Lost::Ambiguous));
+    assert_eq!(found(&one, "a\nb\n"), Err(Lost::Gone));
+    assert_eq!(found(&one, "a\nmy\nb\n"), Err(Lost::Gone), "part of a line is not a line");
+    let removed = block("x\n", "", "a\n", "b\n");
+    assert_eq!(found(&removed, "a\nb\n"), Ok(2..2));
+    assert_eq!(found(&removed, "a\nc\nb\n"), Err(Lost::Gone));
+    let at_end = block("", "y", "a\n", "");
+    assert_eq!(found(&at_end, "a\ny"), Ok(2..3));
+    let crlf = block("x\r\n", "y\r\n", "", "b\r\n");
+    assert_eq!(found(&crlf, "y\r\nb\r\n"), Ok(0..3));
+}

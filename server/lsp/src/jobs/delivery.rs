@@ -1,0 +1,106 @@
+//! An edit the editor was asked to apply: what its documents must show, and what follows when they do.
+//!
+//! Refuses: believing an answer. What is in the texts counts, and for files that no editor holds, what is on disk.
+
+use std::path::{Path, PathBuf};
+
+use app::{ChangeState, Proposal};
+use text::{Document, Hunk, Rope};
+
+use super::landing::is_in;
+use crate::review::{Candidate, Wish};
+use crate::uris::path_of;
+
+/// Files larger than this are not read to see whether an edit is in them, in bytes.
+const READ_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// An edit that lies with the editor.
+pub(crate) struct Delivery {
+    /// The documents that it changes.
+    pub(crate) targets: Vec<Target>,
+    /// Files that it makes (`true`) or takes away (`false`).
+    pub(crate) files: Vec<(PathBuf, bool)>,
+    /// What it does, for people.
+    pub(crate) summary: String,
+    /// What follows.
+    pub(crate) purpose: Purpose,
+}
+
+/// One document of an edit.
+#[derive(Clone)]
+pub(crate) struct Target {
+    /// Its URI.
+    pub(crate) uri: String,
+    /// The document it was sent for; `None` when the editor had not opened it.
+    pub(crate) before: Option<Document>,
+    /// The text when the edit is applied.
+    pub(crate) expected: Rope,
+    /// Whether the text was seen.
+    pub(crate) landed: bool,
+}
+
+/// What follows when an edit is in.
+pub(crate) enum Purpose {
+    /// Its changes wait to be judged.
+    Begin(Box<Begun>),
+    /// Changes that waited are taken back.
+    TakeBack {
+        /// Edits by document and proposal, with the numbers of the changes.
+        changes: Vec<(String, String, Vec<usize>)>,
+    },
+    /// What became of changes of a proposal.
+    Settle {
+        /// The proposal.
+        proposal: Proposal,
+        /// Changes by file and number.
+        changes: Vec<(usize, usize)>,
+        /// What becomes of them.
+        state: ChangeState,
+        /// Whether the user may take over a part of them.
+        lets_choose: bool,
+    },
+}
+
+/// An edit whose changes are about to wait.
+pub(crate) struct Begun {
+    /// What is kept of it.
+    pub(crate) proposal: Proposal,
+    /// The edit that it stands in the place of.
+    pub(crate) over: Option<String>,
+    /// The text without it.
+    pub(crate) base: Rope,
+    /// Its changes, from there to the expected text.
+    pub(crate) hunks: Vec<Hunk>,
+    /// How it can be asked for again.
+    pub(crate) wish: Option<Wish>,
+    /// The versions there are.
+    pub(crate) candidates: Vec<Candidate>,
+    /// Which one this is.
+    pub(crate) shown: usize,
+}
+
+/// Whether each of `targets` shows its edit, with the documents as they are now, and each file is there or not. Reads files.
+pub(crate) fn all_in(targets: &[(Target, Option<Document>)], files: &[(PathBuf, bool)]) -> bool {
+    targets.iter().all(|(target, now)| shows(target, now.as_ref()))
+        && files.iter().all(|(path, there)| path.try_exists().is_ok_and(|exists| exists == *there))
+}
+
+fn shows(target: &Target, now: Option<&Document>) -> bool {
+    if target.landed {
+        return true;
+    }
+    let expected = target.expected.to_string();
+    match (&target.before, now) {
+        (_, None) => path_of(&target.uri).and_then(|path| read(&path)).is_some_and(|text| text == expected),
+        (None, Some(now)) => now.rope().to_string() == expected,
+        // Nothing happened since it was sent.
+        (Some(before), Some(now)) if before.revision() == now.revision() => false,
+        // Typing right after the edit changes the text too, so the whole of it is compared.
+        (Some(before), Some(now)) => is_in(&before.rope().to_string(), &expected, &now.rope().to_string()),
+    }
+}
+
+fn read(path: &Path) -> Option<String> {
+    let small = std::fs::metadata(path).is_ok_and(|meta| meta.len() <= READ_BYTES_MAX);
+    small.then(|| std::fs::read_to_string(path).ok()).flatten()
+}

@@ -1,0 +1,243 @@
+//! Changes of a kept proposal become one edit of the workspace: accepted into the files, or taken back out of them, found
+//! by their text wherever it has moved to.
+//!
+//! Refuses: a part of what was asked. When one of the changes no longer has its place, nothing is sent, and the user
+//! reads which one and why.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use app::{ChangeState, Proposal, ProposedChange, ProposedFile};
+use engine::{Lost, Side};
+use serde_json::{Value, json};
+use text::{Document, Edit, PositionEncoding, Rope, TextEdit};
+
+use super::delivery::Target;
+use super::work::{JobEvent, defect};
+use crate::documents::lsp_range_of;
+use crate::uris::uri_of;
+
+/// Files larger than this are not changed on behalf of a proposal, in bytes.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The name of the annotation that makes a client ask before it applies an edit.
+pub(crate) const ANNOTATION: &str = "familiar";
+
+/// What is to become of changes of a proposal.
+pub(crate) struct Judging {
+    /// The proposal.
+    pub(crate) proposal: Proposal,
+    /// Its changes, by file and number.
+    pub(crate) changes: Vec<(usize, usize)>,
+    /// [`Side::Old`] is looked for to accept a change, [`Side::New`] to take it back.
+    pub(crate) side: Side,
+    /// The open documents by their place: path, or URI of what is no file.
+    pub(crate) open: BTreeMap<String, Document>,
+    /// The client's columns.
+    pub(crate) encoding: PositionEncoding,
+    /// Whether the client creates, renames and deletes files.
+    pub(crate) makes_files: bool,
+    /// Whether the client lets the user choose among the changes before it applies them.
+    pub(crate) lets_choose: bool,
+}
+
+/// An edit of the workspace that can be sent.
+pub(crate) struct Judged {
+    /// The proposal.
+    pub(crate) proposal: Proposal,
+    /// Its changes.
+    pub(crate) changes: Vec<(usize, usize)>,
+    /// What they become.
+    pub(crate) state: ChangeState,
+    /// The `documentChanges` of the edit.
+    pub(crate) operations: Vec<Value>,
+    /// The documents that it changes.
+    pub(crate) targets: Vec<Target>,
+    /// Files that it makes or takes away.
+    pub(crate) files: Vec<(PathBuf, bool)>,
+    /// The revisions of open documents that it was made for.
+    pub(crate) revisions: Vec<(String, u64)>,
+    /// Whether the user may take over a part of it.
+    pub(crate) lets_choose: bool,
+}
+
+/// Works out the edit. Reads files that are not open.
+pub(crate) async fn judge(what: Judging) -> JobEvent {
+    match tokio::task::spawn_blocking(move || judged(what)).await {
+        Ok(Ok(judged)) => JobEvent::Judged(Box::new(judged)),
+        Ok(Err(why)) => JobEvent::Refused(why),
+        Err(_) => defect(),
+    }
+}
+
+fn judged(what: Judging) -> Result<Judged, String> {
+    let Judging { proposal, changes, side, open, encoding, makes_files, lets_choose } = what;
+    let mut made = Judged {
+        state: if side == Side::Old { ChangeState::Kept } else { ChangeState::Reverted },
+        operations: Vec::new(),
+        targets: Vec::new(),
+        files: Vec::new(),
+        revisions: Vec::new(),
+        changes,
+        proposal,
+        lets_choose,
+    };
+    let by_file = |number: usize| -> Vec<usize> {
+        made.changes.iter().filter(|(file, _)| *file == number).map(|(_, change)| *change).collect()
+    };
+    let files: Vec<(ProposedFile, Vec<usize>)> =
+        (0..).zip(&made.proposal.said.files).map(|(number, file)| (file.clone(), by_file(number))).collect();
+    // What was renamed last has its old name back first.
+    let order: Vec<_> = if side == Side::Old { files.iter().collect() } else { files.iter().rev().collect() };
+    for (file, numbers) in order.into_iter().filter(|(_, numbers)| !numbers.is_empty()) {
+        if !matches!(file.change, ProposedChange::Edit { .. }) && !makes_files {
+            return Err(format!("this editor does not create, rename or delete files for us ({})", file.name));
+        }
+        match &file.change {
+            ProposedChange::Edit { .. } => edit(&mut made, file, numbers, side, open.get(&file.place), encoding)?,
+            ProposedChange::Create { text } if side == Side::Old => create(&mut made, &file.place, text)?,
+            ProposedChange::Create { text } => {
+                let now = match open.get(&file.place) {
+                    Some(document) => document.rope().to_string(),
+                    None => read(&file.place)?,
+                };
+                if now != *text {
+                    return Err(format!("{} was changed since it was made; delete it yourself", file.name));
+                }
+                delete(&mut made, &file.place)?;
+            }
+            ProposedChange::Rename { to } if side == Side::Old => rename(&mut made, &file.place, to)?,
+            ProposedChange::Rename { to } => rename(&mut made, to, &file.place)?,
+            ProposedChange::Delete { .. } if side == Side::Old => delete(&mut made, &file.place)?,
+            ProposedChange::Delete { text: Some(text) } => create(&mut made, &file.place, text)?,
+            ProposedChange::Delete { text: None } => {
+                return Err(format!(
+                    "{} was too large to be kept; bring it back from your own history",
+                    file.name
+                ));
+            }
+        }
+    }
+    if made.operations.is_empty() {
+        return Err("there is nothing to change".into());
+    }
+    Ok(made)
+}
+
+fn edit(
+    made: &mut Judged,
+    file: &ProposedFile,
+    numbers: &[usize],
+    side: Side,
+    open: Option<&Document>,
+    encoding: PositionEncoding,
+) -> Result<(), String> {
+    let rope = match open {
+        Some(document) => document.rope().clone(),
+        None => Rope::from_str(&read(&file.place)?),
+    };
+    let text = rope.to_string();
+    let other = if side == Side::Old { Side::New } else { Side::Old };
+    let blocks = file.blocks();
+    let mut parts = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        let Some(block) = blocks.get(*number) else { continue };
+        let why = |lost| {
+            let what = match lost {
+                Lost::Gone => "its lines are no longer there",
+                Lost::Ambiguous => "its lines are there more than once",
+            };
+            format!("change {} of {}: {what}", number + 1, file.name)
+        };
+        let bytes = block.find(&text, side).map_err(why)?;
+        parts.push(TextEdit::new(bytes.start, bytes.end, block.text(other)));
+    }
+    let misfit = |_| format!("the changes of {} no longer fit", file.name);
+    let edit = Edit::new(parts).map_err(misfit)?;
+    let expected = edit.apply(&rope).map_err(misfit)?;
+    let changes = edit.to_changes(&rope, encoding).map_err(misfit)?;
+    let uri = open.map(|document| document.uri().to_owned()).or_else(|| uri_of(Path::new(&file.place)));
+    let uri = uri.ok_or_else(|| format!("{} is not open; open it in the editor first", file.name))?;
+    let version = open.map_or(Value::Null, |document| document.version().into());
+    let mut edits = edits_of(&changes);
+    if made.lets_choose {
+        edits.iter_mut().for_each(|edit| edit["annotationId"] = ANNOTATION.into());
+    }
+    made.operations.push(json!({ "textDocument": { "uri": uri, "version": version }, "edits": edits }));
+    if let Some(document) = open {
+        made.revisions.push((uri.clone(), document.revision()));
+    }
+    made.targets.push(Target { uri, before: open.cloned(), expected, landed: false });
+    Ok(())
+}
+
+/// Which of these changes of a proposal are in the texts now. Reads files that are not open.
+pub(crate) fn changes_in(
+    proposal: &Proposal,
+    changes: &[(usize, usize)],
+    open: &BTreeMap<String, Document>,
+) -> Vec<(usize, usize)> {
+    let is_in = |(file, number): &&(usize, usize)| {
+        let Some(file) = proposal.said.files.get(*file) else { return false };
+        let text = match open.get(&file.place) {
+            Some(document) => document.rope().to_string(),
+            None => read(&file.place).unwrap_or_default(),
+        };
+        let block = file.blocks().get(*number);
+        block.is_some_and(|block| block.find(&text, Side::New).is_ok() && block.find(&text, Side::Old).is_err())
+    };
+    changes.iter().filter(is_in).copied().collect()
+}
+
+/// Changes in the protocol's form.
+pub(crate) fn edits_of(changes: &[text::Change]) -> Vec<Value> {
+    let one =
+        |change: &text::Change| Some(json!({ "range": lsp_range_of(change.range?), "newText": change.text }));
+    changes.iter().filter_map(one).collect()
+}
+
+fn create(made: &mut Judged, place: &str, text: &str) -> Result<(), String> {
+    let (path, uri) = (Path::new(place), uri(place)?);
+    // `symlink_metadata` also sees a link that leads nowhere.
+    if std::fs::symlink_metadata(path).is_ok() {
+        return Err(format!("{place} exists already; nothing was overwritten"));
+    }
+    let start = json!({ "line": 0, "character": 0 });
+    made.operations.push(json!({ "kind": "create", "uri": uri, "options": { "overwrite": false } }));
+    made.operations.push(json!({
+        "textDocument": { "uri": uri, "version": null },
+        "edits": [{ "range": { "start": start, "end": start }, "newText": text }],
+    }));
+    made.targets.push(Target { uri, before: None, expected: Rope::from_str(text), landed: false });
+    Ok(())
+}
+
+fn rename(made: &mut Judged, from: &str, to: &str) -> Result<(), String> {
+    let (old, new) = (uri(from)?, uri(to)?);
+    if std::fs::symlink_metadata(to).is_ok() {
+        return Err(format!("{to} exists already; nothing was overwritten"));
+    }
+    made.operations
+        .push(json!({ "kind": "rename", "oldUri": old, "newUri": new, "options": { "overwrite": false } }));
+    made.files.extend([(from.into(), false), (to.into(), true)]);
+    Ok(())
+}
+
+fn delete(made: &mut Judged, place: &str) -> Result<(), String> {
+    made.operations.push(json!({ "kind": "delete", "uri": uri(place)? }));
+    made.files.push((place.into(), false));
+    Ok(())
+}
+
+fn uri(place: &str) -> Result<String, String> {
+    uri_of(Path::new(place)).ok_or_else(|| format!("{place} names no file"))
+}
+
+fn read(place: &str) -> Result<String, String> {
+    let path = Path::new(place);
+    let meta = std::fs::metadata(path).map_err(|error| format!("{place} cannot be read: {error}"))?;
+    if !meta.is_file() || meta.len() > FILE_BYTES_MAX {
+        return Err(format!("{place} is no file that can be changed"));
+    }
+    std::fs::read_to_string(path).map_err(|error| format!("{place} cannot be read: {error}"))
+}

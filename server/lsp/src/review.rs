@@ -1,0 +1,188 @@
+//! The changes of one session that stand in its documents and wait to be judged: where they are, and how they are shown.
+//!
+//! Refuses: judging. It follows the text and says what is there; commands decide, and the text after the next change is
+//! the only proof of anything.
+
+pub(crate) mod marks;
+pub(crate) mod shown;
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use engine::{EditAction, Review};
+use text::{Bias, Change, Document, Edit, PositionEncoding, Rope};
+
+/// Edits of one document whose changes may wait at once; the oldest is kept as it is when a further one comes.
+const STANDING_MAX: usize = 32;
+/// Versions of one edit between which the user may choose.
+pub(crate) const CANDIDATES_MAX: usize = 8;
+
+/// One edit whose changes wait to be judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    /// The id of its proposal.
+    pub(crate) proposal: String,
+    /// Which file of the proposal the document is.
+    pub(crate) file: usize,
+    /// What was done, for people.
+    pub(crate) title: String,
+    /// Its changes in the text.
+    pub(crate) review: Review,
+    /// How it was asked for; `None` when it comes from an earlier session.
+    pub(crate) wish: Option<Wish>,
+    /// The versions there are, the one that is shown among them.
+    pub(crate) candidates: Vec<Candidate>,
+    /// Which of them is shown.
+    pub(crate) shown: usize,
+}
+
+/// What an edit was asked for, so that it can be asked for again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    /// What is to be done.
+    pub(crate) action: EditAction,
+    /// The user's own words.
+    pub(crate) instruction: Option<String>,
+    /// The selection, in bytes of the text as it is shown.
+    pub(crate) target: Range<usize>,
+    /// How many versions were asked for before this one.
+    pub(crate) variation: u32,
+}
+
+/// One version of an edit.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    /// The text it was made for: the document without the edit.
+    pub(crate) base: Rope,
+    /// The edit of that text.
+    pub(crate) edit: Edit,
+}
+
+/// Changes that are no longer in the text, because the user undid them or took away what they stood in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// The proposal.
+    pub(crate) proposal: String,
+    /// The file of it.
+    pub(crate) file: usize,
+    /// Their numbers.
+    pub(crate) changes: Vec<usize>,
+}
+
+/// The waiting changes by the document's URI.
+#[derive(Default)]
+pub(crate) struct Reviews {
+    of: HashMap<String, Vec<Standing>>,
+}
+
+impl Reviews {
+    /// The edits that wait in a document, oldest first.
+    pub(crate) fn of(&self, uri: &str) -> &[Standing] {
+        self.of.get(uri).map_or(&[], Vec::as_slice)
+    }
+
+    /// One edit.
+    pub(crate) fn get(&self, uri: &str, proposal: &str) -> Option<&Standing> {
+        self.of(uri).iter().find(|one| one.proposal == proposal)
+    }
+
+    /// The documents that have any.
+    pub(crate) fn uris(&self) -> Vec<String> {
+        self.of.keys().cloned().collect()
+    }
+
+    /// Adds an edit in the place of one of the same proposal. When there are too many the oldest is no longer marked; it
+    /// is given back.
+    pub(crate) fn insert(&mut self, uri: &str, standing: Standing) -> Option<Standing> {
+        self.remove(uri, &standing.proposal);
+        let all = self.of.entry(uri.to_owned()).or_default();
+        let oldest = (all.len() >= STANDING_MAX).then(|| all.remove(0));
+        all.push(standing);
+        oldest
+    }
+
+    /// Takes an edit out.
+    pub(crate) fn remove(&mut self, uri: &str, proposal: &str) -> Option<Standing> {
+        let all = self.of.get_mut(uri)?;
+        let at = all.iter().position(|one| one.proposal == proposal)?;
+        let standing = all.remove(at);
+        if all.is_empty() {
+            self.of.remove(uri);
+        }
+        Some(standing)
+    }
+
+    /// Forgets a document. Says whether it had any.
+    pub(crate) fn close(&mut self, uri: &str) -> bool {
+        self.of.remove(uri).is_some()
+    }
+
+    /// Takes changes out of what waits; says whether any did.
+    pub(crate) fn settle(&mut self, uri: &str, proposal: &str, wanted: impl Fn(usize) -> bool) -> bool {
+        let Some(one) = self.of.get_mut(uri).and_then(|all| all.iter_mut().find(|one| one.proposal == proposal))
+        else {
+            return false;
+        };
+        let numbers: Vec<usize> = one.review.standing().map(|(number, _)| number).filter(|n| wanted(*n)).collect();
+        for number in &numbers {
+            one.review.settle(*number);
+        }
+        self.drop_settled(uri);
+        !numbers.is_empty()
+    }
+
+    /// Follows what the editor did to a document, and tells which changes it ended.
+    pub(crate) fn follow(
+        &mut self,
+        before: &Document,
+        changes: &[Change],
+        encoding: PositionEncoding,
+    ) -> Vec<Ended> {
+        let Some(all) = self.of.get_mut(before.uri()) else { return Vec::new() };
+        let mut ended: Vec<Ended> = Vec::new();
+        let mut rope = before.rope().clone();
+        for change in changes {
+            let Ok(typed) = Edit::from_changes(&rope, std::slice::from_ref(change), encoding) else { continue };
+            let Ok(now) = typed.apply(&rope) else { continue };
+            for one in all.iter_mut() {
+                let changes = one.review.follow(&rope, &typed, &now);
+                if !changes.is_empty() {
+                    ended.push(Ended { proposal: one.proposal.clone(), file: one.file, changes });
+                }
+                if let Some(wish) = &mut one.wish {
+                    wish.target = moved(&wish.target, &typed);
+                }
+            }
+            rope = now;
+        }
+        self.drop_settled(before.uri());
+        ended
+    }
+
+    fn drop_settled(&mut self, uri: &str) {
+        if let Some(all) = self.of.get_mut(uri) {
+            all.retain(|one| one.review.standing().next().is_some());
+            if all.is_empty() {
+                self.of.remove(uri);
+            }
+        }
+    }
+}
+
+impl Standing {
+    /// The document's text without this edit.
+    pub(crate) fn base(&self, now: &Rope) -> Rope {
+        self.review.revert(|_| true).apply(now).unwrap_or_else(|_| now.clone())
+    }
+
+    /// Its selection in the text without this edit.
+    pub(crate) fn target_in_base(&self) -> Option<Range<usize>> {
+        Some(moved(&self.wish.as_ref()?.target, &self.review.revert(|_| true)))
+    }
+}
+
+/// Where a selection is after a change; what is put in at its edges belongs to it.
+pub(crate) fn moved(target: &Range<usize>, typed: &Edit) -> Range<usize> {
+    let start = typed.map_byte(target.start, Bias::Before);
+    start..typed.map_byte(target.end, Bias::After).max(start)
+}
