@@ -35,7 +35,7 @@ function lensesOf(document: vscode.TextDocument, change: Change, at: number, of:
     new vscode.CodeLens(range, { title, command: `familiar.review.${command}`, tooltip, arguments: [change, ...more] });
   const lenses = [
     lens("$(check) Keep", "keep", "Keep this change"),
-    lens("$(discard) Revert", "revert", "Put the old lines back"),
+    lens("$(discard) Revert", "revert", `Put the old lines back${change.touched ? "; what you typed in the new ones goes" : ""}`),
     lens("$(refresh) Retry", "retry", "Ask for another version of this edit"),
   ];
   if (change.candidates > 1) {
