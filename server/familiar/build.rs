@@ -13,6 +13,8 @@ fn main() {
     let client = room.join("../../editors/neovim").canonicalize().expect("the client lies beside the server");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", client.display());
+    // Another checkout has another client; see `.cargo/config.toml`.
+    println!("cargo::rerun-if-env-changed=FAMILIAR_CHECKOUT");
     let mut files = Vec::new();
     collect(&client, DEPTH_MAX, &mut files);
     files.sort();

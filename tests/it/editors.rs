@@ -77,11 +77,14 @@ pub(crate) fn scripted_daemon(home: &TempHome) -> Daemon {
     serve(home.familiar(&["serve", "--scripted-model"]).arg(script))
 }
 
-/// Runs a script of `tests/it/editors` in a Neovim whose whole configuration is the first `blocks` of the README.
+/// The first block of Neovim's README that is for those who use its own client alone.
+const NEOVIM_BLOCK: usize = 1;
+
+/// Runs a script of `tests/it/editors` in a Neovim whose whole configuration is `blocks` of the README.
 fn in_neovim(editors: &Path, home: &TempHome, workspace: &TempWorkspace, blocks: usize, script: &str) -> Value {
     let scripts = root().join("tests/it/editors");
     let path = format!("package.path = {:?} .. package.path\n", format!("{}/?.lua;", scripts.display()));
-    let blocks: String = (0..blocks).map(|at| snippet("neovim", "lua", at)).collect();
+    let blocks: String = (NEOVIM_BLOCK..NEOVIM_BLOCK + blocks).map(|at| snippet("neovim", "lua", at)).collect();
     let init = home.user_folder().join("init.lua");
     std::fs::write(&init, path + &blocks).expect("written");
     let neovim = home.program(&editors.join("nvim"), &["--headless", "--clean", "-n", "-u"]).arg(&init);
@@ -113,6 +116,18 @@ fn neovim_edits_by_instruction_and_one_undo_takes_it_back() {
     assert_eq!(seen["edited"], EDITED.trim_end());
     assert_eq!(seen["undone"], ORIGINAL.trim_end());
     assert_eq!(workspace.read("app.py"), ORIGINAL, "nothing is saved");
+}
+
+#[test]
+fn neovim_reverts_a_change_with_its_own_code_actions() {
+    let Some(editors) = editors() else { return };
+    let (home, workspace) = (TempHome::new(), workspace());
+    let _daemon = scripted_daemon(&home);
+    let seen = in_neovim(&editors, &home, &workspace, 2, "review.lua");
+    let message = "Edit app.py changed here, 1 of 1: keep or revert: be careful with the fuel";
+    assert_eq!((&seen["message"], &seen["severity"]), (&json!(message), &json!(3)));
+    let titles = seen["titles"].as_array().expect("titles");
+    assert!(titles[0].as_str().is_some_and(|title| title.contains("Keep change 1 of 1")), "{titles:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,6 +167,39 @@ async fn helix_edits_by_instruction_and_one_undo_takes_it_back() {
     helix.press(&["u"]);
     let undone = |screen: &str| (screen.contains("return fuel > 9000") && !screen.contains("9001")).then_some(());
     helix.wait_for("the undo", undone).await;
+    helix.quit().await;
+    assert_eq!(workspace.read("app.py"), ORIGINAL, "nothing is saved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn helix_reverts_a_change_with_its_own_code_actions() {
+    let Some(editors) = editors() else { return };
+    let (home, workspace) = (TempHome::new(), workspace());
+    let _daemon = scripted_daemon(&home);
+    let mut helix = Helix::open(&editors, &home, &workspace).await;
+    helix.menu().await;
+    helix.press(&["Escape"]);
+    helix.wait_for("no menu", |screen| (!screen.contains("Familiar:")).then_some(())).await;
+    helix.press(&["x", "x"]);
+    helix.press(&["Space", "i", "i"]);
+    helix.wait_for("the command line", |screen| screen.contains("%{file_path_absolute}\" \"").then_some(())).await;
+    helix.press(&["-l", "be careful with the fuel\""]);
+    helix.press(&["Enter"]);
+    helix.wait_for("the edit", |screen| screen.contains("return fuel >= 9001").then_some(())).await;
+    let revert = loop {
+        // The mark comes right behind the edit; until it is there the menu is the usual one.
+        let titles = helix.menu().await;
+        match titles.iter().position(|title| title.contains("Revert change 1 of 1")) {
+            Some(revert) => break revert,
+            None => helix.press(&["Escape"]),
+        }
+    };
+    for _ in 0..revert {
+        helix.press(&["Down"]);
+    }
+    helix.press(&["Enter"]);
+    let back = |screen: &str| (screen.contains("return fuel > 9000") && !screen.contains("9001")).then_some(());
+    helix.wait_for("the change taken back", back).await;
     helix.quit().await;
     assert_eq!(workspace.read("app.py"), ORIGINAL, "nothing is saved");
 }

@@ -7,6 +7,7 @@ mod daemon;
 mod editors;
 mod examples;
 mod hostile;
+mod neovim;
 mod project;
 mod session;
 mod setup;

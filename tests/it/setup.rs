@@ -74,9 +74,13 @@ fn neovim_attaches_with_what_was_written() {
 
     let scripts = root().join("tests/it/editors");
     let search = format!("lua package.path = {:?} .. package.path", format!("{}/?.lua;", scripts.display()));
-    let script = format!("luafile {}", scripts.join("attach.lua").display());
-    let neovim =
-        home.program(&editors.join("nvim"), &["--headless", "-n", "--cmd", &search, "-c", &script, "-c", "qall!"]);
+    // As late as a user's first key: the client begins once Neovim has started.
+    let script = format!(
+        "autocmd VimEnter * ++nested lua local ok, why = pcall(dofile, {:?}) \
+         if not ok then io.stderr:write(why) end vim.cmd('qall!')",
+        scripts.join("attach.lua")
+    );
+    let neovim = home.program(&editors.join("nvim"), &["--headless", "-n", "--cmd", &search, "--cmd", &script]);
     let shown = with_familiar(&home, neovim).in_folder(workspace.root()).run();
     let line = shown.stdout.lines().last().unwrap_or_else(|| panic!("nothing was reported: {}", shown.stderr));
     let seen = json(line);

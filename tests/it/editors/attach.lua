@@ -1,10 +1,10 @@
--- Opens a file as a user does, and reports the server that attached and what `:help` finds.
+-- Opens a file as a user does, and reports what attached, what it starts and what `:help` finds.
 local wait = require('wait')
 
 vim.cmd.edit('app.py')
 local client = wait.attached()
 wait.report({
-  cmd = client.config.cmd,
+  cmd = require('familiar').options.cmd,
   root = client.root_dir,
   help = vim.fn.getcompletion('familiar', 'help'),
 })

@@ -5,17 +5,25 @@ local M = {}
 local WAIT_MS_MAX = 100 * 1000
 local LOOK_MS = 10
 
--- Waits until `met` returns a true value, and returns that.
-function M.until_met(what, met)
+-- Waits until `met` returns a true value, and returns that. `state` tells more where another Neovim is looked at.
+function M.until_met(what, met, state)
   local value
   local ok = vim.wait(WAIT_MS_MAX, function()
     value = met()
     return value
   end, LOOK_MS)
   if ok then return value end
+  if state then error(('waited for %s; there is:\n%s'):format(what, state())) end
   local log = vim.fn.filereadable(vim.lsp.log.get_filename()) == 1 and vim.fn.readfile(vim.lsp.log.get_filename()) or {}
-  error(('waited for %s; the buffer is %s:\n%s\nmessages: %s\nlog: %s'):format(
-    what, vim.api.nvim_buf_get_name(0), M.text(), vim.fn.execute('messages'), table.concat(log, '\n')))
+  error(
+    ('waited for %s; the buffer is %s:\n%s\nmessages: %s\nlog: %s'):format(
+      what,
+      vim.api.nvim_buf_get_name(0),
+      M.text(),
+      vim.fn.execute('messages'),
+      table.concat(log, '\n')
+    )
+  )
 end
 
 -- The text of the current buffer.

@@ -31,7 +31,7 @@ fn blocks_move_with_typing_and_come_back_alone() {
     assert_eq!(review.blocks().len(), 3);
     for (old, new) in [("a\n", "zero\nuno\n"), ("d\n", "d\ndd\n"), ("B2", "B2 and more"), ("i\n", "")] {
         let (edit, after) = typed(&now, old, new);
-        assert_eq!(review.follow(&now, &edit, &after), [], "{old:?}");
+        assert!(review.follow(&now, &edit, &after).is_empty(), "{old:?}");
         now = after;
     }
     assert_eq!(standing(&review, &now), [(0, "B\nB2 and more\n".into()), (1, "".into()), (2, "j\n".into())]);

@@ -128,10 +128,12 @@ pub(super) fn removal(
         let before = lines.text[begin.bytes.start..words.start].trim_end_matches([' ', '\t']).len();
         return Some(begin.bytes.start + before..words.end);
     };
-    let (line, tail) = (lines.bare(begin.line), lines.bare(end.line));
+    // A block comment may begin above these lines and end below them.
+    let (top, bottom) = (lines.at(bytes.start), lines.at(bytes.end.saturating_sub(1)));
+    let (line, tail) = (lines.bare(top), lines.bare(bottom));
     let (before, after) = (&lines.text[line.start..bytes.start], &lines.text[bytes.end..tail.end]);
     match (!before.trim().is_empty(), !after.trim().is_empty()) {
-        (false, false) => Some(lines.bytes(begin.line).start..lines.bytes(end.line).end),
+        (false, false) => Some(lines.bytes(top).start..lines.bytes(bottom).end),
         (false, true) => Some(bytes.start..bytes.end + (after.len() - after.trim_start().len())),
         (true, false) => Some(line.start + before.trim_end().len()..tail.end),
         (true, true) => {

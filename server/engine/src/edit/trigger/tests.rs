@@ -24,6 +24,13 @@ fn check(language: &str, text: &str, request: &str, rest: &str, target: &str) {
     assert!(next.is_empty(), "{language}: {next:?} is left of {text:?}");
 }
 
+/// The sample of a language's folder.
+fn sample(folder: &std::path::Path) -> Option<String> {
+    let mut files = std::fs::read_dir(folder).ok()?.map(|file| file.expect("readable").path());
+    let sample = files.find(|file| file.file_stem().is_some_and(|stem| stem == "sample"))?;
+    Some(std::fs::read_to_string(sample).expect("it is text"))
+}
+
 fn none(language: &str, text: &str) {
     assert_eq!(found(language, text), [], "{language}: {text:?}");
 }
@@ -101,6 +108,14 @@ fn alone_on_its_line_it_is_about_what_follows() {
             "SELECT *\nFROM orders;\n\nSELECT 1;\n",
             "SELECT *\nFROM orders;\n",
         ),
+        (
+            "c",
+            "/**\n * familiar: shorter,\n * faster\n */\nint x;\nint y;\n",
+            ": shorter, faster",
+            "int x;\nint y;\n",
+            "int x;\n",
+        ),
+        ("ruby", "=begin\nfamiliar: shorter\n=end\nx = 1\ny = 2\n", ": shorter", "x = 1\ny = 2\n", "x = 1\n"),
         ("lua", "--[[ familiar: shorter ]]\nlocal x = 1\n", ": shorter", "local x = 1\n", "local x = 1\n"),
         ("css", "/* familiar: blue */\na { color: red }\n", ": blue", "a { color: red }\n", "a { color: red }\n"),
         ("bash", "#!/bin/sh\n# familiar: quote it\nrm $x\n", ": quote it", "#!/bin/sh\nrm $x\n", "rm $x\n"),
@@ -331,15 +346,11 @@ fn taking_a_request_out_gives_back_every_byte() {
     let queries = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../queries");
     for (languages, open, close) in MARKS {
         for language in languages {
-            let folder = std::fs::read_dir(queries.join(language)).expect("each has a folder");
-            let mut files = folder.map(|file| file.expect("readable").path());
-            let sample =
-                files.find(|file| file.file_stem().is_some_and(|stem| stem == "sample")).expect("a sample");
-            let sample = std::fs::read_to_string(sample).expect("it is text");
+            let sample = sample(&queries.join(language)).expect("each has a sample");
             let (mut tried, mut seen) = (0, 0);
             for ending in ["\n", "\r\n"] {
                 let text = sample.replace('\n', ending);
-                for line in 0..Lines::of(&text).count() {
+                for line in (0..Lines::of(&text).count()).step_by(if ending == "\n" { 1 } else { 3 }) {
                     let lines = Lines::of(&text);
                     let indent = lines.begin(line) - lines.bytes(line).start;
                     let alone = format!("{}{open} familiar: two{close}{ending}", &lines.line(line)[..indent]);
@@ -366,4 +377,68 @@ fn taking_a_request_out_gives_back_every_byte() {
             assert!(seen * 10 > tried * 8, "{language}: only {seen} of {tried} were seen");
         }
     }
+}
+
+/// Marks, quotes and line ends at any place of each sample, from a fixed seed: what is found lies in the text, between
+/// characters, and the words go with their comment.
+#[test]
+fn pieces_at_any_place_find_no_way_out_of_the_text() {
+    const TEXTS_EACH: usize = 12;
+    const PIECES: [&str; 22] = [
+        "# familiar: a",
+        "// familiar? b,\n// c",
+        "/* familiar: é𝒳 */",
+        "/*familiar: a\n * b\n */",
+        "-- familiar: x",
+        "<!-- familiar: y -->",
+        "\" familiar: z",
+        "\r",
+        "\r\n",
+        "\u{feff}",
+        "/*",
+        "*/",
+        "'",
+        "\"\"\"",
+        "{-",
+        "-}",
+        "=begin\nfamiliar: r\n=end\n",
+        "familiar： 改",
+        "\t",
+        "\u{2028}",
+        "|",
+        "}",
+    ];
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed % below.max(1) as u64).expect("it is below")
+    };
+    let queries = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../queries");
+    let mut seen = 0;
+    for folder in std::fs::read_dir(queries).expect("queries is a room").map(|folder| folder.expect("readable")) {
+        let Some(sample) = sample(&folder.path()) else { continue };
+        for _ in 0..TEXTS_EACH {
+            let mut text = sample.clone();
+            for _ in 0..=next(8) {
+                let at = text.floor_char_boundary(next(text.len() + 1));
+                text.insert_str(at, PIECES[next(PIECES.len())]);
+            }
+            if next(3) == 0 {
+                text.truncate(text.floor_char_boundary(next(text.len() + 1)));
+            }
+            let own = folder.file_name().to_str().expect("a name").to_owned();
+            let language = [own.as_str(), own.as_str(), "yaml", "vim", "markdown"][next(5)];
+            for one in found(language, &text) {
+                seen += 1;
+                for bytes in [&one.place, &one.removal, &one.target] {
+                    assert!(text.get(bytes.clone()).is_some_and(|part| !part.is_empty()), "{language}: {text:?}");
+                }
+                let inside = one.removal.start <= one.place.start && one.place.end <= one.removal.end;
+                assert!(inside, "{language}: {one:?} in {text:?}");
+            }
+        }
+    }
+    assert!(seen > 30, "only {seen} were found");
 }

@@ -60,9 +60,9 @@ pub(super) async fn plan(program: &str) -> Result<Plan, Failure> {
 pub(super) fn undo() -> Result<Plan, Failure> {
     let folder = folder()?;
     let mut plan = Plan { heading: format!("Helix: {}", shown(&folder)), ..Plan::default() };
-    let parts: [(&str, fn(&str) -> String); 2] =
-        [("languages.toml", languages::without), ("config.toml", keys::without)];
-    for (name, without) in parts {
+    for (name, without) in
+        [("languages.toml", languages::without as fn(&str) -> String), ("config.toml", keys::without)]
+    {
         let change = Change::of(&folder.join(name))?;
         let Some(text) = change.before() else { continue };
         let bare = without(text);

@@ -1,0 +1,273 @@
+-- The server: its configuration for Neovim's own client, the way to it, and its return when it was lost.
+-- Refuses: starting what is not there, and giving up without a reason.
+local familiar = require('familiar')
+
+local M = {}
+
+local NAME = 'familiar'
+-- The pause before each new start, in seconds; the last one is used for all further ones.
+local PAUSES_S = { 1, 2, 4, 8, 16, 30 }
+-- Starts in a row that may fail before the user has to ask for one.
+local RESTARTS_MAX = 10
+-- A server that ran this long, in seconds, counts as healthy again.
+local HEALTHY_S = 60
+-- Bytes at the end of the log that are searched for the server's last words.
+local LOG_BYTES_MAX = 16 * 1024
+
+-- What is known about the server's life: `lost` says why it is away.
+local life = { restarts = 0, lost = nil, stopping = false, timer = nil }
+local tokens = 0
+
+---How to get the program, for messages.
+M.HOW_TO_BUILD = 'build it with `cargo build --release --bin familiar` in its repository and put it on the PATH, '
+  .. 'or name it in `cmd` of the setup'
+
+---The program, when it can be run.
+---@return string?
+function M.program()
+  local program = familiar.options.cmd[1]
+  return program and vim.fn.executable(program) == 1 and vim.fn.exepath(program) or nil
+end
+
+---The client of a buffer, once it is ready.
+---@param buffer integer
+---@return vim.lsp.Client?
+function M.client(buffer)
+  local client = vim.lsp.get_clients({ bufnr = buffer, name = NAME })[1]
+  return client and client.initialized and client or nil
+end
+
+---Why the server is away, while it is.
+---@return string?
+function M.lost() return life.lost end
+
+-- Neovim keeps what a server writes to its error stream in the log alone.
+local function last_words()
+  local file = io.open(vim.lsp.log.get_filename(), 'rb')
+  if not file then return nil end
+  local size = file:seek('end')
+  file:seek('set', math.max(size - LOG_BYTES_MAX, 0))
+  local words
+  for line in file:read('*a'):gmatch('[^\n]+') do
+    local said = line:match('"rpc"\t.*familiar.*\t"stderr"\t"(.*)"%s*$')
+    if said then words = said:gsub('\\n', '\n'):gsub('\\"', '"') end
+  end
+  file:close()
+  local last = words and vim.trim(words):match('[^\n]*$')
+  return last and last:gsub('^%a+: ', ''):gsub('; restart .*', '') or nil
+end
+
+local function start_again()
+  life.timer = nil
+  if M.program() then return vim.lsp.enable(NAME) end
+  life.lost = ('%s is not there any more'):format(familiar.options.cmd[1])
+  familiar.say(('%s; %s'):format(life.lost, M.HOW_TO_BUILD), vim.log.levels.ERROR)
+end
+
+-- After the end of the server: says why, and starts it again after a pause that grows.
+local function ended(code, signal, began)
+  if vim.v.exiting ~= vim.NIL or life.stopping then return end
+  if code == 0 and (signal == 0 or signal == 15) then return end
+  if (vim.uv.now() - began) / 1000 > HEALTHY_S then life.restarts = 0 end
+  life.restarts = life.restarts + 1
+  life.lost = last_words() or (signal ~= 0 and 'signal ' .. signal or 'exit code ' .. code)
+  if life.restarts > RESTARTS_MAX then
+    local how =
+      'the server ended %d times in a row (%s); `:checkhealth familiar` helps, `:Familiar restart` tries again'
+    return familiar.say(how:format(life.restarts, life.lost), vim.log.levels.ERROR)
+  end
+  local pause_s = PAUSES_S[math.min(life.restarts, #PAUSES_S)]
+  familiar.say(('the server ended (%s); it starts again in %d s'):format(life.lost, pause_s), vim.log.levels.WARN)
+  if life.timer then return end -- Another client of ours ended as well; one start is for all.
+  life.timer = vim.defer_fn(start_again, pause_s * 1000)
+end
+
+-- Starts the process. Neovim is told that it ended well, because `ended` says more than Neovim would.
+local function spawn(dispatchers, config)
+  local began = vim.uv.now()
+  local wrapped = vim.tbl_extend('force', dispatchers, {
+    on_exit = function(code, signal)
+      vim.schedule(function() ended(code, signal, began) end)
+      dispatchers.on_exit(0, 0)
+    end,
+  })
+  return vim.lsp.rpc.start(
+    familiar.options.cmd,
+    wrapped,
+    { cwd = config and config.cmd_cwd, env = config and config.cmd_env }
+  )
+end
+
+-- A file outside of any project, such as an answer, belongs to the session that runs already.
+local function reuse(client, config)
+  if client.name ~= NAME or client:is_stopped() then return false end
+  return not config.root_dir or client.root_dir == config.root_dir
+end
+
+-- An answer opens beside the code, and a second one takes its place.
+local function show_document(result, params, context)
+  local code = vim.api.nvim_get_current_win()
+  local name = not params.external and vim.uri_to_fname(params.uri) or ''
+  if not (name:match('%.md$') or name:match('%.diff$')) then
+    return vim.lsp.handlers['window/showDocument'](result, params, context)
+  end
+  local window
+  for _, candidate in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
+    if vim.w[candidate].familiar_answer then window = candidate end
+  end
+  if window then
+    vim.api.nvim_set_current_win(window)
+  elseif vim.api.nvim_buf_get_name(0) ~= name then
+    -- The text has at most 100 columns; beside it there has to be room for the code.
+    vim.cmd(vim.o.columns >= 150 and 'rightbelow vsplit' or 'rightbelow split')
+  end
+  local answer = vim.lsp.handlers['window/showDocument'](result, params, context)
+  vim.w.familiar_answer = true
+  local look = vim.wo[0][0]
+  look.wrap, look.linebreak = true, true
+  if name:match('%.md$') then look.conceallevel = 2 end
+  if name:match('%.diff$') then require('familiar.proposal').take(vim.api.nvim_get_current_buf()) end
+  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = true, desc = 'Familiar: close the answer' })
+  if params.takeFocus == false and vim.api.nvim_win_is_valid(code) then vim.api.nvim_set_current_win(code) end
+  return answer
+end
+
+local function show_message(_, params)
+  local levels = { vim.log.levels.ERROR, vim.log.levels.WARN }
+  familiar.say((params.message:gsub('^Familiar ', '')), levels[params.type])
+end
+
+local function configuration()
+  local options = familiar.options
+  return vim.tbl_deep_extend('force', {
+    cmd = spawn,
+    filetypes = options.filetypes,
+    root_markers = options.root_markers,
+    reuse_client = reuse,
+    init_options = { client = { review = true, preview = options.preview } },
+    handlers = {
+      ['familiar/review'] = function(_, params, context) require('familiar.review').show(params, context.client_id) end,
+      ['familiar/preview'] = function(_, params) require('familiar.preview').show(params) end,
+      ['window/showDocument'] = show_document,
+      ['window/showMessage'] = show_message,
+    },
+    on_exit = function(_, _, client)
+      vim.schedule(function() require('familiar.jobs').forget(client) end)
+    end,
+    on_attach = function(client, buffer)
+      if life.lost then
+        life.lost = nil
+        familiar.say('the server is back')
+      end
+      require('familiar.status').attached(client)
+      vim.api.nvim_exec_autocmds('User', { pattern = 'FamiliarAttach', modeline = false, data = { buf = buffer } })
+    end,
+  }, options.lsp)
+end
+
+---Starts the server for all files that are open or will be.
+function M.start()
+  if not M.program() then
+    return familiar.say(('"%s" cannot be run; %s'):format(familiar.options.cmd[1], M.HOW_TO_BUILD), vim.log.levels.WARN)
+  end
+  vim.lsp.config(NAME, configuration())
+  vim.lsp.enable(NAME)
+end
+
+---Ends the server and starts it again, with the options as they are now.
+function M.restart()
+  life.restarts, life.lost, life.stopping = 0, nil, true
+  local clients = vim.lsp.get_clients({ name = NAME })
+  vim.lsp.enable(NAME, false)
+  for _, client in ipairs(clients) do
+    client:stop()
+  end
+  local function again()
+    life.stopping = false
+    M.start()
+  end
+  local waited
+  local timer = vim.uv.new_timer()
+  timer:start(
+    0,
+    50,
+    vim.schedule_wrap(function()
+      waited = (waited or 0) + 1
+      local gone = vim.iter(clients):all(function(client) return client:is_stopped() end)
+      if timer:is_closing() or not (gone or waited > 60) then return end
+      timer:close()
+      again()
+    end)
+  )
+end
+
+---Runs something with the client of a buffer, as soon as there is one, or says why there is none.
+---@param buffer integer
+---@param run fun(client: vim.lsp.Client)
+function M.with(buffer, run)
+  local client = M.client(buffer)
+  if client then return run(client) end
+  if not M.program() then
+    return familiar.say(
+      ('"%s" cannot be run; %s'):format(familiar.options.cmd[1], M.HOW_TO_BUILD),
+      vim.log.levels.ERROR
+    )
+  end
+  if life.lost and not life.timer then
+    return familiar.say(
+      ('the server is away (%s); `:Familiar restart` starts it'):format(life.lost),
+      vim.log.levels.WARN
+    )
+  end
+  if vim.bo[buffer].buftype ~= '' then return familiar.say('this buffer is no file', vim.log.levels.WARN) end
+  local filetypes = familiar.options.filetypes
+  if filetypes and not vim.tbl_contains(filetypes, vim.bo[buffer].filetype) then
+    return familiar.say(
+      ('your setup leaves out files of the kind "%s"'):format(vim.bo[buffer].filetype),
+      vim.log.levels.WARN
+    )
+  end
+  familiar.say('the server is starting; this waits for it')
+  familiar.start()
+  if vim.bo[buffer].filetype == '' then vim.lsp.enable(NAME) end
+  vim.api.nvim_create_autocmd('User', {
+    pattern = 'FamiliarAttach',
+    group = vim.api.nvim_create_augroup('familiar.waiting', {}),
+    callback = function(event)
+      if event.data.buf ~= buffer then return end
+      vim.schedule(function()
+        local attached = M.client(buffer)
+        if attached then run(attached) end
+      end)
+      return true
+    end,
+  })
+end
+
+---Sends a command. What comes of it comes later, as an edit, a document or a message.
+---@param client vim.lsp.Client
+---@param buffer integer
+---@param name string without `familiar.`
+---@param argument any
+---@param options? { token: string?, failed: fun(reason: string)?, answered: fun(answer: any)? }
+function M.command(client, buffer, name, argument, options)
+  options = options or {}
+  client:request('workspace/executeCommand', {
+    command = 'familiar.' .. name,
+    arguments = argument == nil and {} or { argument },
+    workDoneToken = options.token,
+  }, function(problem, answer)
+    if not problem then return options.answered and options.answered(answer) end
+    familiar.say(problem.message or vim.inspect(problem), vim.log.levels.ERROR)
+    if options.failed then options.failed(problem.message) end
+  end, buffer)
+end
+
+---A name for the progress of a new piece of work.
+---@return string
+function M.new_token()
+  tokens = tokens + 1
+  return ('familiar-nvim-%d-%d'):format(vim.uv.os_getpid(), tokens)
+end
+
+return M

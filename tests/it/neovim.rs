@@ -1,0 +1,195 @@
+//! The client of `editors/neovim` in a real Neovim, driven by keys, on the real program with a scripted model: the
+//! prompt, marked changes, the preview, and the return of a lost server. Refuses: sleeps and other plugins; where there
+//! is no Neovim the tests say so as those of the plain clients do.
+
+use std::path::PathBuf;
+
+use kit::TempWorkspace;
+use kit::process::TempHome;
+use serde_json::{Value, json};
+
+use crate::editors::{editors, with_familiar};
+use crate::project::{Daemon, json, root, serve};
+
+const ORIGINAL: &str =
+    "def launch_rocket(fuel):\n    return fuel > 9000\n\n\ndef land(height):\n    return height < 10\n";
+const EDITED: &str =
+    "def launch_rocket(fuel):\n    return fuel >= 9001\n\n\ndef land(height):\n    return height <= 9\n";
+const FIRST_EDITED: &str =
+    "def launch_rocket(fuel):\n    return fuel >= 9001\n\n\ndef land(height):\n    return height < 10\n";
+const OTHERWISE: &str =
+    "def launch_rocket(fuel):\n    return fuel > 9001\n\n\ndef land(height):\n    return height < 11\n";
+
+/// Neovim, a home, and a git workspace with `app.py`.
+struct Desk {
+    neovim: PathBuf,
+    home: TempHome,
+    workspace: TempWorkspace,
+}
+
+impl Desk {
+    /// `None` where there is no Neovim.
+    fn new() -> Option<Self> {
+        let neovim = editors()?.join("nvim");
+        let workspace = TempWorkspace::new(&format!("//- /app.py\n{ORIGINAL}"));
+        workspace.write(".git/HEAD", "ref: refs/heads/main\n");
+        Some(Self { neovim, home: TempHome::new(), workspace })
+    }
+
+    /// A daemon whose model gives these answers.
+    fn daemon(&self, replies: &Value) -> Daemon {
+        let script = self.home.user_folder().join("script.json");
+        std::fs::write(&script, json!({ "replies": replies }).to_string()).expect("written");
+        serve(self.home.familiar(&["serve", "--scripted-model"]).arg(script))
+    }
+
+    /// Runs a script of `tests/it/editors`, which starts the Neovim that it drives.
+    fn run(&self, script: &str) -> Value {
+        let scripts = root().join("tests/it/editors");
+        let init = self.home.user_folder().join("init.lua");
+        let path = format!("package.path = {:?} .. package.path\n", format!("{}/?.lua;", scripts.display()));
+        std::fs::write(&init, path).expect("written");
+        let neovim = self.home.program(&self.neovim, &["--headless", "--clean", "-n", "-u"]).arg(&init);
+        let neovim = with_familiar(&self.home, neovim).arg("-l").arg(scripts.join(script));
+        let shown = neovim.in_folder(self.workspace.root()).run().success();
+        json(shown.lines().last().unwrap_or_else(|| panic!("{script} reported nothing")))
+    }
+}
+
+/// An answer of the model: one block of code.
+fn code(text: &str) -> Value {
+    json!({ "text": [format!("```python\n{text}```\n")] })
+}
+
+/// What a script saw under this name.
+#[track_caller]
+fn text<'a>(seen: &'a Value, name: &str) -> &'a str {
+    seen[name].as_str().unwrap_or_else(|| panic!("no {name} in {seen:#}"))
+}
+
+#[track_caller]
+fn check_shows(seen: &Value, name: &str, parts: &[&str]) {
+    let screen = text(seen, name);
+    for part in parts {
+        assert!(screen.contains(part), "{name} does not show {part:?}:\n{screen}");
+    }
+}
+
+#[test]
+fn one_change_is_kept_and_the_other_reverted() {
+    let Some(desk) = Desk::new() else { return };
+    let _daemon = desk.daemon(&json!([code(EDITED)]));
+    let seen = desk.run("client_review.lua");
+    check_shows(&seen, "prompt", &["╭ Edit app.py:1-6", "Enter sends"]);
+    check_shows(&seen, "judging", &["Familiar: 2 changes to judge", "┃"]);
+    // The old lines stand above the new ones, and the change under the cursor says what can be done with it.
+    check_shows(
+        &seen,
+        "first",
+        &["    return fuel > 9000\n", "return fuel >= 9001", "<Space>ak keep <Space>au revert"],
+    );
+    assert_eq!(seen["changed"], EDITED.trim_end());
+    assert_eq!(seen["judged"], FIRST_EDITED.trim_end());
+    assert!(!text(&seen, "after").contains('┃'), "no mark is left:\n{}", text(&seen, "after"));
+    assert_eq!(
+        (seen["judging_key"].as_str(), seen["key_after"].as_str()),
+        (Some("<Plug>(familiar-next)"), Some(""))
+    );
+    assert_eq!(desk.workspace.read("app.py"), ORIGINAL, "nothing is saved");
+}
+
+#[test]
+fn a_follow_up_another_version_and_undo() {
+    let Some(desk) = Desk::new() else { return };
+    let _daemon = desk.daemon(&json!([code(FIRST_EDITED), code(EDITED), code(OTHERWISE)]));
+    let seen = desk.run("client_follow_up.lua");
+    check_shows(&seen, "prompt", &["Follow up on \"careful with the fuel\""]);
+    assert_eq!(seen["first"], FIRST_EDITED.trim_end());
+    assert_eq!(seen["followed"], EDITED.trim_end());
+    assert_eq!(seen["retried"], OTHERWISE.trim_end());
+    check_shows(&seen, "versions", &["version 2/2"]);
+    assert_eq!(seen["back"], EDITED.trim_end(), "the version before is shown again");
+    assert_eq!(seen["reverted"], ORIGINAL.trim_end());
+}
+
+#[test]
+fn what_is_written_is_shown_and_can_be_cancelled() {
+    let Some(desk) = Desk::new() else { return };
+    let endless =
+        json!([{ "text": ["```python\ndef launch_rocket(fuel):\n", "    return fuel >= 9001\n"], "hang": true }]);
+    let _daemon = desk.daemon(&endless);
+    let seen = desk.run("client_cancel.lua");
+    check_shows(
+        &seen,
+        "writing",
+        &["return fuel >= 9001", "return fuel > 9000", "<Space>ac cancels", "Familiar: writing"],
+    );
+    assert_eq!(seen["text"], ORIGINAL.trim_end());
+    assert!(!text(&seen, "after").contains("9001"), "the preview is gone:\n{}", text(&seen, "after"));
+}
+
+#[test]
+fn answers_open_beside_the_code() {
+    let Some(desk) = Desk::new() else { return };
+    let _daemon = desk.daemon(&json!([{ "text": ["It asks for much fuel [1]."] }]));
+    let seen = desk.run("client_answers.lua");
+    check_shows(&seen, "explained", &["Explain app.py", "It asks for much fuel", "return fuel > 9000"]);
+    check_shows(&seen, "asked", &["It asks for much fuel"]);
+    assert_eq!(seen["windows"], 2, "a second answer takes the place of the first");
+    assert_eq!(seen["closed"], 1);
+    let health = text(&seen, "health");
+    for part in ["familiar 0.", "model scripted", "index of", "<Space>ae edits"] {
+        assert!(health.contains(part), "the health check does not say {part}:\n{health}");
+    }
+    assert!(!health.contains("ERROR"), "{health}");
+}
+
+#[test]
+fn changes_wait_while_the_daemon_is_killed_and_comes_back() {
+    let Some(desk) = Desk::new() else { return };
+    let daemon = desk.daemon(&json!([code(EDITED)]));
+    let seen = desk.run("client_recovery.lua");
+    drop(daemon);
+    assert_ne!(seen["first_daemon"], seen["second_daemon"]);
+    check_shows(&seen, "lost", &["the daemon is gone"]);
+    check_shows(&seen, "back", &["Familiar: 2 changes to judge"]);
+    assert_eq!(
+        seen["judged"],
+        FIRST_EDITED.trim_end(),
+        "what was made by the first daemon is judged by the second"
+    );
+}
+
+#[test]
+fn keys_of_the_user_stay() {
+    let Some(desk) = Desk::new() else { return };
+    let _daemon = desk.daemon(&json!([code(EDITED)]));
+    let seen = desk.run("client_keys.lua");
+    for (name, expected) in [
+        ("next", "G"),
+        ("previous", "<Plug>(familiar-prev)"),
+        ("fix", "gg"),
+        ("edit", "<Plug>(familiar-edit)"),
+        ("keep", "<Plug>(familiar-keep)"),
+        ("default", ""),
+    ] {
+        assert_eq!(seen[name], expected, "{name}");
+    }
+    check_shows(&seen, "health", &["no key for fix: the default ones are taken"]);
+}
+
+#[test]
+fn the_help_file_has_what_it_points_to() {
+    let Some(desk) = Desk::new() else { return };
+    let help = std::fs::read_to_string(root().join("editors/neovim/doc/familiar.txt")).expect("a help file");
+    let folder = desk.home.user_folder().join("doc");
+    std::fs::create_dir_all(&folder).expect("made");
+    std::fs::write(folder.join("familiar.txt"), &help).expect("written");
+    let make = format!("helptags {}", folder.display());
+    desk.home.program(&desk.neovim, &["--headless", "--clean", "-n", "+quit", "--cmd"]).arg(make).run().success();
+    let tags = std::fs::read_to_string(folder.join("tags")).expect("tags");
+    let links = help.split('|').skip(1).step_by(2).filter(|link| link.starts_with("familiar"));
+    let missing: Vec<&str> = links.filter(|link| !tags.contains(&format!("{link}\t"))).collect();
+    assert!(missing.is_empty(), "{missing:?} in\n{tags}");
+    assert!(help.matches('|').count() > 20, "links stand between bars");
+}
