@@ -13,6 +13,9 @@ TEST_BIN := $(TEST_DIR)/release/familiar
 # A home of their own, so that a daemon of the user's never sees a test.
 TEST_HOME := FAMILIAR_HOME=$(CURDIR)/target/test-home FAMILIAR_MODELS=$(CURDIR)/target/models
 
+# Checks the types of the VS Code client, bundles and packages it, when something it is made from is newer.
+VSCODE_CLIENT := .make/npm-build editors/vscode out/packaged package.json tsconfig.json .vscodeignore README.md src walkthrough
+
 help:
 	@echo 'make run [WORKSPACE=DIR]  set up, build, bring the starter model, serve DIR (this folder if none)'
 	@echo 'make test                 set up and run every check and test'
@@ -20,7 +23,7 @@ help:
 	@echo 'make bench                measure, side by side, into tests/bench/results'
 	@echo 'make setup                install what a build needs, and nothing else'
 	@echo 'make assets               build the style sheet and scripts of the web pages'
-	@echo 'make test-editors         bring the editors of the end-to-end tests into target/editors'
+	@echo 'make test-editors         bring VS Code as code-server (1.2 GB) and play tests/e2e/vscode in it'
 	@echo 'make clean                remove what was built here (target/, web assets, editor client)'
 
 run:
@@ -30,8 +33,9 @@ run:
 	target/release/familiar models pull starter
 	@exec target/release/familiar serve --workspace "$(WORKSPACE)"
 
-test: assets test-editors
-	@.make/npm-build editors/vscode out/extension.js package.json tsconfig.json src
+test: assets
+	@.make/editors
+	@$(VSCODE_CLIENT)
 	@.make/sources django
 	@.make/optional fmt cargo fmt --all --check
 	@.make/optional clippy cargo clippy --workspace --all-targets $(TEST_BUILD) -- --deny warnings
@@ -71,8 +75,14 @@ setup:
 assets: setup
 	@.make/npm-build server/web/assets dist/app.css package.json build.js src ../templates
 
-test-editors: setup
-	@.make/editors
+# Neovim and Helix are part of `make test`; VS Code is a heavy download and has a lane of its own.
+test-editors: assets
+	@.make/code-server
+	@$(VSCODE_CLIENT)
+	@.make/npm-build tests/e2e/vscode node_modules/.checked package.json tsconfig.json src
+	cargo build --workspace --bin familiar $(TEST_BUILD)
+	FAMILIAR_BIN=$(TEST_BIN) target/code-server/node/bin/node tests/e2e/vscode/src/run.ts
 
 clean:
-	rm -rf target server/web/assets/dist server/web/assets/node_modules editors/vscode/out editors/vscode/node_modules
+	rm -rf target server/web/assets/dist server/web/assets/node_modules editors/vscode/out editors/vscode/*.vsix \
+		editors/vscode/node_modules tests/e2e/vscode/node_modules

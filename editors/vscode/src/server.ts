@@ -1,11 +1,10 @@
 // The life of one `familiar lsp` process: start, stop, and restart with growing pauses when it ends by itself.
-// It refuses a program named by a workspace: `familiar.path` is a machine setting.
+// It refuses to know what is asked and answered: it carries commands out and hands notifications on.
 
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
-import * as path from "node:path";
 import * as vscode from "vscode";
 import { CloseAction, ErrorAction, ExecuteCommandRequest, LanguageClient } from "vscode-languageclient/node";
+import type { Middleware } from "vscode-languageclient/node";
+import { findProgram, offerProgram, programSetting } from "./program";
 
 /** The pause before the first restart, in milliseconds; each further one is twice as long. */
 const PAUSE_FIRST_MS = 1_000;
@@ -16,58 +15,113 @@ const HEALTHY_AFTER_MS = 60_000;
 /** So many restarts in a row, then a person decides. */
 const RESTARTS_MAX = 8;
 
+/** How the server is, as this window knows. */
+export type Life =
+  | { readonly kind: "starting" }
+  | { readonly kind: "running" }
+  /** It ended by itself and is started again at `at`, in milliseconds since 1970. */
+  | { readonly kind: "lost"; readonly at: number }
+  /** It ended too often, or a person has stopped it. */
+  | { readonly kind: "ended"; readonly byPerson: boolean }
+  /** There is no program to start. */
+  | { readonly kind: "missing" };
+
+/** What the others want to hear from the server. */
+export interface Listeners {
+  readonly middleware: Middleware;
+  /** Handlers of the server's own notifications, by method. */
+  readonly notifications: ReadonlyMap<string, (params: unknown) => void>;
+}
+
 /** The language server as this window sees it. */
-export class Server {
+export class Server implements vscode.Disposable {
   private client: LanguageClient | undefined;
   private pause: NodeJS.Timeout | undefined;
   private restarts = 0;
   private startedAt = 0;
-  /** Commands are carried out one after the other, so that a stop never meets a half-made start. */
+  private current: Life = { kind: "ended", byPerson: true };
+  private readonly lived = new vscode.EventEmitter<Life>();
+  /** Starts and stops are carried out one after the other, so that a stop never meets a half-made start. */
   private turn: Promise<void> = Promise.resolve();
 
-  constructor(private readonly log: vscode.LogOutputChannel) {}
+  /** Tells of each new state. */
+  readonly onLife = this.lived.event;
+
+  constructor(
+    private readonly log: vscode.LogOutputChannel,
+    private readonly extension: vscode.Uri,
+    private readonly listeners: Listeners,
+  ) {}
+
+  /** How the server is. */
+  get life(): Life {
+    return this.current;
+  }
+
+  dispose(): void {
+    this.lived.dispose();
+  }
 
   /** Starts the server unless it runs already. */
   start(): Promise<void> {
     return this.inTurn(async () => {
       if (this.client?.isRunning()) return;
-      this.restarts = 0;
-      await this.end();
-      await this.launch();
+      await this.startAnew();
     });
   }
 
   /** Stops the server and any restart that is waiting. */
   stop(): Promise<void> {
-    return this.inTurn(() => this.end());
+    return this.inTurn(async () => {
+      await this.end();
+      this.become({ kind: "ended", byPerson: true });
+    });
   }
 
   /** Stops the server and starts it anew, for example after `familiar` was replaced. */
   restart(): Promise<void> {
-    return this.inTurn(async () => {
-      this.restarts = 0;
-      await this.end();
-      await this.launch();
+    return this.inTurn(() => this.startAnew());
+  }
+
+  /** The document's name as the server knows it. */
+  uriOf(document: vscode.TextDocument): string {
+    return this.client?.code2ProtocolConverter.asUri(document.uri) ?? document.uri.toString();
+  }
+
+  /** Has the server carry out one of its commands. An error is shown; then the answer is `undefined`. */
+  async execute<Answer>(command: string, ...given: unknown[]): Promise<Answer | undefined> {
+    const client = await this.running();
+    if (client === undefined) return undefined;
+    try {
+      return await client.sendRequest(ExecuteCommandRequest.type, { command, arguments: given });
+    } catch (error) {
+      void vscode.window.showErrorMessage(`Familiar: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  /** Asks the server something of its own that no person waits for; `undefined` when it cannot answer. */
+  async ask<Answer>(method: string): Promise<Answer | undefined> {
+    const client = this.client;
+    if (client === undefined || !client.isRunning()) return undefined;
+    return client.sendRequest<Answer>(method).catch((error: unknown) => {
+      this.log.debug(`${method}: ${messageOf(error)}`);
+      return undefined;
     });
   }
 
-  /** Asks the server to carry out one of its commands on a selection. */
-  async execute(command: string, document: vscode.TextDocument, range: vscode.Range, instruction?: string): Promise<void> {
-    const client = this.client;
-    if (client === undefined || !client.isRunning()) {
-      await this.offer("Familiar is not running.", "Start");
-      return;
-    }
-    const target = {
-      uri: client.code2ProtocolConverter.asUri(document.uri),
-      range: client.code2ProtocolConverter.asRange(range),
-      ...(instruction === undefined ? {} : { instruction }),
-    };
-    try {
-      await client.sendRequest(ExecuteCommandRequest.type, { command, arguments: [target] });
-    } catch (error) {
-      void vscode.window.showErrorMessage(`Familiar: ${messageOf(error)}`);
-    }
+  /** The client when the server runs; else what can be done is offered. */
+  private async running(): Promise<LanguageClient | undefined> {
+    if (this.client?.isRunning()) return this.client;
+    if (this.current.kind === "missing") void offerProgram(this.extension);
+    else if (this.current.kind === "ended") void this.offer("Familiar is not running.", "Start", "Show Log");
+    else void vscode.window.showInformationMessage("Familiar is starting; ask again in a moment.");
+    return undefined;
+  }
+
+  private become(life: Life): void {
+    this.current = life;
+    this.lived.fire(life);
   }
 
   private inTurn(work: () => Promise<void>): Promise<void> {
@@ -75,14 +129,35 @@ export class Server {
     return this.turn;
   }
 
+  private async startAnew(): Promise<void> {
+    this.restarts = 0;
+    await this.end();
+    await this.launch();
+  }
+
   /** Starts one process and the client that talks to it. */
   private async launch(): Promise<void> {
+    this.become({ kind: "starting" });
     const program = await findProgram();
     if (program === undefined) {
       this.log.error(`${programSetting()} was not found or may not be run.`);
-      void this.offer(`Familiar: cannot find the program \`${programSetting()}\`. Set familiar.path.`, "Open Settings");
+      this.become({ kind: "missing" });
+      void offerProgram(this.extension);
       return;
     }
+    const client = this.clientFor(program);
+    this.client = client;
+    this.startedAt = Date.now();
+    try {
+      await client.start();
+      if (this.client === client && client.isRunning()) this.become({ kind: "running" });
+    } catch (error) {
+      this.log.error(messageOf(error));
+      this.restartLater(client);
+    }
+  }
+
+  private clientFor(program: string): LanguageClient {
     const client = new LanguageClient(
       "familiar",
       "Familiar",
@@ -90,6 +165,8 @@ export class Server {
       {
         documentSelector: [{ scheme: "file" }, { scheme: "untitled" }],
         outputChannel: this.log,
+        initializationOptions: { client: { review: true, preview: true, ...functionLenses() } },
+        middleware: this.listeners.middleware,
         errorHandler: {
           // A broken pipe ends the process, and then `closed` speaks; one odd message does not.
           error: () => ({ action: ErrorAction.Continue, handled: true }),
@@ -100,14 +177,12 @@ export class Server {
         },
       },
     );
-    this.client = client;
-    this.startedAt = Date.now();
-    try {
-      await client.start();
-    } catch (error) {
-      this.log.error(messageOf(error));
-      this.restartLater(client);
+    for (const [method, handle] of this.listeners.notifications) {
+      client.onNotification(method, (params: unknown) => {
+        if (this.client === client) handle(params);
+      });
     }
+    return client;
   }
 
   /** Plans the next start after a process ended by itself, or hands the matter to the person. */
@@ -115,7 +190,8 @@ export class Server {
     if (this.client !== ended || this.pause !== undefined) return;
     if (Date.now() - this.startedAt > HEALTHY_AFTER_MS) this.restarts = 0;
     if (this.restarts >= RESTARTS_MAX) {
-      void this.offer(`Familiar ended ${RESTARTS_MAX + 1} times in a row. Its log says why.`, "Restart", "Show Log");
+      this.become({ kind: "ended", byPerson: false });
+      void this.offer(`Familiar ended ${RESTARTS_MAX + 1} times in a row. Its log says why.`, "Start", "Show Log");
       return;
     }
     const wait = Math.min(PAUSE_FIRST_MS * 2 ** this.restarts, PAUSE_MS_MAX);
@@ -130,6 +206,7 @@ export class Server {
         await this.launch();
       });
     }, wait);
+    this.become({ kind: "lost", at: Date.now() + wait });
   }
 
   /** Ends the process and forgets the client; a new one is made for each start. */
@@ -144,40 +221,16 @@ export class Server {
 
   /** Shows an error with buttons and does what the chosen one says. */
   private async offer(message: string, ...choices: string[]): Promise<void> {
-    switch (await vscode.window.showErrorMessage(message, ...choices)) {
-      case "Start":
-        return this.start();
-      case "Restart":
-        return this.restart();
-      case "Show Log":
-        return this.log.show();
-      case "Open Settings":
-        await vscode.commands.executeCommand("workbench.action.openSettings", "familiar.path");
-        return;
-      default:
-        return;
-    }
+    const chosen = await vscode.window.showErrorMessage(message, ...choices);
+    if (chosen === "Start") await this.start();
+    if (chosen === "Show Log") this.log.show();
   }
 }
 
-function programSetting(): string {
-  return vscode.workspace.getConfiguration("familiar").get<string>("path", "").trim() || "familiar";
-}
-
-/** The program of the setting as a path that can be run, looked up on the PATH when it is a bare name. */
-async function findProgram(): Promise<string | undefined> {
-  const named = programSetting();
-  const places = path.isAbsolute(named)
-    ? [named]
-    : (process.env["PATH"] ?? "").split(path.delimiter).filter(path.isAbsolute).map((folder) => path.join(folder, named));
-  const endings = process.platform === "win32" ? ["", ".exe"] : [""];
-  for (const place of places) {
-    for (const ending of endings) {
-      const candidate = place + ending;
-      if (await access(candidate, constants.X_OK).then(() => true, () => false)) return candidate;
-    }
-  }
-  return undefined;
+/** Whether functions get lenses, unless that is left to the configuration of the program. */
+function functionLenses(): { functionLenses?: boolean } {
+  const setting = vscode.workspace.getConfiguration("familiar").get<string>("functionLenses", "configured");
+  return setting === "configured" ? {} : { functionLenses: setting === "on" };
 }
 
 function messageOf(error: unknown): string {

@@ -41,6 +41,8 @@ pub(crate) struct Client {
     pub(crate) draws_reviews: bool,
     /// Whether it draws what is being written, from `familiar/preview`.
     pub(crate) draws_previews: bool,
+    /// Whether functions get lenses in it; `None` leaves that to the configuration.
+    pub(crate) wants_function_lenses: Option<bool>,
     /// Whether it shows code lenses, and asks for them again when it is told to.
     pub(crate) refreshes_lenses: bool,
     /// Whether it asks the user about each part of an edit that says so. Neovim asks about all at once and then says that
@@ -79,6 +81,7 @@ impl Client {
             marks_generated: code_action.is_some_and(|action| action.tag_support.is_some()),
             draws_reviews: own["review"] == true,
             draws_previews: own["preview"] == true,
+            wants_function_lenses: own["functionLenses"].as_bool(),
             refreshes_lenses: lenses.and_then(|lenses| lenses.refresh_support).unwrap_or(false),
             makes_files: operations.is_some_and(|operations| operations.len() >= 3),
             takes_symbol_trees: symbols

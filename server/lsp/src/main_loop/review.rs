@@ -196,7 +196,7 @@ impl MainLoop {
         if !self.client.draws_reviews {
             all = lenses(&marks(&self.reviews, uri), uri, document.rope(), self.client.encoding);
         }
-        if !self.app.config().function_lenses {
+        if !self.client.wants_function_lenses.unwrap_or_else(|| self.app.config().function_lenses) {
             return super::answer(reply, Ok(all.into()));
         }
         self.look(reply, async move {
