@@ -107,7 +107,7 @@ fn a_follow_up_another_version_and_undo() {
     assert_eq!(seen["first"], FIRST_EDITED.trim_end());
     assert_eq!(seen["followed"], EDITED.trim_end());
     assert_eq!(seen["retried"], OTHERWISE.trim_end());
-    check_shows(&seen, "versions", &["version 2/2"]);
+    check_shows(&seen, "versions", &["version 3/3"]);
     assert_eq!(seen["back"], EDITED.trim_end(), "the version before is shown again");
     assert_eq!(seen["reverted"], ORIGINAL.trim_end());
 }

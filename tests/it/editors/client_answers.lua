@@ -9,7 +9,9 @@ child.shows('Ask about app.py:1-6')
 child.keys('why so much?<CR>')
 wait.until_met(
   'the second answer',
-  function() return child.lua('return vim.bo.filetype == "markdown"') and child.screen():find('why so much', 1, true) end,
+  function()
+    return child.lua('return vim.bo.filetype == "markdown"') and child.screen():find('# Ask about app.py', 1, true)
+  end,
   child.state
 )
 local asked, windows = child.screen(), child.lua('return #vim.api.nvim_list_wins()')

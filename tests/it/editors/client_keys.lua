@@ -6,18 +6,20 @@ child.start(
   [[lua
   vim.keymap.set('n', ']h', 'G', { desc = 'mine' })
   vim.keymap.set('n', ' if', 'gg', { desc = 'mine' })
-  vim.keymap.set('n', '<C-k>', '<Plug>(familiar-edit)')
+  vim.keymap.set({ 'n', 'x' }, '<C-k>', '<Plug>(familiar-edit)')
   require('familiar').setup({ prefix = '<Leader>i' })]]
 )
 local function of(key) return child.lua('return vim.fn.maparg(..., "n")', key) end
-child.prompt('<C-k>', 'Edit app.py:1', 'careful')
+child.prompt('ggVG<C-k>', 'Edit app.py:1-6', 'careful')
 child.judging(2)
-wait.report({
+local seen = {
   next = of(']h'),
   previous = of('[h'),
   fix = of(' if'),
   edit = of(' ie'),
   keep = of(' ik'),
   default = of(' ae'),
-  health = child.lua('vim.cmd.checkhealth("familiar")') or child.text(),
-})
+}
+child.lua('vim.cmd.checkhealth("familiar")')
+seen.health = child.text()
+wait.report(seen)

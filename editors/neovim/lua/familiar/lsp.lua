@@ -125,7 +125,6 @@ local function show_document(result, params, context)
   vim.w.familiar_answer = true
   local look = vim.wo[0][0]
   look.wrap, look.linebreak = true, true
-  if name:match('%.md$') then look.conceallevel = 2 end
   if name:match('%.diff$') then require('familiar.proposal').take(vim.api.nvim_get_current_buf()) end
   vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = true, desc = 'Familiar: close the answer' })
   if params.takeFocus == false and vim.api.nvim_win_is_valid(code) then vim.api.nvim_set_current_win(code) end
