@@ -6,22 +6,22 @@ use std::path::Path;
 use std::process::Command;
 
 /// One line of a table.
-pub struct Row {
+pub(crate) struct Row {
     /// What was measured.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
     /// The figure with its unit.
-    pub figure: String,
+    pub(crate) figure: String,
     /// The bar it is held against.
-    pub bar: &'static str,
+    pub(crate) bar: &'static str,
     /// Whether the bar is met.
-    pub met: bool,
+    pub(crate) met: bool,
 }
 
 /// The middle of `values`.
 ///
 /// # Panics
 /// Without values.
-pub fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     percentile(values, 50.0)
 }
 
@@ -29,7 +29,7 @@ pub fn median(values: &[f64]) -> f64 {
 ///
 /// # Panics
 /// Without values.
-pub fn percentile(values: &[f64], percent: f64) -> f64 {
+pub(crate) fn percentile(values: &[f64], percent: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
@@ -40,7 +40,7 @@ pub fn percentile(values: &[f64], percent: f64) -> f64 {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write(results: &Path, name: &str, method: &str, rows: &[Row]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn write(results: &Path, name: &str, method: &str, rows: &[Row]) -> Result<(), Box<dyn Error>> {
     let mut page =
         format!("# {name}\n\n{}\n\n{method}\n\n| what | figure | bar | met |\n|---|---|---|---|\n", machine()?);
     for row in rows {

@@ -55,6 +55,8 @@ struct Sources {
 struct Compiled {
     /// `definitions.scm` and `docs.scm` in one query, because every file of a build runs both.
     definitions: OnceLock<Query>,
+    /// See [`Language::roots`].
+    roots: OnceLock<Option<Vec<bool>>>,
     references: OnceLock<Query>,
     imports: OnceLock<Query>,
     injections: OnceLock<Query>,
@@ -315,6 +317,29 @@ impl Language {
         self.compiled.definitions.get_or_init(|| self.compile(&format!("{definitions}\n{docs}")))
     }
 
+    /// Which kinds of nodes the patterns of [`Self::definitions`] begin at, by the number of the kind; `None` when one of
+    /// them may begin at any.
+    pub(crate) fn roots(&self) -> Option<&[bool]> {
+        self.compiled.roots.get_or_init(|| self.find_roots()).as_deref()
+    }
+
+    fn find_roots(&self) -> Option<Vec<bool>> {
+        let Sources { definitions, docs, .. } = self.sources;
+        let (source, query, grammar) = (format!("{definitions}\n{docs}"), self.definitions(), self.grammar());
+        let mut roots = vec![false; grammar.node_kind_count()];
+        for pattern in 0..query.pattern_count() {
+            let written = source[query.start_byte_for_pattern(pattern)..].trim_start_matches('(');
+            let kind = written.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next()?;
+            // Nodes side by side, wildcards, choices and groups of kinds have no kind that this finds.
+            let id = grammar.id_for_node_kind(kind, true);
+            if id == 0 || grammar.node_kind_is_supertype(id) || !query.is_pattern_rooted(pattern) {
+                return None;
+            }
+            *roots.get_mut(usize::from(id))? = true;
+        }
+        Some(roots)
+    }
+
     /// Uses of names.
     pub(crate) fn references(&self) -> &Query {
         let Sources { references, more_references, .. } = self.sources;
@@ -334,7 +359,7 @@ impl Language {
 
     /// Compiles what every file of this language needs, so that the time of a file does not pay for it.
     pub(crate) fn prepare(&self) {
-        self.definitions();
+        self.roots();
         self.injections();
     }
 

@@ -192,14 +192,51 @@ pub(crate) fn capture(
     part: Option<Range<usize>>,
     out: &mut Captured,
 ) {
+    cursor.set_byte_range(part.clone().unwrap_or(0..u32::MAX as usize));
+    let Some(roots) = language.roots().filter(|_| part.is_none()) else {
+        cursor.set_max_start_depth(Some(language.depth));
+        return capture_at(language, root, text, cursor, deadline, out);
+    };
+    // Most nodes are of kinds at which no pattern begins. To walk past them takes a fraction of what the query does there.
+    cursor.set_max_start_depth(Some(0));
+    let mut walk = root.walk();
+    let mut depth = 0;
+    loop {
+        let node = walk.node();
+        if roots.get(usize::from(node.kind_id())).is_some_and(|is_root| *is_root) {
+            capture_at(language, node, text, cursor, deadline, out);
+            if out.cut_short {
+                return;
+            }
+        }
+        if depth < language.depth && walk.goto_first_child() {
+            depth += 1;
+            continue;
+        }
+        while !walk.goto_next_sibling() {
+            if !walk.goto_parent() {
+                return;
+            }
+            depth -= 1;
+        }
+    }
+}
+
+/// Adds what the queries capture at a node, and below it as deep as the cursor is set.
+fn capture_at(
+    language: &'static Language,
+    root: Node<'_>,
+    text: &str,
+    cursor: &mut QueryCursor,
+    deadline: Instant,
+    out: &mut Captured,
+) {
     let query = language.definitions();
     let names = query.capture_names();
     let mut in_time = |_: &QueryCursorState| {
         if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     let options = QueryCursorOptions::new().progress_callback(&mut in_time);
-    cursor.set_max_start_depth(Some(language.depth));
-    cursor.set_byte_range(part.unwrap_or(0..u32::MAX as usize));
     let mut matches = cursor.matches_with_options(query, root, text.as_bytes(), options);
     while let Some(found) = matches.next() {
         let mut definition = None;
@@ -537,4 +574,47 @@ pub(crate) fn one_line(text: &str) -> String {
         line.push_str(word);
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::cut::{Cutter, parse_deadline};
+    use crate::parse::language::language_in;
+
+    /// The definitions of a text; `whole` runs the query over the whole tree at once.
+    fn found(path: &str, text: &str, whole: bool) -> Vec<String> {
+        let Some(language) = language_in(path, text) else { return Vec::new() };
+        let mut cutter = Cutter::default();
+        let tree = cutter.parse(language, text, parse_deadline()).unwrap();
+        let (part, mut captured) = (whole.then_some(0..text.len()), Captured::default());
+        let cursor = &mut cutter.cursor;
+        capture(language, tree.root_node(), text, cursor, parse_deadline(), part, &mut captured);
+        captured.sort();
+        let all = assemble(language.names_max, text, &captured);
+        let leading = captured.leading.iter().map(|range| format!("{range:?}"));
+        all.iter().map(|one| format!("{one:?}")).chain(leading).collect()
+    }
+
+    /// A walk that stops where patterns begin finds what the query finds by itself, also in texts that are torn.
+    #[test]
+    fn a_walk_finds_what_the_query_finds() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries");
+        let folders = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut walked = 0;
+        for file in folders.filter(|path| path.is_dir()).flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let Some(language) = language_in(name, &text).filter(|_| name.starts_with("sample.")) else {
+                continue;
+            };
+            walked += usize::from(language.roots().is_some());
+            for at in (0..text.len()).step_by(977).filter(|&at| text.is_char_boundary(at)) {
+                let torn = format!("{}{}", &text[at..], &text[..at]);
+                assert_eq!(found(name, &torn, false), found(name, &torn, true), "{name} torn at {at}");
+            }
+        }
+        assert!(walked > 0, "no language is walked");
+    }
 }

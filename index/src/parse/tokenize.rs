@@ -15,20 +15,24 @@ const PARTS_MAX: usize = 16;
 
 /// Cuts text into the words described above.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CodeTokenizer;
+pub(crate) struct CodeTokenizer {
+    /// Kept from text to text for its room.
+    token: Token,
+}
 
 impl Tokenizer for CodeTokenizer {
     type TokenStream<'a> = CodeStream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> CodeStream<'a> {
-        CodeStream { words: Words::new(text), token: Token { position: usize::MAX, ..Token::default() } }
+        self.token.reset();
+        CodeStream { words: Words::new(text), token: &mut self.token }
     }
 }
 
 /// The words of one text, for tantivy.
 pub(crate) struct CodeStream<'a> {
     words: Words<'a>,
-    token: Token,
+    token: &'a mut Token,
 }
 
 impl TokenStream for CodeStream<'_> {
@@ -43,11 +47,11 @@ impl TokenStream for CodeStream<'_> {
     }
 
     fn token(&self) -> &Token {
-        &self.token
+        self.token
     }
 
     fn token_mut(&mut self) -> &mut Token {
-        &mut self.token
+        self.token
     }
 }
 
@@ -69,7 +73,7 @@ pub(crate) fn for_each_written(text: &str, mut each: impl FnMut(&str, &str, bool
 pub(crate) fn folded(name: &str) -> String {
     let mut folded = String::new();
     for letters in name.split(|letter: char| !letter.is_alphanumeric()) {
-        push_lower(&mut folded, letters);
+        push_lower(&mut folded, letters, if letters.is_ascii() { UPPER } else { WIDE });
     }
     folded
 }
@@ -85,17 +89,49 @@ pub(crate) fn tokens(text: &str) -> Vec<String> {
 struct Words<'a> {
     text: &'a str,
     at: usize,
-    /// Parts of the current identifier that were not handed out yet, last first.
-    parts: Vec<(usize, usize)>,
+    /// The kinds of bytes that the current identifier has.
+    kinds: u8,
+    /// Parts of the current identifier.
+    parts: Parts,
     /// Where the current identifier stands.
     span: (usize, usize),
     /// Where the part of it stands that the last token was made from.
     piece: (usize, usize),
 }
 
+/// The first parts of an identifier, in order. They lie inside, because there are as many of these as chunks have texts.
+#[derive(Default)]
+struct Parts {
+    spans: [(usize, usize); PARTS_MAX],
+    count: usize,
+    /// The first that was not handed out yet.
+    next: usize,
+}
+
+impl Parts {
+    /// Forgets all. What `spans` holds is not looked at any more, so it stays.
+    fn clear(&mut self) {
+        (self.count, self.next) = (0, 0);
+    }
+
+    /// Adds a part, unless there are enough.
+    fn push(&mut self, span: (usize, usize)) {
+        if let Some(free) = self.spans.get_mut(self.count) {
+            *free = span;
+            self.count += 1;
+        }
+    }
+
+    fn take(&mut self) -> Option<(usize, usize)> {
+        let span = self.spans[..self.count].get(self.next).copied()?;
+        self.next += 1;
+        Some(span)
+    }
+}
+
 impl<'a> Words<'a> {
     fn new(text: &'a str) -> Self {
-        Self { text, at: 0, parts: Vec::with_capacity(PARTS_MAX), span: (0, 0), piece: (0, 0) }
+        Self { text, at: 0, kinds: 0, parts: Parts::default(), span: (0, 0), piece: (0, 0) }
     }
 
     /// Writes the next token; `Some(true)` when it is the first of its identifier.
@@ -104,15 +140,21 @@ impl<'a> Words<'a> {
             return Some(false);
         }
         loop {
-            self.span = self.next_identifier()?;
+            self.next_identifier()?;
             let (start, end) = self.span;
-            split(&self.text[start..end], start, &mut self.parts);
-            let several = self.parts.len() > 1;
-            self.parts.truncate(PARTS_MAX);
-            self.parts.reverse();
-            if several && end - start <= WHOLE_BYTES_MAX {
+            let word = &self.text[start..end];
+            self.parts.clear();
+            if self.kinds == LOWER {
+                // Most words are of this kind.
+                self.parts.push(self.span);
+            } else if self.kinds & WIDE == 0 {
+                split(word.bytes().map(shape_of_byte).enumerate(), self.span, &mut self.parts);
+            } else {
+                split(word.char_indices().map(|(at, letter)| (at, shape(letter))), self.span, &mut self.parts);
+            }
+            if self.parts.count > 1 && end - start <= WHOLE_BYTES_MAX {
                 token.clear();
-                push_lower(token, &self.text[start..end]);
+                push_lower(token, word, self.kinds);
                 self.piece = self.span;
                 return Some(true);
             }
@@ -124,11 +166,14 @@ impl<'a> Words<'a> {
 
     /// Writes the next pending part; false when there is none.
     fn part_into(&mut self, token: &mut String) -> bool {
-        while let Some((start, end)) = self.parts.pop() {
+        while let Some((start, end)) = self.parts.take() {
             if end - start <= PART_BYTES_MAX {
                 token.clear();
-                push_lower(token, &self.text[start..end]);
-                stem(token);
+                // No part has an underscore.
+                push_lower(token, &self.text[start..end], self.kinds & !GAP);
+                if self.kinds & !GAP == LOWER || token.bytes().all(|byte| byte.is_ascii_lowercase()) {
+                    stem(token);
+                }
                 self.piece = (start, end);
                 return true;
             }
@@ -136,44 +181,72 @@ impl<'a> Words<'a> {
         false
     }
 
-    /// The next run of letters, digits and underscores.
-    fn next_identifier(&mut self) -> Option<(usize, usize)> {
+    /// Finds the next run of letters, digits and underscores.
+    fn next_identifier(&mut self) -> Option<()> {
         let bytes = self.text.as_bytes();
+        let kind_at = |at: usize| bytes.get(at).map_or(OTHER, |&byte| KINDS[byte as usize]);
+        let mut at = self.at;
         loop {
-            while self.at < bytes.len() && bytes[self.at].is_ascii() && !is_word_byte(bytes[self.at]) {
-                self.at += 1;
+            while at < bytes.len() && kind_at(at) == OTHER {
+                at += 1;
             }
-            if self.at >= bytes.len() {
-                return None;
-            }
-            let start = self.at;
-            while self.at < bytes.len() {
-                let byte = bytes[self.at];
-                if byte.is_ascii() {
-                    if !is_word_byte(byte) {
-                        break;
-                    }
-                    self.at += 1;
-                    continue;
-                }
-                let Some(letter) = self.text[self.at..].chars().next() else { break };
-                if !letter.is_alphanumeric() {
+            let start = at;
+            let mut kinds = 0;
+            loop {
+                let kind = kind_at(at);
+                if kind & (OTHER | WIDE) == 0 {
+                    kinds |= kind;
+                    at += 1;
+                } else if let Some(length) = (kind == WIDE).then(|| letter_bytes(&self.text[at..])).flatten() {
+                    kinds |= kind;
+                    at += length;
+                } else {
                     break;
                 }
-                self.at += letter.len_utf8();
             }
-            if self.at > start {
-                return Some((start, self.at));
+            if at > start {
+                (self.at, self.span, self.kinds) = (at, (start, at), kinds);
+                return Some(());
             }
-            // A character that is neither ASCII nor part of a word.
-            self.at += self.text[self.at..].chars().next().map_or(1, char::len_utf8);
+            // The end, or a character that is neither ASCII nor part of a word.
+            at += self.text[at..].chars().next()?.len_utf8();
         }
     }
 }
 
-fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
+/// The bytes of the first character, if it is one of a word.
+fn letter_bytes(text: &str) -> Option<usize> {
+    text.chars().next().filter(|letter| letter.is_alphanumeric()).map(char::len_utf8)
 }
+
+// What a byte is to an identifier, as bits, because an identifier has bytes of several kinds.
+const LOWER: u8 = 1;
+const UPPER: u8 = 2;
+const DIGIT: u8 = 4;
+/// An underscore.
+const GAP: u8 = 8;
+/// A byte of a character that is not ASCII.
+const WIDE: u8 = 16;
+/// No part of an identifier.
+const OTHER: u8 = 32;
+
+/// The kind of each byte, because every byte of a text is looked at.
+const KINDS: [u8; 256] = {
+    let mut kinds = [OTHER; 256];
+    let mut byte = 0;
+    while byte < kinds.len() {
+        kinds[byte] = match byte {
+            0x30..=0x39 => DIGIT,
+            0x41..=0x5A => UPPER,
+            0x5F => GAP,
+            0x61..=0x7A => LOWER,
+            0x80.. => WIDE,
+            _ => OTHER,
+        };
+        byte += 1;
+    }
+    kinds
+};
 
 /// What a character is to the splitter.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -185,12 +258,19 @@ enum Shape {
     Gap,
 }
 
+/// The same as [`shape`] for what an identifier has in ASCII.
+fn shape_of_byte(byte: u8) -> Shape {
+    match byte {
+        b'_' => Shape::Gap,
+        b'A'..=b'Z' => Shape::Upper,
+        b'0'..=b'9' => Shape::Digit,
+        _ => Shape::Lower,
+    }
+}
+
 fn shape(letter: char) -> Shape {
     match letter {
-        '_' => Shape::Gap,
-        'a'..='z' => Shape::Lower,
-        'A'..='Z' => Shape::Upper,
-        '0'..='9' => Shape::Digit,
+        letter if letter.is_ascii() => shape_of_byte(letter as u8),
         // Scripts written without spaces: each character is a word part.
         '\u{3040}'..='\u{30ff}'
         | '\u{3400}'..='\u{9fff}'
@@ -202,16 +282,16 @@ fn shape(letter: char) -> Shape {
 }
 
 /// Finds the parts of an identifier: at underscores, between `camelCase` humps, before the last capital of an
-/// acronym (`HTTPServer`), and between letters and digits.
-fn split(word: &str, offset: usize, parts: &mut Vec<(usize, usize)>) {
-    parts.clear();
+/// acronym (`HTTPServer`), and between letters and digits. `shapes` are those of its characters, each with the number of
+/// bytes before it; `word` is where it stands.
+fn split(shapes: impl Iterator<Item = (usize, Shape)>, word: (usize, usize), parts: &mut Parts) {
+    let (offset, end) = word;
     let mut start = 0;
     let mut previous = Shape::Gap;
     // The last capital of a run belongs to the word it opens.
     let mut last_capital = 0;
     let mut capitals = 0usize;
-    for (at, letter) in word.char_indices() {
-        let now = shape(letter);
+    for (at, now) in shapes {
         let cut = match (previous, now) {
             (Shape::Gap, _) => {
                 start = at;
@@ -235,24 +315,33 @@ fn split(word: &str, offset: usize, parts: &mut Vec<(usize, usize)>) {
         }
         previous = now;
     }
-    if previous != Shape::Gap && start < word.len() {
-        parts.push((offset + start, offset + word.len()));
+    if previous != Shape::Gap && offset + start < end {
+        parts.push((offset + start, end));
     }
 }
 
-/// Appends a word in lower case and without underscores, so that `getName` and `get_name` are one token.
-fn push_lower(token: &mut String, word: &str) {
-    if word.is_ascii() {
-        token.extend(word.bytes().filter(|&byte| byte != b'_').map(|byte| byte.to_ascii_lowercase() as char));
-    } else {
+/// Appends a word in lower case and without underscores, so that `getName` and `get_name` are one token. `kinds` are those
+/// of its bytes, or more.
+fn push_lower(token: &mut String, word: &str, kinds: u8) {
+    if kinds & WIDE != 0 {
         token.extend(word.chars().filter(|&letter| letter != '_').flat_map(char::to_lowercase));
+        return;
+    }
+    let before = token.len();
+    if kinds & GAP == 0 {
+        token.push_str(word);
+    } else {
+        word.split('_').for_each(|part| token.push_str(part));
+    }
+    if kinds & UPPER != 0 {
+        token[before..].make_ascii_lowercase();
     }
 }
 
-/// A light stem of an English word: plural, `-ing`, `-ed`, final `e`. It only has to map the forms of one word to
-/// one token, not to a dictionary form.
+/// A light stem of an English word in small ASCII letters: plural, `-ing`, `-ed`, final `e`. It only has to map the forms
+/// of one word to one token, not to a dictionary form.
 fn stem(word: &mut String) {
-    if word.len() < 4 || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
+    if word.len() < 4 {
         return;
     }
     strip_plural(word);
@@ -263,13 +352,16 @@ fn stem(word: &mut String) {
 }
 
 fn strip_plural(word: &mut String) {
+    if !word.ends_with('s') {
+        return;
+    }
     let keep = word.len();
     if word.ends_with("ies") && keep > 4 {
         word.truncate(keep - 3);
         word.push('y');
     } else if ["sses", "shes", "ches", "xes", "zes"].iter().any(|ending| word.ends_with(ending)) {
         word.truncate(keep - 2);
-    } else if word.ends_with('s') && !["ss", "us", "is"].iter().any(|ending| word.ends_with(ending)) {
+    } else if !["ss", "us", "is"].iter().any(|ending| word.ends_with(ending)) {
         word.truncate(keep - 1);
     }
 }
@@ -333,7 +425,7 @@ mod tests {
 
     #[test]
     fn whole_and_parts_share_a_position() {
-        let mut tokenizer = CodeTokenizer;
+        let mut tokenizer = CodeTokenizer::default();
         let mut stream = tokenizer.token_stream("see getName now");
         let mut positions = Vec::new();
         while stream.advance() {

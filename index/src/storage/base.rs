@@ -115,7 +115,7 @@ impl Base {
     }
 
     fn assemble(folder: &Path, text: tantivy::Index, loaded: Loaded) -> Result<Self, IndexError> {
-        text.tokenizers().register(TOKENIZER, TextAnalyzer::from(CodeTokenizer));
+        text.tokenizers().register(TOKENIZER, TextAnalyzer::from(CodeTokenizer::default()));
         let reader = text
             .reader_builder()
             .reload_policy(ReloadPolicy::Manual)
@@ -314,7 +314,7 @@ pub(crate) fn open_text(folder: &Path) -> Result<tantivy::Index, IndexError> {
     if text.schema() != Fields::schema().0 {
         return Err(IndexError::storage("opening the text index")("it has other fields".into()));
     }
-    text.tokenizers().register(TOKENIZER, TextAnalyzer::from(CodeTokenizer));
+    text.tokenizers().register(TOKENIZER, TextAnalyzer::from(CodeTokenizer::default()));
     Ok(text)
 }
 

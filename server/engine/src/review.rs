@@ -72,32 +72,39 @@ impl Block {
         }
     }
 
-    /// Where its text stands in `now`, in bytes: with the lines around it if they are there, else with those on one
-    /// side, else alone.
+    /// Where its text stands in `now`, in bytes: with all lines around it if they are there, else with fewer, else with
+    /// those on one side, else alone.
     ///
     /// # Errors
     /// [`Lost`] unless that is one place.
     pub fn find(&self, now: &str, side: Side) -> Result<Range<usize>, Lost> {
         let text = self.text(side);
-        let mut lost = Lost::Gone;
-        for (before, after) in
-            [(self.before.as_str(), self.after.as_str()), (&self.before, ""), ("", &self.after), ("", "")]
-        {
-            // Nothing but lines around it tells where a text is not; one side of them would fit too many places.
-            if text.is_empty() && (before.is_empty() && !self.before.is_empty() || after != self.after) {
-                break;
-            }
+        let around = |lines: usize| (last_lines(&self.before, lines), first_lines(&self.after, lines));
+        let both = [around(CONTEXT_LINES), around(2), around(1)];
+        let one_side = [(self.before.as_str(), ""), ("", self.after.as_str()), ("", "")];
+        // Only lines on both sides tell where a text is not; one side of them would fit too many places.
+        let weaker = if text.is_empty() { &[] } else { &one_side[..] };
+        for (before, after) in both.iter().chain(weaker) {
             match places(now, &[before, text, after].concat())[..] {
                 [] => {}
                 [at] => return Ok(at + before.len()..at + before.len() + text.len()),
-                _ => lost = Lost::Ambiguous,
-            }
-            if lost == Lost::Ambiguous {
-                break;
+                // Fewer lines around it are in no fewer places.
+                _ => return Err(Lost::Ambiguous),
             }
         }
-        Err(lost)
+        Err(Lost::Gone)
     }
+}
+
+fn first_lines(text: &str, count: usize) -> &str {
+    let bytes: usize = split_lines(text).take(count).map(str::len).sum();
+    &text[..bytes]
+}
+
+fn last_lines(text: &str, count: usize) -> &str {
+    let skipped = split_lines(text).count().saturating_sub(count);
+    let bytes: usize = split_lines(text).take(skipped).map(str::len).sum();
+    &text[bytes..]
 }
 
 /// The bytes at which whole lines `wanted` begin in `text`; two are enough to know that there is more than one.

@@ -4,12 +4,15 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::io::Read;
+use std::path::Path;
 
 use crate::failure::Failure;
 use crate::os;
 
 const HASH_CHARS: usize = 16;
 const BUFFER_BYTES: usize = 1 << 20;
+/// In the cache folder: what the file of a program looked like when it was hashed last, and its hash.
+const NOTE: &str = "build-id";
 
 /// A build: version, time and content of the executable. Written as `VERSION+SECONDS.HASH`.
 ///
@@ -48,6 +51,26 @@ impl BuildId {
         })
     }
 
+    /// The same by what is noted in the folder `cache`, while the file is the one that was hashed: hashing a large program
+    /// takes longer than all else that a command does before it works.
+    ///
+    /// # Errors
+    /// As [`Self::own`].
+    pub(crate) fn own_noted(cache: &Path) -> Result<Self, Failure> {
+        let failed = |error| Failure::new(format!("cannot read the running program: {error}"));
+        let metadata = std::fs::metadata(os::running_program()).map_err(failed)?;
+        let written = metadata.modified().map_err(failed)?;
+        let (stamp, note) = (os::stamp(&metadata), cache.join(NOTE));
+        if let Some(hash) = std::fs::read_to_string(&note).ok().and_then(|noted| noted_hash(&noted, &stamp)) {
+            let written_s = written.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+            return Ok(Self { version: env!("CARGO_PKG_VERSION").to_owned(), written_s, hash });
+        }
+        let own = Self::own()?;
+        // Without a note the next command hashes as this one did.
+        let _ = std::fs::write(note, format!("{stamp} {}\n", own.hash));
+        Ok(own)
+    }
+
     /// Reads what [`fmt::Display`] wrote; `None` for anything else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (version, rest) = text.split_once('+')?;
@@ -71,6 +94,12 @@ impl fmt::Display for BuildId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}+{}.{}", self.version, self.written_s, self.hash)
     }
+}
+
+/// The hash in a note about the file with this stamp; `None` for another file, or a note that was not written to its end.
+fn noted_hash(noted: &str, stamp: &str) -> Option<String> {
+    let hash = noted.strip_prefix(stamp)?.strip_prefix(' ')?.strip_suffix('\n')?;
+    (hash.len() == HASH_CHARS && hash.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| hash.to_owned())
 }
 
 fn numbers(version: &str) -> Vec<u64> {
@@ -103,5 +132,20 @@ mod tests {
         let own = BuildId::own().expect("it can be read");
         let again = BuildId::parse(&own.to_string()).expect("it is written so");
         assert!(own.is_same(&again) && !own.is_newer_than(&again));
+    }
+
+    #[test]
+    fn a_note_holds_for_one_file_only() {
+        let hash = "0123456789abcdef";
+        assert_eq!(noted_hash("1.2 0123456789abcdef\n", "1.2").as_deref(), Some(hash));
+        for wrong in ["", "1.2", "1.2 0123", "1.2 0123\n", "1.2 0123456789abcdef", "1.23 0123456789abcdef\n"] {
+            assert_eq!(noted_hash(wrong, "1.2"), None, "{wrong:?}");
+        }
+        let cache = tempfile::tempdir().expect("a folder");
+        let own = BuildId::own().expect("it can be read");
+        for _ in 0..2 {
+            assert_eq!(BuildId::own_noted(cache.path()).expect("it can be read").to_string(), own.to_string());
+        }
+        assert!(cache.path().join(NOTE).is_file());
     }
 }

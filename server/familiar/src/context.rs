@@ -28,7 +28,8 @@ impl Context {
         let home = home::from_environment()?;
         home.create()?;
         let config = read_config(&home)?;
-        Ok(Self { home, config, build: BuildId::own()? })
+        let build = BuildId::own_noted(&home.cache)?;
+        Ok(Self { home, config, build })
     }
 
     /// Tells the user what is wrong with the configuration.

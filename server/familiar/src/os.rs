@@ -130,6 +130,21 @@ pub(crate) fn running_program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("familiar"))
 }
 
+/// What tells a file from every other one, and from itself before it was written, without reading it.
+pub(crate) fn stamp(metadata: &std::fs::Metadata) -> String {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let (device, inode, bytes) = (metadata.dev(), metadata.ino(), metadata.len());
+        let (modified, changed) = (metadata.mtime_nsec(), metadata.ctime_nsec());
+        format!("{device}.{inode}.{bytes}.{}.{modified}.{}.{changed}", metadata.mtime(), metadata.ctime())
+    }
+    #[cfg(not(unix))]
+    {
+        format!("{}.{:?}", metadata.len(), metadata.modified().ok())
+    }
+}
+
 /// What a person types to start this program: `familiar` when the PATH finds this very file, else its full path.
 pub(crate) fn program_name() -> String {
     let Ok(own) = std::env::current_exe() else { return "familiar".into() };

@@ -223,8 +223,8 @@ mod tests {
             &[
                 "Fix symbol [refactor.rewrite.familiar.fix]",
                 "Document symbol [refactor.rewrite.familiar.document]",
+                "Refactor symbol [refactor.rewrite.familiar.refactor]",
                 "Optimise symbol [refactor.rewrite.familiar.optimise]",
-                "Review symbol [refactor.familiar.review]",
                 "Edit symbol with an instruction [refactor.rewrite.familiar.edit]",
             ],
         );

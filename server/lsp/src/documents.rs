@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use serde_json::Value;
 use text::{Change, Document, Position, PositionEncoding, Range, TextError};
 use tower_lsp::gen_lsp_types::{
     DidChangeTextDocumentParams, DidOpenTextDocumentParams, Position as LspPosition, Range as LspRange,
@@ -90,6 +91,11 @@ impl Documents {
         }
     }
 
+    /// Counts a document as lost, because a change of it could not be read. Says whether it was open and known.
+    pub(crate) fn lose(&mut self, uri: &str) -> bool {
+        self.open.get_mut(uri).is_some_and(|open| !std::mem::replace(&mut open.lost, true))
+    }
+
     /// Forgets a document that was closed. Says whether it was open.
     pub(crate) fn close(&mut self, uri: &str) -> bool {
         self.open.remove(uri).is_some()
@@ -119,6 +125,27 @@ impl Documents {
     pub(crate) fn snapshots(&self) -> Vec<Document> {
         self.open.values().filter(|open| !open.lost).map(|open| open.document.clone()).collect()
     }
+}
+
+/// Reads a change.
+///
+/// A range that cannot be read turns a change into one of the whole document by the protocol's types, which would put what
+/// was typed in the place of everything. Such a change is refused.
+///
+/// # Errors
+/// The document whose change could not be read, where that much can be.
+pub(crate) fn read_change(params: Value) -> Result<DidChangeTextDocumentParams, Option<String>> {
+    let uri = params["textDocument"]["uri"].as_str().map(str::to_owned);
+    let has_range = |change: &Value| change.get("range").is_some_and(|range| !range.is_null());
+    let partial: Vec<bool> = params["contentChanges"].as_array().into_iter().flatten().map(has_range).collect();
+    let read: DidChangeTextDocumentParams = serde_json::from_value(params).map_err(|error| {
+        tracing::info!(%error, "a change could not be read");
+        uri.clone()
+    })?;
+    let is_partial = |event: &TextDocumentContentChangeEvent| {
+        matches!(event, TextDocumentContentChangeEvent::TextDocumentContentChangePartial(_))
+    };
+    if read.content_changes.iter().map(is_partial).eq(partial) { Ok(read) } else { Err(uri) }
 }
 
 /// A range of the protocol as ours.
@@ -151,7 +178,7 @@ fn change_of(event: &TextDocumentContentChangeEvent) -> Change {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -193,6 +220,33 @@ mod tests {
         assert!(documents.is_lost(URI));
         assert_eq!(text(&documents), None);
         assert_eq!(change(&mut documents, 2, json!([{ "text": "two\n" }])), Changed::Applied);
+        assert_eq!(text(&documents).as_deref(), Some("two\n"));
+    }
+
+    #[test]
+    fn a_range_that_cannot_be_read_is_not_the_whole_document() {
+        let read = |changes: Value| {
+            let params = json!({ "textDocument": { "uri": URI, "version": 4 }, "contentChanges": changes });
+            read_change(params).map(|params| params.content_changes.len())
+        };
+        let at = |character: Value| json!({ "line": 0, "character": character });
+        let typed =
+            |place: Value| json!([{ "text": "one" }, { "range": { "start": place, "end": place }, "text": "x" }]);
+        assert_eq!(read(typed(at(json!(0)))), Ok(2));
+        assert_eq!(read(json!([{ "range": null, "text": "all of it" }])), Ok(1));
+        for character in [json!(-1), json!(4_294_967_296_u64), json!(0.5), json!("0"), Value::Null] {
+            assert_eq!(read(typed(at(character))), Err(Some(URI.to_owned())));
+        }
+        assert_eq!(read(json!({ "text": "x" })), Err(Some(URI.to_owned())));
+        assert_eq!(read_change(json!([])), Err(None));
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_read_loses_the_document_once() {
+        let mut documents = opened("one\n");
+        assert!(documents.lose(URI));
+        assert!(documents.is_lost(URI) && !documents.lose(URI) && !documents.lose("file:///other.py"));
+        assert_eq!(change(&mut documents, 9, json!([{ "text": "two\n" }])), Changed::Applied);
         assert_eq!(text(&documents).as_deref(), Some("two\n"));
     }
 

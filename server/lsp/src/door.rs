@@ -17,6 +17,7 @@ use tower_lsp::gen_lsp_types::{
 use tower_lsp::jsonrpc::{Error, Id, Result};
 use tower_lsp::{LanguageServer, LspService};
 
+use crate::documents::read_change;
 use crate::transport::{Answer, Backend};
 
 /// Messages that may wait for the main loop; a client that sends more has to wait for it.
@@ -35,6 +36,8 @@ pub(crate) enum Inbound {
     Opened(DidOpenTextDocumentParams),
     /// A document was changed.
     Changed(DidChangeTextDocumentParams),
+    /// A change of this document could not be read, so its text is not known any more.
+    ChangedUnreadably(String),
     /// A document was saved.
     Saved(DidSaveTextDocumentParams),
     /// A document was closed.
@@ -128,8 +131,14 @@ impl Door {
         self.tell(Inbound::Opened(params));
     }
 
-    async fn did_change(&self, params: DidChangeTextDocumentParams) {
-        self.tell(Inbound::Changed(params));
+    /// Read here and not by the router, which would drop what it cannot read: a change that is dropped in silence would
+    /// leave us with another text than the editor's.
+    async fn did_change(&self, params: Value) {
+        match read_change(params) {
+            Ok(params) => self.tell(Inbound::Changed(params)),
+            Err(Some(uri)) => self.tell(Inbound::ChangedUnreadably(uri)),
+            Err(None) => {}
+        }
     }
 
     async fn did_save(&self, params: DidSaveTextDocumentParams) {

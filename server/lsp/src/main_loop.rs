@@ -30,7 +30,7 @@ use tower_lsp::gen_lsp_types::{
 use tower_lsp::jsonrpc::Error;
 
 use asked::{Asked, Requests};
-use review::Found;
+use review::{Found, NOTES_LEN_MAX, Note, write_notes};
 
 use crate::Hello;
 use crate::actions;
@@ -87,6 +87,8 @@ pub(crate) struct MainLoop {
     marked: HashMap<String, usize>,
     /// Open documents of proposals.
     shown: ShownProposals,
+    /// What is to be written down about proposals.
+    notes: mpsc::Sender<Note>,
     /// Progress of jobs that ended before the client agreed to show it.
     late: HashMap<u64, Progress>,
     events: mpsc::Sender<Event>,
@@ -98,6 +100,9 @@ impl MainLoop {
     /// A session that has not heard anything yet.
     pub(crate) fn new(app: App, hello: Hello, outbox: Outbox) -> Self {
         let (events, inbox) = mpsc::channel(EVENTS_LEN_MAX);
+        let (notes, unwritten) = mpsc::channel(NOTES_LEN_MAX);
+        // Outlives the session for as long as something is unwritten.
+        tokio::spawn(write_notes(app.clone(), unwritten));
         Self {
             app,
             hello,
@@ -110,6 +115,7 @@ impl MainLoop {
             reviews: Reviews::default(),
             marked: HashMap::new(),
             shown: ShownProposals::default(),
+            notes,
             late: HashMap::new(),
             events,
             inbox: Some(inbox),
@@ -159,6 +165,11 @@ impl MainLoop {
             }
             Inbound::Opened(params) => self.opened(params),
             Inbound::Changed(params) => self.changed(&params),
+            Inbound::ChangedUnreadably(uri) => {
+                if self.documents.lose(&uri) {
+                    self.lost(&uri, "a change of it could not be read");
+                }
+            }
             Inbound::Saved(params) => {
                 if let Some(path) = path_of(&params.text_document.uri.0) {
                     self.app.edited(&path);
@@ -285,17 +296,19 @@ impl MainLoop {
                 self.show_review(uri);
             }
             Changed::Lost { current, given } => {
-                let message = format!(
-                    "Familiar lost track of {}: its version went from {current} back to {given}. Close and reopen it.",
-                    name_of(uri)
-                );
-                messages::log(&self.outbox, Level::Warning, &message);
-                self.cancel_jobs(|job| job.uri == *uri && job.base.is_some(), "the document was lost");
+                self.lost(uri, &format!("its version went from {current} back to {given}"));
             }
             Changed::Unknown | Changed::StillLost => {
                 tracing::debug!("a change of an unknown document was ignored")
             }
         }
+    }
+
+    /// Says once that the text of a document is not known any more, and ends what was made for it.
+    fn lost(&mut self, uri: &str, why: &str) {
+        let message = format!("Familiar lost track of {}: {why}. Close and reopen it.", name_of(uri));
+        messages::log(&self.outbox, Level::Warning, &message);
+        self.cancel_jobs(|job| job.uri == *uri && job.base.is_some(), "the document was lost");
     }
 
     fn files_changed(&mut self, params: &DidChangeWatchedFilesParams) {

@@ -93,7 +93,7 @@ where
                         break end;
                     }
                 }
-                Frame::Broken(error) => outbox.respond(&Response::from_error(Id::Null, error)),
+                Frame::Broken(error) => outbox.respond(Response::from_error(Id::Null, error)),
                 Frame::End => break End::Input,
             },
         }

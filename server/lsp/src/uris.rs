@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
+/// Longest name shown, in characters.
+const NAME_CHARS_MAX: usize = 200;
+
 /// The path of a `file:` URI; `None` for any other, such as that of an untitled buffer.
 pub(crate) fn path_of(uri: &str) -> Option<PathBuf> {
     let url = Url::parse(uri).ok()?;
@@ -19,9 +22,13 @@ pub(crate) fn uri_of(path: &Path) -> Option<String> {
 
 /// The last part of a URI, for people.
 pub(crate) fn name_of(uri: &str) -> String {
-    match path_of(uri).as_deref().and_then(Path::file_name) {
+    let name = match path_of(uri).as_deref().and_then(Path::file_name) {
         Some(name) => name.to_string_lossy().into_owned(),
         None => uri.rsplit(['/', ':']).find(|part| !part.is_empty()).unwrap_or(uri).to_owned(),
+    };
+    match name.char_indices().nth(NAME_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name,
     }
 }
 
@@ -45,5 +52,9 @@ mod tests {
         assert_eq!(path_of("not a uri"), None);
         assert_eq!(name_of("untitled:Untitled-1"), "Untitled-1");
         assert_eq!(name_of("file:///a/b%20c.rs"), "b c.rs");
+        assert_eq!(
+            name_of(&format!("file:///a/{}", "é".repeat(100_000))),
+            format!("{}…", "é".repeat(NAME_CHARS_MAX))
+        );
     }
 }

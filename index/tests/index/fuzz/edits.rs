@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::ops::Range;
 
 use index::{Index, Overlay, SearchRequest};
+use kit::Dice;
 
-use super::Dice;
 use super::world::text;
 use crate::space::{PATIENCE, Space, refresh};
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use index::{CancelFlag, Index, IndexDirs, IndexError, Limits, SearchRequest, Searcher};
+use kit::Dice;
 
-use super::Dice;
 use super::world::act;
 use crate::space::{PATIENCE, Space, check_live, refresh};
 

@@ -20,29 +20,6 @@ const RUNS: [(&str, &str); 2] = [("edits", "FAMILIAR_SOAK_DESKS"), ("events", "F
 const SEED: &str = "FAMILIAR_SOAK_SEED";
 const SEED_DEFAULT: u64 = 0x5EED;
 
-/// A small generator of numbers, so that a failure can be repeated by its seed.
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    /// Seeds that lie close together give unlike numbers.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    /// A number below `sides`.
-    pub(crate) fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides as u64) as usize
-    }
-
-    /// One of several.
-    pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.roll(all.len())]
-    }
-}
-
 /// Runs `one` for as many seeds as asked for, `sample` if nobody asked, on all cores. `one` gives back a few counts.
 fn run<const N: usize>(name: &str, sample: usize, counted: [&str; N], one: impl Fn(u64) -> [usize; N] + Sync) {
     let number = |variable: &str| std::env::var(variable).ok().map(|text| text.parse().unwrap());

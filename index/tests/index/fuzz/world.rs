@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use git2::build::CheckoutBuilder;
 use git2::{Repository, Signature};
+use kit::Dice;
 
-use super::Dice;
 use crate::space::Space;
 
 const PLACES: [&str; 12] = [

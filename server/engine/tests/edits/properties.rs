@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use engine::{EditAction, EditTask, FileChange, Format, Refusal, Reply, read_edit, search_grammar};
+use kit::Dice;
 use text::Document;
 
 /// Runs of each property, unless the variable says otherwise.
@@ -59,27 +60,6 @@ fn record(what: &str, started: Instant, figures: &str) {
     }
 }
 
-/// A small generator of numbers, so that a failure can be repeated by its seed.
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    /// A number below `sides`.
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides as u64) as usize
-    }
-
-    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
-        list[self.roll(list.len())]
-    }
-}
-
 /// A file and an edit of some of its lines.
 #[derive(Debug)]
 struct Scene {
@@ -93,7 +73,7 @@ struct Scene {
 impl Scene {
     fn new(dice: &mut Dice) -> Self {
         let count = 3 + dice.roll(40);
-        let mut lines: Vec<String> = (0..count).map(|_| dice.pick(&LINES).to_owned()).collect();
+        let mut lines: Vec<String> = (0..count).map(|_| (*dice.pick(&LINES)).to_owned()).collect();
         // Some lines are like no other, as in real files.
         for (at, line) in lines.iter_mut().enumerate() {
             if dice.roll(3) == 0 {
@@ -121,7 +101,7 @@ impl Scene {
             });
         }
         new.push(format!("{depth}done_{} = 1", dice.roll(99)));
-        let ending = dice.pick(&["\n", "\n", "\r\n"]);
+        let ending = *dice.pick(&["\n", "\n", "\r\n"]);
         Self { lines, ending, ended: dice.roll(4) > 0, place, new }
     }
 
@@ -365,12 +345,12 @@ fn no_answer_makes_it_panic() {
         let mut answer = String::new();
         for _ in 0..dice.roll(30) {
             let piece = match dice.roll(3) {
-                0 => dice.pick(&LINES).to_owned(),
+                0 => (*dice.pick(&LINES)).to_owned(),
                 1 => scene.lines[dice.roll(scene.lines.len())].clone(),
-                _ => dice.pick(&WORDS).to_owned(),
+                _ => (*dice.pick(&WORDS)).to_owned(),
             };
             answer.push_str(&piece);
-            answer.push_str(dice.pick(&["\n", "\n", "\n", "", "\r\n", "\r"]));
+            answer.push_str(*dice.pick(&["\n", "\n", "\n", "", "\r\n", "\r"]));
         }
         let task = if dice.roll(2) == 0 { scene.task() } else { scene.task().with_files(Vec::new()) };
         let reply = Reply { text: &answer, complete: dice.roll(4) > 0 };

@@ -187,8 +187,9 @@ impl MainLoop {
         let open = self.documents_by_place();
         let (file, change) = (which.file, which.change);
         self.start(number, |this| {
-            let app = this.app.clone();
+            let (app, settled) = (this.app.clone(), this.settled());
             async move {
+                settled.await;
                 let proposal = match app.proposal(&id).await {
                     Ok(proposal) => proposal,
                     Err(error) => return JobEvent::Failed(error),
@@ -261,8 +262,9 @@ impl MainLoop {
         let Some(place) = which.uri.as_deref().map(place_of) else {
             return super::answer(reply, Err(Error::invalid_params("familiar.history needs {\"uri\"}.")));
         };
-        let app = self.app.clone();
+        let (app, settled) = (self.app.clone(), self.settled());
         self.tasks.spawn(async move {
+            settled.await;
             let found = app.proposals_at(&place, HISTORY_MAX).await;
             let listed =
                 found.map(|all| all.iter().map(|proposal| history_entry(proposal, &place)).collect::<Value>());

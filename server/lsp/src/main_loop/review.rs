@@ -9,6 +9,7 @@ use app::{App, ChangeState, Proposal, ProposalDocument};
 use engine::Review;
 use serde_json::{Value, json};
 use text::Document;
+use tokio::sync::{mpsc, oneshot};
 use tower_lsp::gen_lsp_types::{CodeActionParams, CodeActionResponse};
 
 use super::{Asked, Event, MainLoop};
@@ -28,6 +29,17 @@ const WAIT_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A line longer than this is no comment to the product, in bytes.
 const COMMENT_BYTES_MAX: usize = 4096;
+
+/// Notes that may wait to be written down.
+pub(crate) const NOTES_LEN_MAX: usize = 4096;
+
+/// What is to be kept in mind about proposals.
+pub(crate) enum Note {
+    /// What became of changes of a proposal.
+    Settle(String, Vec<(usize, usize)>, ChangeState),
+    /// Somebody waits for everything before this.
+    Tell(oneshot::Sender<()>),
+}
 
 /// What a task found out about proposals.
 pub(crate) enum Found {
@@ -202,14 +214,23 @@ impl MainLoop {
         }
     }
 
-    /// Keeps in mind what became of changes. What cannot be written down is said in the log; the text is right anyway.
+    /// Keeps in mind what became of changes, one after the other.
     pub(super) fn settle(&mut self, proposal: String, changes: Vec<(usize, usize)>, state: ChangeState) {
-        let app = self.app.clone();
-        self.tasks.spawn(async move {
-            if let Err(error) = app.settle(&proposal, changes, state).await {
-                tracing::warn!(error = %error.message, "what became of a change was not written down");
+        if self.notes.try_send(Note::Settle(proposal, changes, state)).is_err() {
+            tracing::warn!("too much waits to be written down; what became of a change is not");
+        }
+    }
+
+    /// Ends when everything that was to be kept in mind so far is.
+    pub(super) fn settled(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (done, settled) = oneshot::channel();
+        let sent = self.notes.try_send(Note::Tell(done)).is_ok();
+        async move {
+            if sent {
+                // The writer ends only with the session.
+                let _ = settled.await;
             }
-        });
+        }
     }
 
     /// The same for all changes of an edit that wait.
@@ -268,8 +289,9 @@ impl MainLoop {
     }
 
     pub(super) fn look_up<W: Future<Output = Found> + Send + 'static>(&mut self, work: impl FnOnce(App) -> W) {
-        let (work, events) = (work(self.app.clone()), self.events.clone());
+        let (work, events, settled) = (work(self.app.clone()), self.events.clone(), self.settled());
         self.tasks.spawn(async move {
+            settled.await;
             let _ = events.send(Event::Proposal(work.await)).await;
         });
     }
@@ -288,6 +310,22 @@ fn comment_action(document: &Document, line: u32) -> Option<(String, &'static st
     };
     let arguments = json!({ "uri": document.uri(), "position": { "line": line, "character": 0 } });
     Some((title.to_owned(), "familiar.comment", arguments))
+}
+
+/// Writes down what became of changes, in order, until the session is over and all is written.
+pub(crate) async fn write_notes(app: App, mut notes: mpsc::Receiver<Note>) {
+    while let Some(note) = notes.recv().await {
+        match note {
+            Note::Settle(proposal, changes, state) => {
+                // The text is right anyway, so this is no error of the user's.
+                if let Err(error) = app.settle(&proposal, changes, state).await {
+                    tracing::warn!(error = %error.message, "what became of a change was not written down");
+                }
+            }
+            // Whoever waited may have been cancelled.
+            Note::Tell(done) => drop(done.send(())),
+        }
+    }
 }
 
 /// What waits in an opened document, or which proposal it is of.

@@ -119,7 +119,7 @@ impl<B: Backend> Dispatcher<B> {
             let outcome = AssertUnwindSafe(future).catch_unwind().await;
             let response = response_to(id, outcome.map_or_else(|_| panicked(), |outcome| outcome.map_err(Some)));
             if let Some(response) = response {
-                outbox.respond(&response);
+                outbox.respond(response);
             }
         });
     }
@@ -128,15 +128,16 @@ impl<B: Backend> Dispatcher<B> {
     fn settle(&self, id: Option<Id>, outcome: Result<Option<Response>, Option<ExitedError>>) -> bool {
         match response_to(id, outcome) {
             Some(response) => {
-                self.outbox.respond(&response);
-                response.is_ok()
+                let is_ok = response.is_ok();
+                self.outbox.respond(response);
+                is_ok
             }
             None => false,
         }
     }
 
     fn refuse(&self, id: Id, error: Error) {
-        self.outbox.respond(&Response::from_error(id, error));
+        self.outbox.respond(Response::from_error(id, error));
     }
 }
 

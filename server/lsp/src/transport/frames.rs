@@ -16,6 +16,9 @@ const HEADER_BYTES_MAX: usize = 4096;
 /// Bytes asked of the input at once.
 const READ_BYTES: usize = 64 * 1024;
 
+/// Room kept for the next messages once a larger one was read.
+const KEPT_BYTES_MAX: usize = 1024 * 1024;
+
 /// The header that tells how long the body is.
 const LENGTH_HEADER: &[u8] = b"content-length";
 
@@ -57,6 +60,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
             self.buffer.drain(..self.used);
             self.used = 0;
+            if self.body.is_none() && self.buffer.capacity() > KEPT_BYTES_MAX {
+                self.buffer.shrink_to(KEPT_BYTES_MAX);
+            }
             self.buffer.reserve(READ_BYTES);
             match self.input.read_buf(&mut self.buffer).await {
                 Ok(0) => return Frame::End,

@@ -16,6 +16,9 @@ use tower_lsp::jsonrpc::Response;
 /// Bytes that may wait for one client. A single message may be larger, but nothing may wait behind it then.
 pub(super) const OUTBOX_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Longest message of an error, in characters: part of it may be the client's own words, which can be any length.
+const ERROR_CHARS_MAX: usize = 2_000;
+
 /// Messages are written together up to about this many bytes.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
@@ -48,8 +51,8 @@ struct Waiting {
 
 impl Outbox {
     /// Queues the answer to a request of the client.
-    pub(super) fn respond(&self, response: &Response) {
-        self.push(response, None);
+    pub(super) fn respond(&self, response: Response) {
+        self.push(&bounded(response), None);
     }
 
     /// Queues a notification.
@@ -151,6 +154,19 @@ impl Queue {
         }
         together
     }
+}
+
+/// An error says no more of what the client sent than a person can read.
+fn bounded(response: Response) -> Response {
+    let (id, body) = response.into_parts();
+    let body = body.map_err(|mut error| {
+        if let Some((end, _)) = error.message.char_indices().nth(ERROR_CHARS_MAX) {
+            error.message = format!("{}…", &error.message[..end]).into();
+        }
+        error.data.take_if(|data| data.as_str().is_some_and(|text| text.len() > ERROR_CHARS_MAX));
+        error
+    });
+    Response::from_parts(id, body)
 }
 
 fn value(params: impl Serialize) -> Value {

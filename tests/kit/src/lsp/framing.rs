@@ -18,7 +18,11 @@ pub fn frame(message: &Value) -> Vec<u8> {
 }
 
 /// The next message, `None` at a clean end of the stream, or what is wrong with the bytes.
-pub(super) async fn read_frame(read: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Value>, String> {
+///
+/// # Errors
+///
+/// When the bytes are no message, or the stream ends inside of one.
+pub async fn read_frame(read: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Value>, String> {
     let mut length = None;
     let mut header_bytes = 0;
     loop {

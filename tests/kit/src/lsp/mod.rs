@@ -26,7 +26,7 @@ mod profile;
 
 pub use client::{Client, Id, WAIT_SECS_MAX};
 pub use edit::{Encoding, apply_edit, apply_text_edits};
-pub use framing::{FRAME_BYTES_MAX, HEADER_BYTES_MAX, frame};
+pub use framing::{FRAME_BYTES_MAX, HEADER_BYTES_MAX, frame, read_frame};
 pub use ledger::{BACKLOG_LEN_MAX, TRANSCRIPT_LEN_MAX};
 pub use profile::Profile;
 
