@@ -4,7 +4,7 @@
 
 import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
@@ -181,15 +181,20 @@ export class Desk {
       ...["--user-data-dir", path.join(this.root, "data"), "--extensions-dir", path.join(this.root, "extensions")],
       ...["--config", path.join(this.root, "none.yaml"), this.workspace],
     ];
+    const log = await open(path.join(this.root, "code-server.log"), "w");
     const server = spawn(path.join(codeServer, "node/bin/node"), given, {
       env: this.environment(),
       cwd: this.root,
       detached: true,
-      stdio: "ignore",
+      stdio: ["ignore", log.fd, log.fd],
     });
+    await log.close();
     this.#server = server;
     await until("code-server", async () => {
-      if (server.exitCode !== null) throw new Error(`code-server ended with ${server.exitCode}`);
+      if (server.exitCode !== null) {
+        const said = await readFile(path.join(this.root, "code-server.log"), "utf8");
+        throw new Error(`code-server ended with ${server.exitCode}: ${said}`);
+      }
       const answer = await fetch(`http://${address}/healthz`).catch(() => undefined);
       return answer?.ok === true ? true : undefined;
     });

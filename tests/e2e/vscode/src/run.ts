@@ -7,6 +7,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import { chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { Desk } from "./desk.ts";
 import type { Programs } from "./desk.ts";
 import { SCENARIOS } from "./scenarios.ts";
@@ -47,6 +48,18 @@ async function installExtension(): Promise<string> {
   return extensions;
 }
 
+/** The surroundings of the scenario that is being played. */
+let current: Desk | undefined;
+
+/** Ends what was started when somebody ends the tests; code-server and the daemon would outlive them. */
+function endWith(browser: Browser): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => {
+      void Promise.allSettled([current?.close(), browser.close()]).then(() => process.exit(1));
+    });
+  }
+}
+
 async function play(scenario: Scenario, programs: Programs): Promise<Result> {
   const began = Date.now();
   const file = (name: string) => path.join(WORK, `${scenario.name.replace(/[^a-z0-9]+/gi, "-")}-${name}.png`);
@@ -55,6 +68,7 @@ async function play(scenario: Scenario, programs: Programs): Promise<Result> {
   try {
     const made = await Desk.make(programs, scenario.setting);
     desk = made;
+    current = made;
     await scenario.play(made, async (name) => {
       await made.pages[0]?.page.screenshot({ path: file(name) });
     });
@@ -106,7 +120,9 @@ async function main(words: readonly string[]): Promise<number> {
   await rm(WORK, { recursive: true, force: true });
   await mkdir(WORK, { recursive: true });
   const extensions = await installExtension();
-  const browser = await chromium.launch({ executablePath: path.join(CODE_SERVER, "chromium"), args: BROWSER });
+  const signals = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
+  const browser = await chromium.launch({ executablePath: path.join(CODE_SERVER, "chromium"), args: BROWSER, ...signals });
+  endWith(browser);
   const programs = { familiar: path.resolve(familiar), codeServer: CODE_SERVER, extensions, browser };
   const results: Result[] = [];
   try {

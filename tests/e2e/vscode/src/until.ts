@@ -1,8 +1,8 @@
 // Waiting for what is seen from outside. Refuses: waiting without an end, and waiting for time to pass: it looks until what
 // is expected is there, because neither a page nor another process tells.
 
-/** How long one thing may take, in milliseconds. Generous: a small machine starts an editor and a daemon. */
-export const WAIT_MS_MAX = 60_000;
+/** How long one thing may take, in milliseconds. Generous: a small machine may have much else to do. */
+export const WAIT_MS_MAX = 180_000;
 /** Between two looks, in milliseconds. */
 const LOOK_MS = 40;
 
