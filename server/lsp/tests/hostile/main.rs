@@ -201,6 +201,7 @@ async fn take_leave(peer: &mut Peer, session: JoinHandle<Exit>) {
             Exit::Shutdown
         }
         2 => {
+            peer.books.leaving();
             peer.notify("exit", Value::Null);
             Exit::ExitWithoutShutdown
         }
@@ -305,7 +306,9 @@ async fn no_client_harms_the_server() {
     );
     tell(&figures, started);
     assert!(grown < GROWTH_MIB_MAX, "the process grew by {grown:.0} MiB: {figures}");
-    assert!(total.compared > 0 && total.applied > 0 && house.stage.prompts_read() > 0, "{figures}");
+    // A failure that is repeated alone may be too short for everything to have happened.
+    let all_seen = total.compared > 0 && total.applied > 0 && house.stage.prompts_read() > 0;
+    assert!(all_seen || wanted < MESSAGES_SAMPLE, "{figures}");
     if asked.is_some() {
         kit::soak::record("protocol", first, &figures, started.elapsed().as_secs_f64());
     }
