@@ -117,6 +117,9 @@ async fn converse(house: &House, seed: u64, messages: usize) -> Counts {
     if seed % HUGE_EVERY == HUGE_AT {
         work_on_a_huge_file(&mut peer, &house.stage).await;
     }
+    if manner == Manner::Polite && profile.capabilities.pointer("/workspace/applyEdit").is_some() {
+        edit_calmly(&mut peer, &house.stage).await;
+    }
     let started = peer.sent;
     while peer.sent - started < messages {
         traffic::step(&mut peer, &house.stage, trees);
@@ -184,6 +187,18 @@ async fn work_on_a_huge_file(peer: &mut Peer, stage: &Stage) {
     let closed = peer.desk.close(0);
     peer.notify("textDocument/didClose", closed);
     peer.settle().await;
+}
+
+/// Edits that nobody disturbs, so that some come into the text.
+async fn edit_calmly(peer: &mut Peer, stage: &Stage) {
+    for at in [0, 1, 3] {
+        let text = desk::text(&mut peer.dice);
+        let opened = peer.desk.open(at, text, &mut peer.dice);
+        peer.notify("textDocument/didOpen", opened);
+        traffic::calm_edit(peer, stage, at);
+        peer.settle().await;
+        peer.rest().await;
+    }
 }
 
 /// Ends a session in one of the ways sessions end.
@@ -305,7 +320,8 @@ async fn no_client_harms_the_server() {
         resident_mib(),
     );
     tell(&figures, started);
-    assert!(grown < GROWTH_MIB_MAX, "the process grew by {grown:.0} MiB: {figures}");
+    let is_warm = seed - first > WARM_UP_SESSIONS;
+    assert!(grown < GROWTH_MIB_MAX || !is_warm, "the process grew by {grown:.0} MiB: {figures}");
     // A failure that is repeated alone may be too short for everything to have happened.
     let all_seen = total.compared > 0 && total.applied > 0 && house.stage.prompts_read() > 0;
     assert!(all_seen || wanted < MESSAGES_SAMPLE, "{figures}");
