@@ -78,6 +78,11 @@ impl Books {
         }
     }
 
+    /// The client leaves with requests open, which is to take them all back.
+    pub(crate) fn leaving(&mut self) {
+        self.owed.values_mut().flatten().for_each(|owed| owed.cancelled = true);
+    }
+
     /// The client agreed to a token, or gave one.
     pub(crate) fn token(&mut self, token: &Value) {
         self.progress.entry(token.to_string()).or_insert(false);

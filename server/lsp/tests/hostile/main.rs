@@ -117,6 +117,9 @@ async fn converse(house: &House, seed: u64, messages: usize) -> Counts {
     if seed % HUGE_EVERY == HUGE_AT {
         work_on_a_huge_file(&mut peer, &house.stage).await;
     }
+    if manner == Manner::Polite && profile.capabilities.pointer("/workspace/applyEdit").is_some() {
+        edit_calmly(&mut peer, &house.stage).await;
+    }
     let started = peer.sent;
     while peer.sent - started < messages {
         traffic::step(&mut peer, &house.stage, trees);
@@ -186,6 +189,18 @@ async fn work_on_a_huge_file(peer: &mut Peer, stage: &Stage) {
     peer.settle().await;
 }
 
+/// Edits that nobody disturbs, so that some come into the text.
+async fn edit_calmly(peer: &mut Peer, stage: &Stage) {
+    for at in [0, 1, 3] {
+        let text = desk::text(&mut peer.dice);
+        let opened = peer.desk.open(at, text, &mut peer.dice);
+        peer.notify("textDocument/didOpen", opened);
+        traffic::calm_edit(peer, stage, at);
+        peer.settle().await;
+        peer.rest().await;
+    }
+}
+
 /// Ends a session in one of the ways sessions end.
 async fn take_leave(peer: &mut Peer, session: JoinHandle<Exit>) {
     let expected = match peer.dice.roll(5) {
@@ -201,6 +216,7 @@ async fn take_leave(peer: &mut Peer, session: JoinHandle<Exit>) {
             Exit::Shutdown
         }
         2 => {
+            peer.books.leaving();
             peer.notify("exit", Value::Null);
             Exit::ExitWithoutShutdown
         }
@@ -304,8 +320,11 @@ async fn no_client_harms_the_server() {
         resident_mib(),
     );
     tell(&figures, started);
-    assert!(grown < GROWTH_MIB_MAX, "the process grew by {grown:.0} MiB: {figures}");
-    assert!(total.compared > 0 && total.applied > 0 && house.stage.prompts_read() > 0, "{figures}");
+    let is_warm = seed - first > WARM_UP_SESSIONS;
+    assert!(grown < GROWTH_MIB_MAX || !is_warm, "the process grew by {grown:.0} MiB: {figures}");
+    // A failure that is repeated alone may be too short for everything to have happened.
+    let all_seen = total.compared > 0 && total.applied > 0 && house.stage.prompts_read() > 0;
+    assert!(all_seen || wanted < MESSAGES_SAMPLE, "{figures}");
     if asked.is_some() {
         kit::soak::record("protocol", first, &figures, started.elapsed().as_secs_f64());
     }

@@ -204,6 +204,19 @@ pub(crate) fn edit(peer: &mut Peer, stage: &Stage, at: usize) {
     }
 }
 
+/// Asks for an edit of a whole document that the model makes well.
+pub(crate) fn calm_edit(peer: &mut Peer, stage: &Stage, at: usize) {
+    let document = &peer.desk.documents[at];
+    let lines = line_count(&document.text) as u32;
+    let code = document.text.trim_end_matches(['\n', '\r']).to_owned();
+    let instruction = stage.order(code, Act::Change { comment: "#" });
+    let target = json!({ "uri": document.uri, "range": lsp_range([0, 0, lines, 0]), "instruction": instruction });
+    let token = json!(format!("calm-{}", peer.sent));
+    peer.books.token(&token);
+    let params = json!({ "command": "familiar.edit", "arguments": [target], "workDoneToken": token });
+    peer.request("workspace/executeCommand", params, Wanted::Result);
+}
+
 /// The path of a `file:` URI of these tests.
 fn path_in(uri: &str) -> String {
     let mut bytes = Vec::new();
