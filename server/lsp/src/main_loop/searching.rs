@@ -25,7 +25,7 @@ impl MainLoop {
                 Ok(roots) => self.look(reply, search(app, roots, params, open)),
                 Err(error) => answer(reply, Err(error)),
             },
-            Wanted::Related(params) => match self.place(&params) {
+            Wanted::Related(params) => match self.document_in_folder(&params) {
                 Ok((root, path)) => self.look(reply, look(app, root, path, params.line(), open)),
                 Err(error) => answer(reply, Err(error)),
             },
@@ -33,7 +33,7 @@ impl MainLoop {
     }
 
     /// The folder around a document, and its path in there.
-    fn place(&self, params: &RelatedParams) -> Result<(PathBuf, String)> {
+    fn document_in_folder(&self, params: &RelatedParams) -> Result<(PathBuf, String)> {
         let path = path_of(params.uri());
         let root = self.workspaces.of(path.as_deref());
         let inside = path.as_deref().zip(root.as_deref()).and_then(|(path, root)| path.strip_prefix(root).ok());
