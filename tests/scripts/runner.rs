@@ -448,6 +448,7 @@ impl Player {
             filled.push_str(&match name.split_once(' ').unwrap_or((name, "")) {
                 ("uri", path) => self.workspace.uri(path),
                 ("path", path) => self.workspace.path(path).display().to_string(),
+                ("root", "") => self.workspace.root().display().to_string(),
                 ("range", "") => self.workspace.fixture().mark().range(self.encoding).to_string(),
                 ("cursor", "") => {
                     let range = self.workspace.fixture().mark().range(self.encoding);

@@ -77,7 +77,7 @@ fn either_side_may_be_ahead() {
         connection.execute("UPDATE facts SET value = '7' WHERE key = 'generation'", []).unwrap();
         connection.execute("UPDATE files SET id = 77 WHERE path = 'a.rs'", []).unwrap();
         connection
-            .execute("INSERT INTO files SELECT 'ghost.rs', 78, size, modified, changed, inode, racy, hash, recipe, 3, 0 FROM files LIMIT 1", [])
+            .execute("INSERT INTO files SELECT 'ghost.rs', 78, size, modified, changed, inode, racy, hash, recipe, 3, 0, chunks_hash FROM files LIMIT 1", [])
             .unwrap();
     });
 }

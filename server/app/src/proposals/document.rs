@@ -244,7 +244,7 @@ mod tests {
              f
              g
              h
-            @@ -9,0 +9,1 @@
+            @@ -8,0 +9,1 @@
             +i
             \ No newline at end of file
 

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::judging::Judged;
 use super::preparing::Prepared;
+use crate::review::marks::shortened;
 use crate::uris::path_of;
 
 /// Open documents compared with the disk for one question; further ones are left to the index.
@@ -183,7 +184,7 @@ impl<E: Send + 'static> Teller<E> {
 /// Explains a part of a file and writes the explanation into a document.
 pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut teller: Teller<E>) -> JobEvent {
     let Explain { workspace, path, name, document, part, question, title, reviews, open } = what;
-    let open_files = in_front(Some(&path), &open);
+    let (open_files, asked) = (in_front(Some(&path), &open), question.clone());
     let prepared = tokio::task::spawn_blocking(move || {
         let lines = match part {
             ExplainPart::Lines(first, last) => (first, last),
@@ -207,7 +208,10 @@ pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut tell
         Ok(answer) => answer,
         Err(error) => return failed(error),
     };
-    let title = format!("{title} {name}:{}-{}", lines.0, lines.1);
+    let title = match asked {
+        Some(question) => format!("{title} {name}:{}-{}: {}", lines.0, lines.1, shortened(&question)),
+        None => format!("{title} {name}:{}-{}", lines.0, lines.1),
+    };
     match app.write_answer_document(&title, workspace.as_deref(), &answer).await {
         Ok(path) => JobEvent::Explained { path, notice: said(&answer) },
         Err(error) => failed(error),
