@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn names_of_all_pieces_stand_where_they_are() {
         let dir = tempfile::tempdir().unwrap();
-        let filler = "# A line that defines nothing.\r\n".repeat(40_000);
+        let filler = "print('it defines no names..')\r\n".repeat(40_000);
         let text = format!(
             "def first():\n    pass\n{filler}class Second:\n    def method(self):\n        pass\n{filler}"
         );

@@ -251,7 +251,7 @@ fn a_pause_does_not_hold_up_what_was_saved_last() {
 /// Of a file over the limit the names in its first part are found and shown where they stand now, and said to be all.
 #[test]
 fn names_in_files_over_the_limit_are_found() {
-    let filler = "# A line that defines nothing.\n".repeat(50_000);
+    let filler = "print('this line defines nothing')\n".repeat(50_000);
     let text = format!("{filler}class Haystack:\n    def needle_in(self):\n        return 1\n\n\n{filler}");
     let space = Space::with(&[("a.py", "def other():\n    pass\n"), ("large.py", &text)]);
     let (index, report) = space.indexed();
