@@ -7,12 +7,29 @@ use std::ops::Range;
 
 use text::{Edit, Rope, TextEdit, position};
 
-/// Whether `typed` changed a line of `base` that `edit` changes too. Whole lines added above or below it do not.
+/// Whether `typed` changed a line of `base` that `edit` changes too, or would join lines that `edit` adds to its own. Whole
+/// lines added above or below it do not.
 pub(crate) fn meets(base: &Rope, edit: &Edit, typed: &Edit) -> bool {
-    edit.parts()
-        .iter()
-        .filter_map(|part| lines(base, part))
-        .any(|lines| typed.parts().iter().any(|part| touches(&lines, part)))
+    edit.parts().iter().any(|part| match lines(base, part) {
+        Some(lines) => typed.parts().iter().any(|typed| touches(&lines, typed)),
+        None => typed.parts().iter().any(|typed| joins(base, part, typed)),
+    })
+}
+
+/// Whether the line break went that keeps the lines `part` adds apart from the text beside them.
+fn joins(base: &Rope, part: &TextEdit, typed: &TextEdit) -> bool {
+    let at = part.start_byte;
+    let is_break = |byte: Option<u8>| matches!(byte, None | Some(b'\n' | b'\r'));
+    if part.new_text.ends_with(['\n', '\r'])
+        && is_break(at.checked_sub(1).and_then(|before| base.get_byte(before)))
+    {
+        let before = || typed.start_byte.checked_sub(1).and_then(|before| base.get_byte(before));
+        return typed.start_byte < at
+            && typed.end_byte == at
+            && !is_break(typed.new_text.bytes().last().or_else(before));
+    }
+    let after = || base.get_byte(typed.end_byte);
+    typed.start_byte == at && typed.end_byte > at && !is_break(typed.new_text.bytes().next().or_else(after))
 }
 
 /// The bytes of the lines a part changes, without the last line break; `None` when it only adds whole lines.
@@ -86,5 +103,17 @@ mod tests {
         check("fn {a|b}()[|\ntest]\n", false);
         check("fn a()\n[|\ntest\n]", false);
         check("[|async ]fn {a|b}()\n", true);
+    }
+
+    #[test]
+    fn added_lines_stay_lines() {
+        check("a{\n|}[|doc\n]b\n", true);
+        check("a{b\nc\n|d}[|doc\n]e\n", true);
+        check("{a\n|}[|doc\n]b\n", false);
+        check("a{b\nc\n|\n}[|doc\n]d\n", false);
+        check("a[|\ndoc]{\n|}b\n", true);
+        check("a[|\ndoc]{\nb|c}d\n", true);
+        check("a[|\ndoc]{\nb|}\nc\n", false);
+        check("a[|\ndoc]{\nb|}", false);
     }
 }
