@@ -84,7 +84,7 @@ mod tests {
         assert!(text.len() as u64 > 2 * FILE_BYTES_MAX);
         check(&text, &["first", "Second", "Second.method"]);
         check(&text.replace("class Second:", "\u{0} class Second:"), &["first"]);
-        check(&text.replace('\n', " ").replace('\r', " "), &[]);
+        check(&text.replace(['\n', '\r'], " "), &[]);
         let many: String =
             (0..3 * LARGE_NAMES_MAX).map(|n| format!("def f{n}():\n    pass\n{}", &filler[..800])).collect();
         std::fs::write(&full, many).unwrap();

@@ -350,7 +350,8 @@ fn no_answer_makes_it_panic() {
                 _ => (*dice.pick(&WORDS)).to_owned(),
             };
             answer.push_str(&piece);
-            answer.push_str(*dice.pick(&["\n", "\n", "\n", "", "\r\n", "\r"]));
+            let ending: &&str = dice.pick(&["\n", "\n", "\n", "", "\r\n", "\r"]);
+            answer.push_str(ending);
         }
         let task = if dice.roll(2) == 0 { scene.task() } else { scene.task().with_files(Vec::new()) };
         let reply = Reply { text: &answer, complete: dice.roll(4) > 0 };

@@ -92,7 +92,7 @@ fn shows(target: &Target, now: Option<&Document>) -> bool {
     let expected = target.expected.to_string();
     match (&target.before, now) {
         (_, None) => path_of(&target.uri).and_then(|path| read(&path)).is_some_and(|text| text == expected),
-        (None, Some(now)) => now.rope().to_string() == expected,
+        (None, Some(now)) => *now.rope() == target.expected,
         // Nothing happened since it was sent.
         (Some(before), Some(now)) if before.revision() == now.revision() => false,
         // Typing right after the edit changes the text too, so the whole of it is compared.
