@@ -11,6 +11,9 @@ use crate::text::{Change, columns, line_count, offset};
 /// Texts grow to about this many bytes before they are replaced, unless they were opened huge.
 const TEXT_BYTES_MAX: usize = 6_000;
 
+/// How often a text is parsed until that ends in time; of some languages none ever is.
+const PARSES_MAX: usize = 5;
+
 /// What is typed and what files are made of. Every line that can trip somebody who counts: wide and combined characters,
 /// all line breaks and what only looks like one, characters nobody sees.
 const PIECES: [&str; 24] = [
@@ -235,7 +238,9 @@ impl Document {
 
     /// The definitions of the text.
     pub(crate) fn symbols(&self, trees: bool, encoding: Encoding) -> Vec<Symbol> {
-        let symbols = app::outline(&self.path, &self.text).unwrap_or_default();
+        // On a busy machine the time for parsing may run out.
+        let parsed = (0..PARSES_MAX).find_map(|_| app::outline(&self.path, &self.text));
+        let symbols = parsed.unwrap_or_default();
         let one = |symbol: app::OutlinedSymbol| {
             if !trees {
                 return (symbol.name, u64::from(symbol.start_line) - 1, None);

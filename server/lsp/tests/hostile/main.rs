@@ -47,6 +47,8 @@ const WARM_UP_SESSIONS: u64 = 10;
 /// What the process may hold more in the end than after the warm-up, in MiB. A leak of a kilobyte for each message of a
 /// full run is ten times that.
 const GROWTH_MIB_MAX: f64 = 96.0;
+/// Answers that may lack their definitions because parsing took too long, besides one in twenty.
+const UNPARSED_MAX: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);
@@ -94,6 +96,7 @@ impl House {
 struct Counts {
     messages: usize,
     compared: usize,
+    unparsed: usize,
     applied: usize,
 }
 
@@ -133,7 +136,8 @@ async fn converse(house: &House, seed: u64, messages: usize) -> Counts {
     }
     take_leave(&mut peer, session).await;
     house.stage.clear();
-    Counts { messages: peer.sent, compared: peer.books.compared, applied: peer.applied }
+    let books = &peer.books;
+    Counts { messages: peer.sent, compared: books.compared, unparsed: books.unparsed, applied: peer.applied }
 }
 
 /// What comes before a session is open, and its opening.
@@ -297,6 +301,7 @@ async fn no_client_harms_the_server() {
         };
         total.messages += counts.messages;
         total.compared += counts.compared;
+        total.unparsed += counts.unparsed;
         total.applied += counts.applied;
         assert_eq!(house.stage.fault(), None, "with seed {seed}");
         assert_eq!(PANICS.load(Ordering::Relaxed), 0, "something panicked with seed {seed}");
@@ -322,6 +327,8 @@ async fn no_client_harms_the_server() {
     tell(&figures, started);
     let is_warm = seed - first > WARM_UP_SESSIONS;
     assert!(grown < GROWTH_MIB_MAX || !is_warm, "the process grew by {grown:.0} MiB: {figures}");
+    let unparsed = total.unparsed;
+    assert!(unparsed <= UNPARSED_MAX + total.compared / 20, "{unparsed} texts had no definitions: {figures}");
     // A failure that is repeated alone may be too short for everything to have happened.
     let all_seen = total.compared > 0 && total.applied > 0 && house.stage.prompts_read() > 0;
     assert!(all_seen || wanted < MESSAGES_SAMPLE, "{figures}");
