@@ -71,7 +71,7 @@ pub(crate) const LARGE_BYTES_MAX: usize = 8 << 20;
 /// Names known of such a file.
 pub(crate) const LARGE_NAMES_MAX: usize = 1_024;
 /// Time that looking for them may take, in milliseconds.
-pub(crate) const LARGE_NAMES_MS_MAX: u64 = 1_000;
+pub(crate) const LARGE_NAMES_MS_MAX: u64 = 5_000;
 /// Files known by path only that one question may name.
 pub(crate) const LIGHT_HITS_MAX: usize = 8;
 /// How deep in a syntax tree definitions are looked for, unless a language says otherwise. Below it lie expressions,
