@@ -11,15 +11,20 @@ const COMMANDS = new Set(["familiar.accept", "familiar.reject", "familiar.keep",
 /** Provides the lenses of proposals that are open as diffs. */
 export class ProposalLenses implements vscode.CodeLensProvider, vscode.Disposable {
   private readonly moved = new vscode.EventEmitter<void>();
-  private readonly registered = [
-    // The server marks each change with what became of it, and marks it anew when that changes.
-    vscode.languages.onDidChangeDiagnostics(({ uris }) => {
-      if (uris.some((uri) => uri.path.endsWith(".diff"))) this.moved.fire();
-    }),
-    vscode.languages.registerCodeLensProvider({ scheme: "file", pattern: "**/*.diff" }, this),
-  ];
+  private readonly registered: vscode.Disposable[];
 
   readonly onDidChangeCodeLenses = this.moved.event;
+
+  constructor() {
+    // Not before the event is there: it is looked for once, when the provider is registered.
+    this.registered = [
+      // The server marks each change with what became of it, and marks it anew when that changes.
+      vscode.languages.onDidChangeDiagnostics(({ uris }) => {
+        if (uris.some((uri) => uri.path.endsWith(".diff"))) this.moved.fire();
+      }),
+      vscode.languages.registerCodeLensProvider({ scheme: "file", pattern: "**/*.diff" }, this),
+    ];
+  }
 
   dispose(): void {
     for (const one of [...this.registered, this.moved]) one.dispose();

@@ -48,6 +48,8 @@ export interface Setting {
 const SETTINGS = {
   "chat.disableAIFeatures": true,
   "editor.minimap.enabled": false,
+  // In a browser VS Code saves by itself unless it is told not to.
+  "files.autoSave": "off",
   "extensions.autoCheckUpdates": false,
   "extensions.autoUpdate": false,
   "extensions.ignoreRecommendations": true,
@@ -118,6 +120,12 @@ export class Desk {
   /** What the daemon says of itself. */
   async status(): Promise<{ pid: number; sessions: number }> {
     return JSON.parse(await this.familiar("status", "--json")) as { pid: number; sessions: number };
+  }
+
+  /** Copies what the daemon and code-server wrote into a folder that stays. */
+  async keepLogs(folder: string): Promise<void> {
+    await cp(path.join(this.root, "home/state"), path.join(folder, "familiar"), { recursive: true });
+    await cp(path.join(this.root, "data/logs"), path.join(folder, "code-server"), { recursive: true });
   }
 
   /** Ends everything that was started, and removes the folders. */

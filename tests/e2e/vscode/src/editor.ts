@@ -103,8 +103,8 @@ export class Editor {
         seen = await this.status();
         return wanted.test(seen) ? seen : undefined;
       });
-    } catch {
-      throw new Error(`the status never was ${wanted}; it is "${seen}"`);
+    } catch (cause) {
+      throw new Error(`the status never was ${wanted}; it is "${seen}": ${String(cause)}`);
     }
   }
 

@@ -77,6 +77,7 @@ async function play(scenario: Scenario, programs: Programs): Promise<Result> {
     for (const [at, editor] of (desk?.pages ?? []).entries()) {
       await editor.page.screenshot({ path: file(`failed-${at}`) }).catch(() => undefined);
     }
+    await desk?.keepLogs(file("logs").replace(/\.png$/, "")).catch(() => undefined);
   } finally {
     await desk?.close().catch((thrown: unknown) => {
       error ??= `could not be ended: ${String(thrown)}`;
