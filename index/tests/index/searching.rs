@@ -96,7 +96,7 @@ fn a_path_that_many_files_share_says_nothing_in_a_report() {
     let code = "def stamp(token):\n    return token + salt\n";
     let space = Space::with(&[
         ("shop/__init__.py", "def renew(token):\n    return token\n"),
-        ("cart/__init__.py", "def total(cart):\n    return sum(cart)\n"),
+        ("cart/__init__.py", code),
         ("user/__init__.py", "def name(user):\n    return user\n"),
         ("mail/__init__.py", "def send(mail):\n    return mail\n"),
         ("shop/stamps.py", code),
