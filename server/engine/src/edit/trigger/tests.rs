@@ -5,7 +5,7 @@ use text::Document;
 use super::*;
 
 fn found(language: &str, text: &str) -> Vec<Trigger> {
-    let document = Document::new("file:///work/untitled", language, 1, text);
+    let document = Document::new("file:///w/untitled", language, 1, text);
     triggers(&document, None)
 }
 
