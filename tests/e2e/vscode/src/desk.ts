@@ -45,6 +45,9 @@ export interface Setting {
   readonly withoutProgram?: boolean;
 }
 
+/** How often code-server is started for one scenario. */
+const STARTS_MAX = 5;
+
 const SETTINGS = {
   "chat.disableAIFeatures": true,
   "editor.minimap.enabled": false,
@@ -179,7 +182,15 @@ export class Desk {
     await chmod(program, 0o755);
   }
 
+  /** Starts code-server. On a busy machine it gives itself up when its own child is slow to come; then it is started again. */
   async #start(): Promise<void> {
+    for (let tries = 1; !(await this.#startOnce()); tries += 1) {
+      if (tries === STARTS_MAX) throw new Error(`code-server ended ${STARTS_MAX} times: ${await readFile(this.#log, "utf8")}`);
+    }
+  }
+
+  /** Whether code-server came up. */
+  async #startOnce(): Promise<boolean> {
     const { codeServer } = this.#programs;
     const address = `127.0.0.1:${this.#port}`;
     const given = [
@@ -189,7 +200,7 @@ export class Desk {
       ...["--user-data-dir", path.join(this.root, "data"), "--extensions-dir", path.join(this.root, "extensions")],
       ...["--config", path.join(this.root, "none.yaml"), this.workspace],
     ];
-    const log = await open(path.join(this.root, "code-server.log"), "w");
+    const log = await open(this.#log, "w");
     const server = spawn(path.join(codeServer, "node/bin/node"), given, {
       env: this.environment(),
       cwd: this.root,
@@ -198,14 +209,15 @@ export class Desk {
     });
     await log.close();
     this.#server = server;
-    await until("code-server", async () => {
-      if (server.exitCode !== null) {
-        const said = await readFile(path.join(this.root, "code-server.log"), "utf8");
-        throw new Error(`code-server ended with ${server.exitCode}: ${said}`);
-      }
+    return until("code-server", async () => {
+      if (server.exitCode !== null) return "ended";
       const answer = await fetch(`http://${address}/healthz`).catch(() => undefined);
-      return answer?.ok === true ? true : undefined;
-    });
+      return answer?.ok === true ? "up" : undefined;
+    }).then((seen) => seen === "up");
+  }
+
+  get #log(): string {
+    return path.join(this.root, "code-server.log");
   }
 }
 
