@@ -44,7 +44,7 @@ const TAKE_BACK: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("dis
 function choose(server: Server, past: readonly Past[]): void {
   const box = vscode.window.createQuickPick<Entry>();
   box.title = "Familiar: earlier edits of this file";
-  box.placeholder = "Enter shows an edit as a diff, where each change can be taken back; the arrow takes it back whole";
+  box.placeholder = "Enter shows the edit as a diff, the arrow takes it back";
   box.matchOnDescription = true;
   box.items = past.map((one): Entry => {
     const standing = one.states.some((state) => state === "kept" || state === "standing");
