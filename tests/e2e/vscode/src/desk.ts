@@ -86,8 +86,13 @@ export class Desk {
     // Short, because the path of the daemon's socket may have no more than 108 bytes.
     const root = await mkdtemp(path.join(tmpdir(), "fam-"));
     const desk = new Desk(programs, root, await freePort());
-    await desk.#furnish(setting);
-    await desk.#start();
+    try {
+      await desk.#furnish(setting);
+      await desk.#start();
+    } catch (error) {
+      await desk.close();
+      throw error;
+    }
     return desk;
   }
 
