@@ -100,7 +100,7 @@ async function table(results: readonly Result[], programs: Programs): Promise<st
   return [
     "# Familiar in VS Code, end to end",
     "",
-    "Written by `make test-editors`: the packaged extension in code-server, which runs VS Code's own workbench and extension",
+    "Written by the last step of `make test-editors`: the packaged extension in code-server, which runs VS Code's own workbench and extension",
     "host, in a headless Chromium; the real program with a scripted model.",
     "",
     `${new Date().toISOString().slice(0, 10)}; ${familiar}; VS Code ${code} (code-server ${server}); Chromium ${programs.browser.version()};`,
