@@ -4,8 +4,8 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -31,10 +31,11 @@ const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n";
 /// In the folder of an index while the user wants no large builds, so that this also holds after a restart.
 pub(crate) const PAUSE_MARK: &str = "paused";
 
-/// An open index. Share it as `Arc<Index>`; all methods take `&self`. Dropping it stops its thread.
+/// An open index. Share it as `Arc<Index>`; all methods take `&self`. Dropping it closes it.
 pub struct Index {
     shared: Arc<Shared>,
-    writer: Option<JoinHandle<()>>,
+    /// Until it is closed.
+    writer: Mutex<Option<JoinHandle<()>>>,
     /// Where all of it is stored.
     folder: PathBuf,
     /// Held for as long as this value lives; the system releases it also after a crash.
@@ -70,7 +71,7 @@ impl Index {
         let writer = Writer::new(shared.clone(), folder.clone(), base);
         let thread = std::thread::Builder::new().name("index-writer".to_owned());
         let writer = thread.spawn(move || writer.run()).doing("starting the writer thread")?;
-        Ok(Self { shared, writer: Some(writer), folder, _lock: lock })
+        Ok(Self { shared, writer: Mutex::new(Some(writer)), folder, _lock: lock })
     }
 
     /// Walks the workspace and brings the index into step with it; returns when all of it can be searched. Files whose
@@ -261,6 +262,18 @@ impl Index {
         fs::rename(&from, &to).doing(doing)
     }
 
+    /// Stops its thread, after what it had taken up is stored; everybody who waits for it goes on. What was found until
+    /// then can still be searched, whoever holds it.
+    pub fn close(&self) {
+        self.shared.stop();
+        self.shared.drop_watch();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // The thread catches its own panics, and there is nobody left to tell.
+            let _ = writer.join();
+        }
+    }
+
     /// Whether a folder is the file system's root, the home folder or a folder above it: such a folder is indexed only
     /// when the user names it.
     pub fn is_forbidden_root(root: &Path) -> bool {
@@ -270,12 +283,7 @@ impl Index {
 
 impl Drop for Index {
     fn drop(&mut self) {
-        self.shared.stop();
-        self.shared.drop_watch();
-        if let Some(writer) = self.writer.take() {
-            // The thread catches its own panics, and there is nobody left to tell.
-            let _ = writer.join();
-        }
+        self.close();
     }
 }
 

@@ -21,6 +21,9 @@ use crate::{AppError, Backend, Config, ErrorKind, Home, ModelEntry, Result};
 const SYSTEM_FOLDERS: [&str; 11] =
     ["/etc", "/proc", "/sys", "/dev", "/root", "/boot", "/var", "/usr", "/run", "/private/etc", "/System"];
 
+/// How long the end of the daemon waits for indexes to store what they found.
+const INDEXES_CLOSE_MAX: Duration = Duration::from_secs(5);
+
 /// Everything an [`App`] is made of.
 pub struct Parts {
     /// Where it keeps things.
@@ -215,12 +218,17 @@ impl App {
         }
     }
 
-    /// Cuts off what runs and gives models back. Text that was written so far is kept.
+    /// Cuts off what runs, gives models back and closes the indexes. Text that was written so far is kept, and what the
+    /// indexes found is stored unless that takes longer than [`INDEXES_CLOSE_MAX`].
     pub async fn shutdown(&self) {
         self.inner.shutdown.cancel();
         self.interrupt_runs().await;
         self.inner.models.unload().await;
-        self.inner.workspaces.close();
+        let inner = Arc::clone(&self.inner);
+        let closing = tokio::task::spawn_blocking(move || inner.workspaces.close());
+        if tokio::time::timeout(INDEXES_CLOSE_MAX, closing).await.is_err() {
+            tracing::warn!("an index did not close in time; what it lacks is found by its next walk");
+        }
     }
 }
 

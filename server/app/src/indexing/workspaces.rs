@@ -207,11 +207,15 @@ impl Workspaces {
         Ok(workspace)
     }
 
-    /// Stops background work and lets the indexes go.
+    /// Stops background work and closes the indexes, also of whoever still holds one: what was found is stored when this
+    /// returns.
     pub(crate) fn close(&self) {
         let workspaces: Vec<_> = self.lock().drain().collect();
-        for (_, workspace) in workspaces {
+        for (_, workspace) in &workspaces {
             workspace.cancel.cancel();
+        }
+        for (_, workspace) in workspaces {
+            workspace.index.close();
         }
     }
 

@@ -53,6 +53,20 @@ async fn an_index_is_rebuilt_while_somebody_follows_it() {
 }
 
 #[tokio::test]
+async fn what_was_found_is_stored_at_the_end_though_somebody_follows() {
+    let world = World::new([]);
+    let root = world.workspace.root();
+    let mut changes = world.app.index_changes(root);
+    while changes.next().await.expect("it goes on").expect("a change").files < 3 {}
+    std::fs::write(root.join("new.py"), "def fresh():\n    pass\n").expect("it can be written");
+    while changes.next().await.expect("it goes on").expect("a change").files < 4 {}
+    world.app.shutdown().await;
+    let dirs = index::IndexDirs { cache: world.app.home().cache.clone() };
+    let stored = index::Index::peek(root, &dirs).expect("it can be read");
+    assert_eq!(stored.status.files, 4, "{:?}", stored.status);
+}
+
+#[tokio::test]
 async fn a_pause_is_told_and_holds_up_no_questions() {
     let world = World::new([]);
     let root = world.workspace.root();
