@@ -17,10 +17,15 @@ use crate::uris::path_of;
 /// Documents one editor may hold open; further ones are left out.
 const DOCUMENTS_MAX: usize = 4096;
 
+/// Changes of one opening, as a power of two, before its revisions would meet those of the next.
+const REVISION_BITS: u32 = 32;
+
 /// The open documents by the URI the editor uses.
 #[derive(Default)]
 pub(crate) struct Documents {
     open: HashMap<String, Open>,
+    /// Texts that began so far. Each has revisions of its own, so that what was made for one never fits another.
+    begun: u64,
 }
 
 struct Open {
@@ -57,13 +62,15 @@ impl Documents {
         let language_id = serde_json::to_value(&item.language_id).unwrap_or_default();
         let language_id = language_id.as_str().unwrap_or("plaintext");
         let document = Document::new(&item.uri.0, language_id, item.version, &item.text);
+        let document = document.starting_at(next_revision(&mut self.begun));
         self.open.insert(item.uri.0, Open { document, lost: false });
         true
     }
 
     /// Applies what the editor changed.
     pub(crate) fn change(&mut self, params: &DidChangeTextDocumentParams, encoding: PositionEncoding) -> Changed {
-        let Some(open) = self.open.get_mut(&params.text_document.text_document_identifier.uri.0) else {
+        let Self { open: documents, begun } = self;
+        let Some(open) = documents.get_mut(&params.text_document.text_document_identifier.uri.0) else {
             return Changed::Unknown;
         };
         let changes = changes_of(params);
@@ -73,7 +80,8 @@ impl Documents {
         {
             // The full text makes us one with the editor again, whatever was missed before.
             let (uri, language) = (open.document.uri().to_owned(), open.document.language_id().to_owned());
-            open.document = Document::new(&uri, &language, version, &changes[full].text);
+            let document = Document::new(&uri, &language, version, &changes[full].text);
+            open.document = document.starting_at(next_revision(begun));
             open.lost = open.document.apply(&changes[full + 1..], version, encoding).is_err();
             return Changed::Applied;
         }
@@ -125,6 +133,12 @@ impl Documents {
     pub(crate) fn snapshots(&self) -> Vec<Document> {
         self.open.values().filter(|open| !open.lost).map(|open| open.document.clone()).collect()
     }
+}
+
+/// The first revision of a text that begins.
+fn next_revision(begun: &mut u64) -> u64 {
+    *begun += 1;
+    *begun << REVISION_BITS
 }
 
 /// Reads a change.
@@ -221,6 +235,29 @@ mod tests {
         assert_eq!(text(&documents), None);
         assert_eq!(change(&mut documents, 2, json!([{ "text": "two\n" }])), Changed::Applied);
         assert_eq!(text(&documents).as_deref(), Some("two\n"));
+    }
+
+    #[test]
+    fn no_two_texts_share_a_revision() {
+        let mut documents = opened("one\n");
+        let mut seen = Vec::new();
+        let mut note = |documents: &Documents| seen.push(documents.get(URI).map(Document::revision));
+        note(&documents);
+        assert_eq!(change(&mut documents, 2, json!([{ "text": "two\n" }])), Changed::Applied);
+        note(&documents);
+        let item =
+            json!({ "textDocument": { "uri": URI, "languageId": "python", "version": 3, "text": "three\n" } });
+        for closes in [false, true] {
+            if closes {
+                documents.close(URI);
+            }
+            assert!(documents.open(serde_json::from_value(item.clone()).expect("the parameters are complete")));
+            note(&documents);
+        }
+        let all = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), all, "{seen:?}");
     }
 
     #[test]

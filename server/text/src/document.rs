@@ -37,6 +37,12 @@ impl Document {
         Self { uri: uri.into(), language_id: language_id.into(), version, revision: 0, rope: Rope::from_str(text) }
     }
 
+    /// The same with revisions that count on from `revision`, so that none of another opening is taken for one of this.
+    #[must_use]
+    pub fn starting_at(self, revision: u64) -> Self {
+        Self { revision, ..self }
+    }
+
     /// The name the editor gave it, as a URI.
     #[must_use]
     pub fn uri(&self) -> &str {
