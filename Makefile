@@ -19,7 +19,7 @@ VSCODE_CLIENT := .make/npm-build editors/vscode out/packaged package.json tsconf
 help:
 	@echo 'make run [WORKSPACE=DIR]  set up, build, bring the starter model, serve DIR (this folder if none)'
 	@echo 'make test                 set up and run every check and test'
-	@echo 'make soak                 fuzz the index and answers at full size, for about two hours, into tests/bench/results/soak.md'
+	@echo 'make soak                 fuzz the index, answers and protocol at full size, for about two hours, into tests/bench/results/soak.md'
 	@echo 'make bench                measure, side by side, into tests/bench/results'
 	@echo 'make setup                install what a build needs, and nothing else'
 	@echo 'make assets               build the style sheet and scripts of the web pages'
@@ -43,10 +43,10 @@ test: assets
 	$(TEST_HOME) $(TEST_BIN) models pull starter
 	FAMILIAR_BIN=$(TEST_BIN) FAMILIAR_TEST_MODEL=$(CURDIR)/target/models/starter.gguf \
 	FAMILIAR_TEST_DJANGO=$(CURDIR)/target/django FAMILIAR_TEST_EDITORS=$(CURDIR)/target/editors/bin \
-	cargo test --workspace $(TEST_BUILD)
+	cargo test --workspace --no-fail-fast $(TEST_BUILD)
 
-# 1,000 desks of 100 edits each, 10,000 sequences of events, and 200,000 answers of models, which is 800,000 where only a
-# panic would be wrong; the tests run a sample of the same.
+# 1,000 desks of 100 edits each, 10,000 sequences of events, 200,000 answers of models, which is 800,000 where only a panic
+# would be wrong, and 1,000,000 messages of hostile clients; the tests run a sample of the same.
 soak: setup
 	@rm -f tests/bench/results/soak.md
 	FAMILIAR_SOAK_DESKS=1000 FAMILIAR_SOAK_SEQUENCES=10000 \
@@ -54,6 +54,8 @@ soak: setup
 	cargo test --workspace $(TEST_BUILD) --test index -- fuzz --nocapture
 	FAMILIAR_SOAK_ANSWERS=200000 FAMILIAR_SOAK_RESULTS=$(CURDIR)/tests/bench/results/soak.md \
 	cargo test --workspace $(TEST_BUILD) --test edits -- properties --nocapture
+	FAMILIAR_SOAK_MESSAGES=1000000 FAMILIAR_SOAK_RESULTS=$(CURDIR)/tests/bench/results/soak.md \
+	cargo test --workspace $(TEST_BUILD) --test hostile -- no_client_harms_the_server --nocapture
 
 bench: assets
 	@.make/sources django

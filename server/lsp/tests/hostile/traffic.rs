@@ -177,8 +177,12 @@ pub(crate) fn edit(peer: &mut Peer, stage: &Stage, at: usize) {
         Act::Change { .. } if document.uri.ends_with(".rs") => Act::Change { comment: "//" },
         act => act,
     };
-    // Half of all edits are right ones.
-    let act = if peer.dice.once_in(2) { Act::Change { comment: "#" } } else { act };
+    // Half of all edits are right ones. Without code the server takes the definition around, which nobody here knows.
+    let act = match act {
+        _ if code.is_empty() => Act::Nonsense,
+        _ if peer.dice.once_in(2) => Act::Change { comment: "#" },
+        act => act,
+    };
     let instruction = stage.order(code, act);
     let by_lines = document.uri.starts_with("file:") && first < lines && peer.dice.once_in(3);
     let arguments = if by_lines {
