@@ -25,7 +25,8 @@ pub(crate) fn starter() -> PathBuf {
 
 /// Django's sources.
 pub(crate) fn django() -> PathBuf {
-    given("FAMILIAR_TEST_DJANGO", "target/django")
+    // As the program shows it, also when it lies behind a link.
+    given("FAMILIAR_TEST_DJANGO", "target/django").canonicalize().expect("set-up brings Django")
 }
 
 /// The program in `home`, with the starter model.

@@ -5,10 +5,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::{EditAction, EditTask, FileChange, FileEdit, Format, Passage, Refusal, Reply};
 use futures::StreamExt;
 use model::{ChatEvent, ChatRequest, FinishReason, ModelInfo, Priority, Sampling};
+use tokio::time::Instant;
 
 use super::files::{may_change_several, proposed_files};
 use super::{EditEvent, EditOutcome};
@@ -27,8 +29,8 @@ const RELATED_MAX: usize = 4;
 const RELATED_SHARE: u32 = 3;
 /// How freely another version of an edit is written, on top of what a retry gets.
 const VARIED_TEMPERATURE: f32 = 0.6;
-/// Tokens between two reports of progress.
-const REPORT_EVERY_TOKENS: u32 = 8;
+/// How long what was written waits to be reported: as often as a reader can follow.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
 
 /// An edit that is ready to be asked for.
 pub(super) struct Asking {
@@ -240,7 +242,22 @@ async fn write(
 ) -> Result<(String, FinishReason)> {
     let mut answer = String::new();
     let mut pieces = 0;
-    while let Some(event) = stream.next().await {
+    let mut reported = 0;
+    // The first piece is reported at once; also of a model that pauses nothing is held back.
+    let mut report_at = Instant::now();
+    loop {
+        let event = tokio::select! {
+            event = stream.next() => event,
+            () = tokio::time::sleep_until(report_at), if reported != pieces => {
+                let code = matches!(format, Format::Rewrite | Format::Whole);
+                let code = code.then(|| engine::code_so_far(&answer));
+                events.send(EditEvent::Writing { answer_tokens: pieces, code }).await?;
+                reported = pieces;
+                report_at = Instant::now() + REPORT_EVERY;
+                continue;
+            }
+        };
+        let Some(event) = event else { break };
         match event? {
             ChatEvent::Queued { position } => events.send(EditEvent::Queued { position }).await?,
             ChatEvent::Loading { fraction } => events.send(EditEvent::Loading { fraction }).await?,
@@ -250,11 +267,6 @@ async fn write(
             ChatEvent::Text(piece) => {
                 answer.push_str(&piece);
                 pieces += 1;
-                if pieces % REPORT_EVERY_TOKENS == 1 {
-                    let code = matches!(format, Format::Rewrite | Format::Whole);
-                    let code = code.then(|| engine::code_so_far(&answer));
-                    events.send(EditEvent::Writing { answer_tokens: pieces, code }).await?;
-                }
             }
             ChatEvent::Finished(finished) => return Ok((answer, finished.reason)),
         }

@@ -1,6 +1,8 @@
 //! Edits: usable answers become edits, others are asked for again and then refused with the reason; what became of
 //! them decides what is asked for next, also after a restart.
 
+use std::time::Duration;
+
 use engine::{EditAction, Format, OutcomeRow, Outcomes, Standing};
 use futures::StreamExt;
 use model::scripted::Reply;
@@ -8,6 +10,9 @@ use text::Document;
 
 use super::World;
 use crate::{EditEvent, EditOutcome, EditRequest, ErrorKind, Result};
+
+/// Longest wait for something that should take moments.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const CODE: &str = "def f(x):\n    return x\n";
 
@@ -62,6 +67,23 @@ fn known(world: &World) -> Vec<(Format, usize, usize, Standing)> {
 
 fn keep(world: &World, value: &str) {
     world.app.inner.store.set_learned(crate::edit::NAME, value).expect("it can be kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pausing_model_wrote_last_is_told() {
+    let text = ["```python\ndef f(x):\n", "    return 2 * x\n"].map(str::to_owned).to_vec();
+    let world = World::new([Reply { text, delay_ms: 20, hang: true, ..Reply::default() }]);
+    let mut events = world.app.edit(request(&world, Some("double it")));
+    let told = async {
+        while let Some(event) = events.next().await {
+            if let EditEvent::Writing { answer_tokens: 2, code } = event.expect("no error") {
+                return code;
+            }
+        }
+        panic!("it ended");
+    };
+    let code = tokio::time::timeout(PATIENCE, told).await.expect("it is told while the model pauses");
+    assert_eq!(code.as_deref(), Some("def f(x):\n    return 2 * x"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

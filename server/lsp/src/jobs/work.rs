@@ -359,7 +359,7 @@ fn reading(done: u32, total: u32) -> String {
 }
 
 fn writing(tokens: u64) -> String {
-    format!("writing, {tokens} tokens")
+    format!("writing, {tokens} {}", if tokens == 1 { "token" } else { "tokens" })
 }
 
 pub(super) fn failed(error: AppError) -> JobEvent {
