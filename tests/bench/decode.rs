@@ -87,6 +87,7 @@ async fn ask(worker: &WorkerModel) -> Result<(String, f64, f64), Box<dyn Error>>
         sampling: Sampling { temperature: 0.0, repeat_penalty: 1.0, ..Sampling::default() },
         answer_tokens_max: ANSWER_TOKENS,
         stop: Vec::new(),
+        quotation: None,
         priority: Priority::Interactive,
     };
     let started = Instant::now();

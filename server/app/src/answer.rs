@@ -212,6 +212,7 @@ impl App {
             sampling: Sampling::default(),
             answer_tokens_max: budget.answer_tokens_max,
             stop: vec![engine::NEXT_QUESTION.into()],
+            quotation: None,
             priority: Priority::Interactive,
         };
         let _writing = self.inner.workspaces.pace().writing();

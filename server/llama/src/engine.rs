@@ -7,6 +7,7 @@ mod answer;
 mod pace;
 mod probe;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ use worker::{Backend, CancelFlag, Loaded};
 use crate::native::{Context, ContextOptions, Decoded, Model, Token, system_info};
 use crate::options::LlamaOptions;
 use crate::prompt::Prompter;
+use crate::quoting::Vocabulary;
 use pace::Pace;
 
 /// Tokens given to native code at once.
@@ -82,6 +84,8 @@ struct Engine {
     context: Context,
     prompter: Prompter,
     model: Arc<Model>,
+    /// Read when an answer first needs it.
+    vocabulary: OnceCell<Vocabulary>,
     pace: Pace,
     /// The tokens in the cache, in order.
     cached: Vec<Token>,
@@ -118,6 +122,7 @@ impl Engine {
             context,
             prompter: Prompter::new(model.clone(), summary.chat_template)?,
             model,
+            vocabulary: OnceCell::new(),
             pace: Pace::new(threads, options.threads == 0),
             cached: Vec::new(),
             chunk_tokens: CELL_TOKENS,

@@ -12,6 +12,7 @@ mod native;
 mod options;
 mod output;
 mod prompt;
+mod quoting;
 mod sampling;
 mod threads;
 

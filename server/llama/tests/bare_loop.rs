@@ -91,6 +91,7 @@ fn the_engine_says_what_a_bare_loop_says() {
         sampling: Sampling { temperature: 0.0, repeat_penalty: 1.0, ..Sampling::default() },
         answer_tokens_max: u32::try_from(ANSWER_TOKENS).unwrap(),
         stop: Vec::new(),
+        quotation: None,
         priority: Priority::Interactive,
     };
     let mut text = String::new();

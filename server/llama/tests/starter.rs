@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use llama::{InProcess, LlamaBackend, LlamaOptions};
 use model::{
-    ChatEvent, ChatModel, ChatRequest, FinishReason, Finished, Message, ModelError, Priority, Role, Sampling,
+    ChatEvent, ChatModel, ChatRequest, FinishReason, Finished, Message, ModelError, Priority, Quotation, Role,
+    Sampling,
 };
 use worker::{Backend, CancelFlag, Loaded};
 
@@ -42,6 +43,7 @@ fn request(text: &str, answer_tokens_max: u32) -> ChatRequest {
         sampling: greedy(),
         answer_tokens_max,
         stop: Vec::new(),
+        quotation: None,
         priority: Priority::Interactive,
     }
 }
@@ -56,6 +58,33 @@ fn answer(backend: &mut LlamaBackend, request: &ChatRequest) -> (Vec<ChatEvent>,
 fn text_of(events: &[ChatEvent]) -> String {
     let pieces = events.iter().map(|event| if let ChatEvent::Text(piece) = event { piece.as_str() } else { "" });
     pieces.collect()
+}
+
+#[test]
+fn a_quotation_is_made_of_lines_that_are_there() {
+    let (mut backend, _) = loaded(options());
+    let file = "def area(width, height):\n    return width * height\n\n\ndef volume(width, height, depth):\n    \
+                return area(width, height) * depth\n";
+    let quotation = Quotation {
+        opens: String::new(),
+        closes: "=======".into(),
+        texts: vec![file.into()],
+        may_be_empty: false,
+    };
+    let asked = request("Write a poem about the sea.", 120);
+    for temperature in [0.0, 1.0] {
+        let sampling = Sampling { temperature, seed: 7, ..greedy() };
+        let request = ChatRequest { quotation: Some(quotation.clone()), sampling, ..asked.clone() };
+        let text = text_of(&answer(&mut backend, &request).0);
+        let quoted = text.split("=======\n").next().expect("there is always a first part");
+        assert!(file.contains(quoted) && quoted.lines().count() > 0, "{text:?}");
+        assert!(quoted.starts_with("def ") || quoted.starts_with("    return "), "{text:?}");
+    }
+    let free = text_of(&answer(&mut backend, &asked).0);
+    assert!(
+        !file.contains(free.lines().next().expect("a line")),
+        "without it the model writes what it likes: {free:?}"
+    );
 }
 
 #[test]

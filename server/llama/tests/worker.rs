@@ -76,6 +76,7 @@ fn request(text: &str, answer_tokens_max: u32) -> ChatRequest {
         sampling: Sampling { temperature: 0.0, repeat_penalty: 1.0, ..Sampling::default() },
         answer_tokens_max,
         stop: Vec::new(),
+        quotation: None,
         priority: Priority::Interactive,
     }
 }

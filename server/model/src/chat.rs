@@ -72,6 +72,20 @@ pub enum Priority {
     Background,
 }
 
+/// A part of an answer that may only repeat lines of given texts, as they stand and one after the other. A model that
+/// cannot be held to it writes freely.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quotation {
+    /// The line after which a quotation begins; empty when the answer begins with its only one.
+    pub opens: String,
+    /// The line that ends it.
+    pub closes: String,
+    /// What may be quoted. A quotation begins with a line that is not blank, and does not go on from one text to the next.
+    pub texts: Vec<String>,
+    /// Whether it may end before its first line.
+    pub may_be_empty: bool,
+}
+
 /// A request for one answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChatRequest {
@@ -83,6 +97,9 @@ pub struct ChatRequest {
     pub answer_tokens_max: u32,
     /// The answer ends before any of these texts.
     pub stop: Vec<String>,
+    /// What the answer may only quote.
+    #[serde(default)]
+    pub quotation: Option<Quotation>,
     /// Who goes first.
     pub priority: Priority,
 }

@@ -9,8 +9,8 @@ pub mod gguf;
 pub mod scripted;
 
 pub use chat::{
-    ChatEvent, ChatModel, ChatRequest, ChatStream, FinishReason, Finished, Message, ModelInfo, Priority, Role,
-    Sampling, Timings, Usage,
+    ChatEvent, ChatModel, ChatRequest, ChatStream, FinishReason, Finished, Message, ModelInfo, Priority,
+    Quotation, Role, Sampling, Timings, Usage,
 };
 pub use error::ModelError;
 

@@ -162,6 +162,7 @@ mod tests {
             sampling: Sampling::default(),
             answer_tokens_max: 10,
             stop: Vec::new(),
+            quotation: None,
             priority: Priority::Interactive,
         }
     }

@@ -174,6 +174,7 @@ impl Asking {
             },
             answer_tokens_max: self.size.answer_tokens_max,
             stop: Vec::new(),
+            quotation: plan.quotation,
             priority: Priority::Interactive,
         })
     }

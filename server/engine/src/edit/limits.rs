@@ -30,8 +30,10 @@ pub(crate) const SHOWN_BYTES_MAX: usize = 200;
 pub(crate) const COMPARED_LINES_MAX: usize = 4_000;
 /// Lines of new code that are compared with those beside its place, on each side.
 pub(crate) const ECHO_LINES_MAX: usize = 2_000;
-/// Lines of a file that a grammar for its search lines holds.
-pub const GRAMMAR_LINES_MAX: usize = 4_000;
+/// Lines of the files that search lines can be held to.
+pub const QUOTED_LINES_MAX: usize = 20_000;
+/// Bytes of them; a prompt with more fits no model.
+pub const QUOTED_BYTES_MAX: usize = 1 << 20;
 /// Outcomes remembered of one model and format.
 pub const OUTCOMES_MAX: usize = 100;
 /// Models whose outcomes are remembered; the one longest unused goes first.

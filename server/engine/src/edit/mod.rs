@@ -11,7 +11,6 @@ mod blocks;
 mod diff;
 mod fences;
 mod fit;
-mod grammar;
 mod indent;
 mod json;
 mod layout;
@@ -33,7 +32,6 @@ mod verify;
 
 pub use answer::Reply;
 pub use fences::code_so_far;
-pub use grammar::{search_grammar, search_lines};
 pub use outcomes::{Format, OutcomeRow, Outcomes, Standing};
 pub use place::Grade;
 pub use prompt::{EditPlan, plan_edit};

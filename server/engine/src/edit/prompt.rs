@@ -2,9 +2,9 @@
 //!
 //! Refuses: forms that a reader of answers does not know; see `read`.
 
-use model::{Message, Role};
+use model::{Message, Quotation, Role};
 
-use super::limits::{AROUND_LINES, WHOLE_BYTES_MAX};
+use super::limits::{AROUND_LINES, QUOTED_BYTES_MAX, QUOTED_LINES_MAX, WHOLE_BYTES_MAX};
 use super::task::slice;
 use super::{EditTask, Format, Reach, Refusal};
 use crate::{Passage, fenced};
@@ -27,6 +27,10 @@ lines to stand in their place
 Copy whole lines, with their indentation, and as many as make the place the only one. One block for each place. Never \
 leave lines out with an ellipsis. Do not explain.";
 
+/// The lines of that form which stand before and after what is to be replaced.
+const SEARCH_LINE: &str = "<<<<<<< SEARCH";
+const DIVIDER_LINE: &str = "=======";
+
 const FILES: &str = "\nA block without search lines makes a new file. `RENAME FILE: old -> new` and `DELETE FILE: path`, \
 each on a line of its own, rename and delete.";
 
@@ -35,6 +39,8 @@ each on a line of its own, rename and delete.";
 pub struct EditPlan {
     /// The conversation.
     pub messages: Vec<Message>,
+    /// The search lines of blocks: lines of the files that may be changed. Not where those are too long, or have none.
+    pub quotation: Option<Quotation>,
 }
 
 /// Plans the prompt of an edit: the code and what is around it, then the wish. `related` passages come first, and
@@ -66,7 +72,24 @@ pub fn plan_edit(task: &EditTask, related: &[Passage], format: Format, previous:
         };
         words.push_str(&format!("\nYour last answer was refused: {}. {form}", previous.advice()));
     }
-    EditPlan { messages: vec![Message::new(Role::System, instructions), Message::new(Role::User, words)] }
+    EditPlan {
+        messages: vec![Message::new(Role::System, instructions), Message::new(Role::User, words)],
+        quotation: (format == Format::Blocks).then(|| search_lines(task)).flatten(),
+    }
+}
+
+fn search_lines(task: &EditTask) -> Option<Quotation> {
+    let ropes = || task.others.iter().map(|file| file.document.rope()).chain([task.document.rope()]);
+    let (lines, bytes) =
+        ropes().fold((0, 0), |(lines, bytes), rope| (lines + rope.len_lines(), bytes + rope.len_bytes()));
+    let fits = lines <= QUOTED_LINES_MAX && bytes <= QUOTED_BYTES_MAX;
+    (fits && ropes().any(|rope| rope.chars().any(|c| !c.is_whitespace()))).then(|| Quotation {
+        opens: SEARCH_LINE.into(),
+        closes: DIVIDER_LINE.into(),
+        texts: ropes().map(ToString::to_string).collect(),
+        // A block without search lines makes a new file.
+        may_be_empty: task.reach == Reach::Workspace,
+    })
 }
 
 /// The code to change with the lines around it.

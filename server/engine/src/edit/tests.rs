@@ -4,6 +4,7 @@ use expect_test::expect;
 
 use std::ops::Range;
 
+use model::Quotation;
 use text::Document;
 
 use super::*;
@@ -97,6 +98,14 @@ fn blocks_are_asked_for_and_a_failed_search_is_answered_with_the_real_lines() {
     let answer = "<<<<<<< SEARCH\n    def g(me):\n=======\n    def g(self, n):\n>>>>>>> REPLACE\n";
     let refusal = read_edit(Reply::complete(answer), &task, Format::Blocks).expect_err("no such line");
     let plan = plan_edit(&task, &[], Format::Blocks, Some(&refusal));
+    let quotation = Quotation {
+        opens: "<<<<<<< SEARCH".into(),
+        closes: "=======".into(),
+        texts: vec![CODE.into()],
+        may_be_empty: false,
+    };
+    assert_eq!(plan.quotation, Some(quotation), "the search lines are lines of the file");
+    assert!(plan.messages[0].content.contains("\n<<<<<<< SEARCH\n"), "as the form has it");
     expect![[r#"
         The file src/a.py:
         ```python
@@ -140,6 +149,24 @@ fn blocks_are_asked_for_and_a_failed_search_is_answered_with_the_real_lines() {
         Copy whole lines, with their indentation, and as many as make the place the only one. One block for each place. Never leave lines out with an ellipsis. Do not explain.
         A block without search lines makes a new file. `RENAME FILE: old -> new` and `DELETE FILE: path`, each on a line of its own, rename and delete."#]]
     .assert_eq(&plan_edit(&task.with_files(Vec::new()), &[], Format::Blocks, None).messages[0].content);
+}
+
+#[test]
+fn search_lines_are_quoted_where_there_are_lines_and_not_too_many() {
+    let quoted = |text: &str, format| plan_edit(&task(text, 0..0, EditAction::Edit), &[], format, None).quotation;
+    assert!(quoted("x\n", Format::Blocks).is_some());
+    for (text, format) in [
+        (" \n\n", Format::Blocks),
+        (&*"x\n".repeat(limits::QUOTED_LINES_MAX + 1), Format::Blocks),
+        (&*format!("{}\n", "x".repeat(99)).repeat(limits::QUOTED_BYTES_MAX / 99), Format::Blocks),
+        ("x\n", Format::Whole),
+        ("x\n", Format::Rewrite),
+    ] {
+        assert_eq!(quoted(text, format), None);
+    }
+    let open = task("x\n", 0..0, EditAction::Edit).with_files(Vec::new());
+    let new_files = plan_edit(&open, &[], Format::Blocks, None).quotation.expect("there is a line");
+    assert!(new_files.may_be_empty, "a block without search lines makes a file");
 }
 
 #[test]

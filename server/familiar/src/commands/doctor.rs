@@ -178,6 +178,7 @@ async fn token(context: &Context, file: &Path) -> Finding {
         sampling: Sampling::default(),
         answer_tokens_max: 1,
         stop: Vec::new(),
+        quotation: None,
         priority: Priority::Interactive,
     };
     let mut events = model.chat(request);

@@ -1,5 +1,6 @@
 //! One answer: the prompt, then token by token until the model, a stop text or a limit ends it.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use model::{ChatEvent, ChatRequest, FinishReason, Finished, ModelError, Timings, Usage};
@@ -8,6 +9,7 @@ use worker::CancelFlag;
 use super::{Engine, to_u32};
 use crate::native::{Sampler, Token};
 use crate::output::{Output, Step};
+use crate::quoting::{Quoting, Vocabulary};
 use crate::sampling::checked;
 
 /// Stop texts of one request.
@@ -66,6 +68,7 @@ impl Engine {
     ) -> Result<Written, ModelError> {
         let mut sampler = Sampler::new(checked(&request.sampling), self.model.vocab_len());
         let mut output = Output::new(&request.stop);
+        let mut quoting = request.quotation.as_ref().map(Quoting::new);
         let mut bytes = Vec::new();
         let mut reason = FinishReason::Length;
         let mut answer_tokens = 0;
@@ -78,7 +81,8 @@ impl Engine {
             if cancel.is_set() {
                 return Err(ModelError::Cancelled);
             }
-            let token: Token = sampler.draw(self.context.logits()?)?;
+            let allowed = self.allowed(quoting.as_mut());
+            let token: Token = sampler.draw(self.context.logits()?, allowed.as_ref())?;
             if self.model.ends_answer(token) {
                 reason = FinishReason::Stop;
                 break;
@@ -86,6 +90,9 @@ impl Engine {
             answer_tokens += 1;
             bytes.clear();
             self.model.append_piece(token, &mut bytes);
+            if let Some(quoting) = &mut quoting {
+                quoting.accept(&bytes);
+            }
             match output.push(&bytes) {
                 Step::Text(text) => send(text),
                 Step::Stopped(text) => {
@@ -99,6 +106,18 @@ impl Engine {
         }
         send(output.finish());
         Ok(Written { reason, answer_tokens })
+    }
+
+    /// The tokens that a quotation leaves; `None` where all may follow.
+    fn allowed(&self, quoting: Option<&mut Quoting>) -> Option<BTreeSet<Token>> {
+        let quoting = quoting?;
+        let allowed = quoting.allowed(|| self.vocabulary.get_or_init(|| Vocabulary::of(&self.model)))?;
+        if allowed.is_empty() {
+            tracing::warn!("no token can go on with a quotation, which is given up");
+            quoting.give_up();
+            return None;
+        }
+        Some(allowed)
     }
 }
 

@@ -3,6 +3,8 @@
 //! The native `sample` call can throw through Rust and end the process, so candidates are made here and only the
 //! filters are native. Refuses: settings that make no sense, by taking the nearest one that does.
 
+use std::collections::BTreeSet;
+
 use llama_cpp_sys_2 as sys;
 use model::ModelError;
 
@@ -58,16 +60,23 @@ impl Sampler {
         Self { chain, candidates: Vec::with_capacity(vocab_len), is_plain_greedy: greedy && !penalises }
     }
 
-    /// Draws a token by the scores of all words.
-    pub(crate) fn draw(&mut self, logits: &[f32]) -> Result<Token, ModelError> {
+    /// Draws a token by the scores of all words, or only of those that are `allowed`, of which there must be one.
+    pub(crate) fn draw(&mut self, logits: &[f32], allowed: Option<&BTreeSet<Token>>) -> Result<Token, ModelError> {
         let broken = || ModelError::Bug("the model's output makes no sense; its file may be damaged".into());
+        let scored = |id: Token| Some((id, *logits.get(usize::try_from(id).ok()?)?));
         if self.is_plain_greedy {
-            let best = best(logits).ok_or_else(broken)?;
-            return Token::try_from(best).map_err(|_| broken());
+            let best = match allowed {
+                None => best((0..).zip(logits.iter().copied())),
+                Some(allowed) => best(allowed.iter().filter_map(|id| scored(*id))),
+            };
+            return best.ok_or_else(broken);
         }
         self.candidates.clear();
-        let words = (0..).zip(logits).map(|(id, logit)| sys::llama_token_data { id, logit: *logit, p: 0.0 });
-        self.candidates.extend(words);
+        let data = |(id, logit)| sys::llama_token_data { id, logit, p: 0.0 };
+        match allowed {
+            None => self.candidates.extend((0..).zip(logits.iter().copied()).map(data)),
+            Some(allowed) => self.candidates.extend(allowed.iter().filter_map(|id| scored(*id)).map(data)),
+        }
         let mut array = sys::llama_token_data_array {
             data: self.candidates.as_mut_ptr(),
             size: self.candidates.len(),
@@ -95,13 +104,13 @@ impl Drop for Sampler {
     }
 }
 
-/// Place of the highest score; the first of equals, as the native greedy draw has it.
-fn best(logits: &[f32]) -> Option<usize> {
-    let mut best: Option<(usize, f32)> = None;
-    for (at, logit) in logits.iter().enumerate() {
-        if best.is_none_or(|(_, highest)| *logit > highest) && !logit.is_nan() {
-            best = Some((at, *logit));
+/// The token with the highest score; the first of equals, as the native greedy draw has it.
+fn best(scored: impl Iterator<Item = (Token, f32)>) -> Option<Token> {
+    let mut best: Option<(Token, f32)> = None;
+    for (token, logit) in scored {
+        if best.is_none_or(|(_, highest)| logit > highest) && !logit.is_nan() {
+            best = Some((token, logit));
         }
     }
-    best.filter(|(_, highest)| highest.is_finite()).map(|(at, _)| at)
+    best.filter(|(_, highest)| highest.is_finite()).map(|(token, _)| token)
 }

@@ -91,6 +91,7 @@ mod tests {
             sampling: Sampling::default(),
             answer_tokens_max: 1,
             stop: Vec::new(),
+            quotation: None,
             priority,
         };
         let mailbox = Arc::default();

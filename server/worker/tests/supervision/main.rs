@@ -109,6 +109,7 @@ fn request(text: &str, priority: Priority) -> ChatRequest {
         sampling: Sampling::default(),
         answer_tokens_max: 100,
         stop: Vec::new(),
+        quotation: None,
         priority,
     }
 }
