@@ -142,7 +142,7 @@ pub(crate) const COALESCE_MS: u64 = 25;
 /// First interval after which a running build publishes what it has, in seconds; it doubles each time.
 pub(crate) const PUBLISH_SECONDS_FIRST: u64 = 1;
 /// A build that ends sooner than this publishes only then, in milliseconds; the live files are looked through meanwhile.
-pub(crate) const PUBLISH_REST_MS: u64 = 3_000;
+pub(crate) const PUBLISH_REST_MS: u64 = 8_000;
 /// Longest such interval, in seconds.
 pub(crate) const PUBLISH_SECONDS_MAX: u64 = 60;
 /// A file changed this shortly before it was read is hashed again at the next walk, in nanoseconds: its clock
