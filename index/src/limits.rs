@@ -166,7 +166,7 @@ pub(crate) const QUARANTINE_MAX: usize = 1;
 /// Different terms of one query that are scored.
 pub(crate) const TERMS_MAX: usize = 48;
 /// Exact names looked up for one query.
-pub(crate) const IDENTIFIERS_MAX: usize = 16;
+pub(crate) const IDENTIFIERS_MAX: usize = 32;
 /// Names used by the best passages whose definitions one search raises.
 pub(crate) const USED_NAMES_MAX: usize = 40;
 /// Different names of one passage that are looked at for it.

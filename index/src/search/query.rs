@@ -8,13 +8,22 @@ use std::sync::LazyLock;
 use crate::files::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
 use crate::limits::{IDENTIFIERS_MAX, QUERY_BYTES_MAX, TERMS_MAX};
 use crate::parse::tokenize::{for_each_written, tokens};
-use crate::search::report::{is_report, without_form};
+use crate::search::report::{is_report, without_form, without_places};
 use crate::search::short_forms::forms_of;
 
 /// Weight of a part of a compound identifier, relative to a word that stands alone.
 const PART_WEIGHT: f32 = 0.6;
 /// Weight of the first line of a long question, which usually is its title.
 const TITLE_WEIGHT: f32 = 2.0;
+/// What a word counts at most that a report repeats below its title, relative to one mention. A log of a hundred equal
+/// lines would otherwise outweigh what the report is about.
+const REPEATED_MAX: f32 = 3.0;
+/// Weight of a number or a single letter in a report, relative to a word: versions, line numbers, variables of examples.
+const SHORT_WEIGHT: f32 = 0.5;
+/// Weight of a name in a report: among so many words the few that are written as code is tell most.
+const REPORTED_NAME_WEIGHT: f32 = 1.67;
+/// How much more a name counts that the title of a report has.
+const TITLED_NAME_WEIGHT: f32 = 2.0;
 /// Weight of the short form of a word, or of the word to a short form, relative to what the question says.
 const FORM_WEIGHT: f32 = 0.15;
 /// Weight of two neighbouring words taken for one name, relative to a word that stands alone.
@@ -50,6 +59,8 @@ pub(crate) struct Plan {
     pub(crate) terms: Vec<Term>,
     /// Names that look like code, to be found exactly.
     pub(crate) identifiers: Vec<String>,
+    /// How many of them the title of a report has; those come first.
+    titled: usize,
     /// Ends of paths that the question spells out, with `/`.
     pub(crate) paths: Vec<String>,
     /// The question is a report of some length, such as an issue, rather than a question about the code.
@@ -71,12 +82,15 @@ impl Plan {
         let report = is_report(question);
         let telling = if report { without_form(question) } else { question.to_owned() };
         let question = telling.as_str();
-        let mut terms = terms(question, true);
+        let mut terms = terms(question, report, true);
         if terms.is_empty() {
-            terms = self::terms(question, false);
+            terms = self::terms(question, report, false);
         }
+        let identifiers = identifiers(question);
+        let in_title = self::identifiers(question.lines().next().unwrap_or_default());
         Self {
-            identifiers: identifiers(question),
+            titled: identifiers.iter().take_while(|name| in_title.contains(name)).count(),
+            identifiers,
             paths: paths(question),
             wanted_roles: wanted_roles(&wishes(question, report)),
             report,
@@ -103,6 +117,16 @@ impl Plan {
         Ok(())
     }
 
+    /// Names that look like code, with how much they count.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, f32)> {
+        let weight = move |at: usize| match (self.report, at < self.titled) {
+            (false, _) => 1.0,
+            (true, false) => REPORTED_NAME_WEIGHT,
+            (true, true) => REPORTED_NAME_WEIGHT * TITLED_NAME_WEIGHT,
+        };
+        self.identifiers.iter().enumerate().map(move |(at, name)| (name.as_str(), weight(at)))
+    }
+
     /// Whether a token is one of the question's words.
     pub(crate) fn term(&self, token: &str) -> Option<&Term> {
         self.terms.iter().find(|term| term.token == token)
@@ -111,42 +135,62 @@ impl Plan {
 
 /// What is asked for by name: in a report only the title asks, the rest mentions.
 fn wishes(question: &str, report: bool) -> Vec<Term> {
-    terms(if report { question.lines().next().unwrap_or_default() } else { question }, true)
+    terms(if report { question.lines().next().unwrap_or_default() } else { question }, false, true)
 }
 
-fn terms(question: &str, without_stops: bool) -> Vec<Term> {
+fn terms(question: &str, report: bool, without_stops: bool) -> Vec<Term> {
     let mut order: Vec<Term> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
+    // How often the title has each word.
+    let mut titled: Vec<f32> = Vec::new();
     let several_lines = question.lines().nth(1).is_some();
     for (number, line) in question.lines().enumerate() {
-        let line_weight = if several_lines && number == 0 { TITLE_WEIGHT } else { 1.0 };
+        let is_title = several_lines && number == 0;
         if line.trim_start().starts_with(TRACEBACK) {
             continue;
         }
-        for_each_written(line, |token, written, is_part| {
-            let weight = line_weight * if is_part { PART_WEIGHT } else { 1.0 };
+        let line = if report { without_places(line) } else { line.into() };
+        for_each_written(&line, |token, written, is_part| {
             if without_stops && STOPS.contains(token) {
                 return;
             }
-            if let Some(&index) = known.get(token) {
-                order[index].weight += weight;
-            } else {
-                known.insert(token.to_owned(), order.len());
-                order.push(Term { token: token.to_owned(), word: written.to_lowercase(), weight });
-            }
+            let part = if is_part { PART_WEIGHT } else { 1.0 };
+            let mentioned = part * if report && is_short(token) { SHORT_WEIGHT } else { 1.0 };
+            let index = *known.entry(token.to_owned()).or_insert_with(|| {
+                order.push(Term { token: token.to_owned(), word: written.to_lowercase(), weight: 0.0 });
+                titled.push(0.0);
+                order.len() - 1
+            });
+            let counts = if is_title { &mut titled[index] } else { &mut order[index].weight };
+            *counts += mentioned;
         });
+    }
+    for (term, titled) in order.iter_mut().zip(titled) {
+        term.weight =
+            if report { weight_in_report(term.weight, titled) } else { term.weight + TITLE_WEIGHT * titled };
     }
     if without_stops {
         add_forms(&mut order, &mut known);
         add_compounds(question, &mut order, &mut known);
     }
-    for term in &mut order {
+    for term in order.iter_mut().filter(|term| !report && term.weight > 1.0) {
         // The tenth mention of a word says little more than the second.
-        if term.weight > 1.0 {
-            term.weight = 1.0 + term.weight.ln();
-        }
+        term.weight = 1.0 + term.weight.ln();
     }
     order
+}
+
+/// What a word counts that stands this often below the title of a report and in it. Below it each further mention says
+/// less; in a title words stand once.
+fn weight_in_report(below: f32, titled: f32) -> f32 {
+    let half = REPEATED_MAX - 1.0;
+    let below = if below > 1.0 { below * REPEATED_MAX / (below + half) } else { below };
+    below + TITLE_WEIGHT * titled.min(1.0)
+}
+
+/// Whether a token is a number or a single letter.
+fn is_short(token: &str) -> bool {
+    token.len() == 1 || token.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What code may write for a word: `cfg` for `configuration`.
@@ -210,7 +254,7 @@ fn identifiers(question: &str) -> Vec<String> {
     };
     for run in question.split(|letter: char| !is_name(letter)) {
         let run = run.trim_matches(JOINTS);
-        if run.is_empty() || !(alone || looks_like_code(run)) {
+        if !run.contains(char::is_alphabetic) || !(alone || looks_like_code(run)) {
             continue;
         }
         let last = run.rsplit(JOINTS).next().unwrap_or(run);
@@ -293,6 +337,28 @@ mod tests {
         check("login", "login", "login");
         check("std::fs::File::open fails", "std fs fil open fail standard", "std::fs::File::open File::open open");
         check("", "", "");
+    }
+
+    fn weight(plan: &Plan, token: &str) -> f32 {
+        plan.term(token).map_or(0.0, |term| term.weight)
+    }
+
+    #[test]
+    fn a_log_does_not_outweigh_the_title_of_a_report() {
+        let log = "a.py:3:0: W0201 attribute defined outside\n".repeat(40);
+        let plan = Plan::of(&format!("recursive ignores paths\nIt prints these warnings:\n{log}"));
+        assert!(plan.report);
+        assert!(weight(&plan, "outsid") < REPEATED_MAX);
+        assert!(weight(&plan, "3") < REPEATED_MAX && weight(&plan, "3") > SHORT_WEIGHT);
+        assert_eq!(weight(&plan, "recursiv"), TITLE_WEIGHT);
+        // What stands once counts as it does in any question.
+        assert_eq!(weight(&plan, "warn"), 1.0);
+        assert_eq!(weight(&Plan::of("recursive 3 paths"), "3"), 1.0);
+    }
+
+    #[test]
+    fn numbers_are_no_names() {
+        check("pip 3.10.2 fails", "pip 3 10 2 fail", "");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Refuses: to read anything; it works on numbers and paths.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::files::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
 use crate::limits::{CANDIDATES_MIN, CANDIDATES_PER_HIT};
@@ -24,6 +24,8 @@ struct Mix {
     akin: f32,
     /// What a path gains that the question spells out.
     path: f32,
+    /// A path in a report that more files share says nothing.
+    path_files: usize,
     /// What each further chunk of one file keeps of its score when it defines something.
     decay: f32,
     /// The same for a chunk that goes on with what another one began.
@@ -38,6 +40,7 @@ const MIX: Mix = Mix {
     folder: 0.15,
     akin: 0.7,
     path: 1.5,
+    path_files: 3,
     decay: 0.93,
     decay_unnamed: 0.8,
     prose_for_report: 0.6,
@@ -72,6 +75,8 @@ pub(crate) struct Ranking<'a> {
     plan: &'a Plan,
     filter: &'a Filter,
     gains: &'a Gains,
+    /// Ends of paths that the question spells out and that tell a file.
+    named: Vec<&'a str>,
     /// What the role of each file leaves of its score.
     roles: Vec<f32>,
     /// What paths make of scores, for the files that came up; 0 for those that are not asked for.
@@ -85,7 +90,9 @@ impl<'a> Ranking<'a> {
             let beside = plan.report && role & PROSE & !plan.wanted_roles != 0;
             role_factor(role, plan.wanted_roles) * if beside { MIX.prose_for_report } else { 1.0 }
         };
-        Self { corpus, plan, filter, gains, roles: corpus.roles().map(left).collect(), paths: HashMap::new() }
+        let named = plan.paths.iter().map(String::as_str).filter(|named| !plan.report || tells(named, corpus));
+        let (named, roles) = (named.collect(), corpus.roles().map(left).collect());
+        Self { corpus, plan, filter, gains, named, roles, paths: HashMap::new() }
     }
 
     /// The best `count` chunks, best first. The first chunk of each file keeps its score; each further one must do with
@@ -122,8 +129,7 @@ impl<'a> Ranking<'a> {
     fn weigh_path(&mut self, file: u32) -> f32 {
         let (path, _) = self.corpus.file(file);
         let factor = if self.filter.admits(path) {
-            let is_named = |named: &String| is_end_of(path, named) || path.contains('/') && is_end_of(named, path);
-            let named = if self.plan.paths.iter().any(is_named) { MIX.path } else { 1.0 };
+            let named = if self.named.iter().any(|named| is_named(path, named)) { MIX.path } else { 1.0 };
             let (stem, folder) = named_share(path, self.plan);
             (1.0 + MIX.stem * stem + MIX.folder * folder) * named * self.gains.factor(path)
         } else {
@@ -175,6 +181,18 @@ fn share(name: &str, plan: &Plan) -> f32 {
 fn akin(one: &str, other: &str) -> bool {
     let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
     same >= 4 && same * 3 >= one.len().max(other.len()) * 2
+}
+
+/// Whether so few files have a path that a report spells out that it may be about them. Listings and logs are full of
+/// `__init__.py` and `index.rst`.
+fn tells(named: &str, corpus: &Corpus<'_>) -> bool {
+    let files: HashSet<&str> = corpus.paths().filter(|path| is_named(path, named)).collect();
+    files.len() <= MIX.path_files
+}
+
+/// Whether `named` are the last parts of a path, or a path that somebody else has in front of this one.
+fn is_named(path: &str, named: &str) -> bool {
+    is_end_of(path, named) || path.contains('/') && is_end_of(named, path)
 }
 
 /// Whether a path is `end`, or ends in it at the start of a name.

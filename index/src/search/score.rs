@@ -165,6 +165,13 @@ impl<'a> Corpus<'a> {
         self.tables.roles().chain(self.changed.iter().map(|file| role_of(file.path)))
     }
 
+    /// The paths of all files in order of their numbers; one that changed may come more than once.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        let stored =
+            self.tables.files().zip(&self.hidden).filter(|(_, hidden)| !**hidden).map(|((path, _), _)| path);
+        stored.chain(self.changed.iter().map(|file| file.path))
+    }
+
     /// The file of each chunk, in order of their numbers.
     pub(crate) fn chunk_files(&self) -> impl Iterator<Item = u32> {
         let stored =
@@ -221,8 +228,8 @@ impl<'a> Corpus<'a> {
             pass.add_word(&term.token, term.weight)?;
         }
         let mut scores = pass.scores;
-        for name in &plan.identifiers {
-            self.raise(&mut scores, &self.defining(name)?, 1.0);
+        for (name, weight) in plan.names() {
+            self.raise(&mut scores, &self.defining(name)?, weight);
         }
         Ok(scores)
     }

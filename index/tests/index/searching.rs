@@ -92,6 +92,29 @@ fn tests_and_copies_rank_below_unless_asked_for() {
 }
 
 #[test]
+fn a_path_that_many_files_share_says_nothing_in_a_report() {
+    let code = "def stamp(token):\n    return token + salt\n";
+    let space = Space::with(&[
+        ("shop/__init__.py", "def renew(token):\n    return token\n"),
+        ("cart/__init__.py", "def total(cart):\n    return sum(cart)\n"),
+        ("user/__init__.py", "def name(user):\n    return user\n"),
+        ("mail/__init__.py", "def send(mail):\n    return mail\n"),
+        ("shop/stamps.py", code),
+        ("cart/stamps.py", code),
+    ]);
+    let (index, _) = space.indexed();
+    let report = |path: &str| {
+        let more =
+            "It went well until the last release, and nobody here can tell what is the matter with it. ".repeat(3);
+        format!("the stamp of a token has no salt\n{more}\nThe folder:\n{path}\n")
+    };
+    let best = |path: &str| paths(&index, &report(path)).swap_remove(0);
+    assert_eq!(best("__init__.py"), "cart/stamps.py");
+    // A path that tells a file still does.
+    assert_eq!(best("shop/stamps.py"), "shop/stamps.py");
+}
+
+#[test]
 fn one_file_does_not_fill_the_answer() {
     let body =
         (0..60).map(|n| format!("def needle_{n}(x):\n    return needle(x, {n})  # {}\n\n\n", "pad ".repeat(60)));
