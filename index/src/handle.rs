@@ -314,7 +314,7 @@ pub(crate) fn canonical(root: &Path) -> Result<PathBuf, IndexError> {
 }
 
 /// How often, and after how long, a taken lock is tried again.
-const LOCK_TRIES_MAX: u32 = 6;
+const LOCK_TRIES_MAX: u32 = 50;
 const LOCK_RETRY_AFTER: Duration = Duration::from_millis(20);
 
 /// Makes a folder that only this user can enter: words of private code stand in it.

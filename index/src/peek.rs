@@ -4,6 +4,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::build::status::{State, Status, Watching};
 use crate::build::writer::{COMPLETE, REFRESHED, SKIPPED, TOTAL};
@@ -63,11 +64,22 @@ fn look(folder: &Path, in_use: bool) -> Result<Status, IndexError> {
     Ok(Status { files, chunks, generation, state, refreshed_ms, paused: is_paused, skipped, ..Status::default() })
 }
 
+/// How often, and after how long, a taken lock is looked at again.
+const LOCK_LOOKS: u32 = 3;
+const LOCK_LOOK_AFTER: Duration = Duration::from_millis(10);
+
 /// Whether somebody owns the index in a folder this moment.
 fn is_locked(folder: &Path) -> bool {
     let Ok(file) = File::open(folder.join("lock")) else { return false };
-    // Shared, so that two who only look do not see each other; an owner that comes this moment tries again.
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    // Shared, so that two who only look do not see each other; an owner that comes this moment tries again. A program that
+    // is being started holds copies of a lock that was let go already, for a moment.
+    let is_taken = || matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    (0..LOCK_LOOKS).all(|look| {
+        if look > 0 {
+            std::thread::sleep(LOCK_LOOK_AFTER);
+        }
+        is_taken()
+    })
 }
 
 /// What the manifest tells of the last walk.

@@ -73,10 +73,12 @@ pub struct Status {
 
 impl Status {
     /// Whether nearly everything that there is can be found as it is now: counted by what is published, not by what is
-    /// prepared, and without what is known only as it was.
+    /// prepared, and without what is known only as it was. A first index is not complete before its end: what it lacks is
+    /// nowhere else.
     pub(crate) fn is_about_complete(&self) -> bool {
         match self.state {
             State::Empty | State::Partial => false,
+            State::Building { .. } | State::Paused { .. } if self.refreshed_ms.is_none() => false,
             State::Building { done, total } | State::Paused { done, total } => {
                 self.files.min(done).saturating_mul(10) >= total.saturating_mul(9)
             }

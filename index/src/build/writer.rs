@@ -17,6 +17,7 @@ use crate::files::skip::SkipTally;
 use crate::files::walk::{Entry, Found, look_at};
 use crate::limits::{BUILD_FILES_MIN, FLUSH_AGE_MS, FLUSH_IDLE_MS};
 use crate::parse::cut::Cutter;
+use crate::peek::stored_status;
 use crate::search::saved::Saved;
 use crate::storage::base::Base;
 
@@ -141,12 +142,12 @@ impl Writer {
             let base = self.base_mut();
             base.generation = base.generation.max(shown);
             self.unwritten = None;
-            if !self.saved.is_empty() {
-                // The new base does not know these files.
-                self.saved.clear();
-                self.shared.want_walk();
-            }
-            self.show(None);
+            // The new base does not know what was saved last, and one that was made anew knows nothing.
+            self.saved.clear();
+            self.shared.want_walk();
+            let is_paused = self.shared.is_paused();
+            let stored = stored_status(self.base_mut(), is_paused)?;
+            self.show(Some(stored.state));
         }
         let result = catch_unwind(AssertUnwindSafe(|| work(self)));
         let result = result.unwrap_or_else(|_| {

@@ -128,5 +128,6 @@ pub fn changed(first: &Outcome, second: &Outcome) -> String {
 /// # Errors
 /// [`EvalError::Input`] for a file that is missing, too large or of another form.
 pub fn read_outcome(path: &Path) -> Result<Outcome, EvalError> {
-    serde_json::from_str(&bounded_text(path)?).map_err(|error| EvalError::input(path, None, error))
+    serde_json::from_str(&bounded_text(path)?)
+        .map_err(|_| EvalError::input(path, None, "it holds no scores that an evaluation wrote"))
 }

@@ -118,7 +118,7 @@ impl Layout {
     /// # Errors
     /// [`EvalError::Input`] for a file of another form, [`EvalError::Files`].
     pub fn documents(&self, set: &str, file: &Path) -> Result<PathBuf, EvalError> {
-        let bytes = fs::read(file).map_err(|error| EvalError::input(file, None, error))?;
+        let bytes = fs::read(file).map_err(EvalError::unread(file))?;
         let key = blake3::hash(&bytes).to_hex();
         let set: String = set.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let folder = self.work.join("trees").join(format!("documents+{set}")).join(&key.as_str()[..16]);

@@ -14,6 +14,8 @@ pub mod task;
 
 use std::path::{Path, PathBuf};
 
+use serde_json::error::Category;
+
 use crate::error::IndexError;
 
 pub use compare::{Comparison, compare};
@@ -43,6 +45,14 @@ pub enum EvalError {
         /// What was missed, and the command that would fetch it.
         reason: String,
     },
+    /// A folder whose history makes no questions: name another one.
+    #[error("no questions can be made from {}: {reason}", folder.display())]
+    NoHistory {
+        /// The folder that was named.
+        folder: PathBuf,
+        /// Why not, in a few words.
+        reason: String,
+    },
     /// A file of the work folder that cannot be written or read.
     #[error("{}: {source} ({doing})", path.display())]
     Files {
@@ -64,6 +74,30 @@ pub enum EvalError {
 impl EvalError {
     pub(crate) fn input(path: &Path, line: Option<usize>, reason: impl ToString) -> Self {
         Self::Input { path: path.to_owned(), line, reason: reason.to_string() }
+    }
+
+    /// A file that cannot be read.
+    pub(crate) fn unread(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| {
+            let reason = match error.kind() {
+                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                std::io::ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
+                _ => format!("it cannot be read: {error}"),
+            };
+            Self::input(path, None, reason)
+        }
+    }
+
+    /// A line (1-based) that is not what it should be.
+    pub(crate) fn line(path: &Path, line: usize, what: &str, error: &serde_json::Error) -> Self {
+        let said = error.to_string();
+        // Each line is read for itself, so that this counts from its beginning.
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let reason = match error.classify() {
+            Category::Data => format!("the line is no {what}: {}", said.strip_suffix(&place).unwrap_or(&said)),
+            Category::Syntax | Category::Eof | Category::Io => "the line is no JSON".to_owned(),
+        };
+        Self::input(path, Some(line), reason)
     }
 
     pub(crate) fn git(repository: &git2::Repository, error: &git2::Error) -> Self {

@@ -67,6 +67,11 @@ fn footnotes(tasks: &[TaskResult]) -> String {
     text
 }
 
+/// A number of things, of which one has no `s`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Names of the scores of some results, in the order in which they are shown.
 pub(crate) fn score_names<'a>(tasks: impl IntoIterator<Item = &'a TaskResult>) -> Vec<String> {
     let names: BTreeSet<&String> = tasks.into_iter().flat_map(|task| task.scores.keys()).collect();
@@ -101,7 +106,7 @@ pub fn table(outcome: &Outcome) -> String {
     }
     text.push_str(&footnotes(&outcome.tasks));
     let asked = outcome.tasks.len();
-    let _ = writeln!(text, "{asked} questions in {:.1} s", outcome.seconds);
+    let _ = writeln!(text, "{} in {:.1} s", counted(asked, "question"), outcome.seconds);
     text
 }
 
@@ -110,7 +115,7 @@ fn one_set(text: &mut String, set: &str, tasks: &[&TaskResult], outcome: &Outcom
     let left = if left > 0 { format!(", {left} not asked") } else { String::new() };
     let languages: BTreeSet<&str> = tasks.iter().map(|task| task.language.as_str()).collect();
     let macro_mean = if languages.len() > 1 && !set.starts_with("own-") { ", means over languages" } else { "" };
-    let _ = writeln!(text, "{set}: {} questions{left}{macro_mean}", tasks.len());
+    let _ = writeln!(text, "{set}: {}{left}{macro_mean}", counted(tasks.len(), "question"));
     let names = score_names(tasks.iter().copied());
     let mut by_repository = true;
     for name in &names {
@@ -189,8 +194,11 @@ fn cost(text: &mut String, set: &str, tasks: &[&TaskResult], outcome: &Outcome) 
     if let Some(indexed) = outcome.indexed.get(set) {
         let _ = writeln!(
             text,
-            "  index: {} trees, {} files, {} of them parsed in this run, {:.1} s",
-            indexed.trees, indexed.files, indexed.parsed, indexed.seconds
+            "  index: {}, {}, {} of them parsed in this run, {:.1} s",
+            counted(indexed.trees, "tree"),
+            counted(indexed.files, "file"),
+            indexed.parsed,
+            indexed.seconds
         );
     }
     let unreachable = tasks.iter().filter(|task| !task.not_indexed.is_empty()).count();

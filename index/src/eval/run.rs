@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::eval::EvalError;
 use crate::eval::layout::{Layout, repository};
+use crate::eval::report::counted;
 use crate::eval::score::{Found, Measure, Wanted, first_shown, score};
 use crate::eval::task::{Gold, Sets, Task};
 use crate::handle::Index;
@@ -209,10 +210,8 @@ fn groups(sets: &Sets) -> Vec<Group<'_>> {
 fn name_of(group: &Group<'_>) -> String {
     let Some((_, one)) = group.tasks.first() else { return String::new() };
     let rev = one.rev.as_deref().map(|rev| format!(" at {}", rev.get(..REV_SHOWN).unwrap_or(rev)));
-    let questions = group.tasks.len();
-    let plural = if questions == 1 { "question" } else { "questions" };
     let name = one.repo.as_deref().unwrap_or(&one.set);
-    format!("{name}{}, {questions} {plural}", rev.unwrap_or_default())
+    format!("{name}{}, {}", rev.unwrap_or_default(), counted(group.tasks.len(), "question"))
 }
 
 /// What came of a group.

@@ -15,6 +15,7 @@ use crate::limits::{EVAL_DOCUMENTS_MAX, EVAL_SET_BYTES_MAX, EVAL_TASKS_MAX};
 
 /// One passage, function or file that answers a question.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 pub struct Gold {
     /// Relative to the repository, with `/`.
     pub path: String,
@@ -34,6 +35,7 @@ pub struct Gold {
 
 /// One question.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 pub struct Task {
     /// The set it belongs to.
     pub set: String,
@@ -62,6 +64,7 @@ pub struct Task {
 
 /// A document that a set carries.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct Document {
     pub(crate) path: String,
     pub(crate) text: String,
@@ -104,9 +107,9 @@ impl Sets {
         let mut sets: BTreeMap<String, Vec<Task>> = BTreeMap::new();
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let task: Task =
-                serde_json::from_str(line).map_err(|error| EvalError::input(path, Some(at + 1), error))?;
+                serde_json::from_str(line).map_err(|error| EvalError::line(path, at + 1, "question", &error))?;
             if task.gold.is_empty() {
-                return Err(EvalError::input(path, Some(at + 1), "no `gold`"));
+                return Err(EvalError::input(path, Some(at + 1), "the question has no `gold`"));
             }
             if at >= EVAL_TASKS_MAX {
                 return Err(EvalError::input(path, None, format!("more than {EVAL_TASKS_MAX} questions")));
@@ -142,7 +145,9 @@ pub(crate) fn documents(path: &Path) -> Result<Vec<Document>, EvalError> {
     let text = bounded_text(path)?;
     let mut documents = Vec::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        documents.push(serde_json::from_str(line).map_err(|error| EvalError::input(path, Some(at + 1), error))?);
+        let document =
+            serde_json::from_str(line).map_err(|error| EvalError::line(path, at + 1, "document", &error))?;
+        documents.push(document);
         if documents.len() > EVAL_DOCUMENTS_MAX {
             return Err(EvalError::input(path, None, format!("more than {EVAL_DOCUMENTS_MAX} documents")));
         }
@@ -154,7 +159,7 @@ fn set_files(path: &Path) -> Result<Vec<PathBuf>, EvalError> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let entries = fs::read_dir(path).map_err(EvalError::files("listing sets", path))?;
+    let entries = fs::read_dir(path).map_err(EvalError::unread(path))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|file| {
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -166,11 +171,9 @@ fn set_files(path: &Path) -> Result<Vec<PathBuf>, EvalError> {
 
 /// The text of a file of at most [`EVAL_SET_BYTES_MAX`] bytes.
 pub(crate) fn bounded_text(path: &Path) -> Result<String, EvalError> {
-    let file = fs::File::open(path).map_err(|error| EvalError::input(path, None, error))?;
+    let file = fs::File::open(path).map_err(EvalError::unread(path))?;
     let mut text = String::new();
-    file.take(EVAL_SET_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| EvalError::input(path, None, error))?;
+    file.take(EVAL_SET_BYTES_MAX + 1).read_to_string(&mut text).map_err(EvalError::unread(path))?;
     if text.len() as u64 > EVAL_SET_BYTES_MAX {
         return Err(EvalError::input(path, None, format!("larger than {EVAL_SET_BYTES_MAX} bytes")));
     }

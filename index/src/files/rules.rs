@@ -20,9 +20,14 @@ pub(crate) const RULE_FILES: [&str; 3] = [".familiarignore", ".ignore", ".gitign
 /// Another such file, which is no part of what is committed.
 pub(crate) const EXCLUDE_FILE: &str = ".git/info/exclude";
 
-/// Whether a change of the file at a path may change what is indexed elsewhere.
+/// Whether a change of the file or folder at a path may change what is indexed elsewhere: rules, marks of folders that hold
+/// no sources, and a repository that begins or ends.
 pub(crate) fn changes_rules(path: &str) -> bool {
-    RULE_FILES.contains(&path.rsplit('/').next().unwrap_or(path)) || path.ends_with(EXCLUDE_FILE)
+    let name = path.rsplit('/').next().unwrap_or(path);
+    RULE_FILES.contains(&name)
+        || DEPENDENCY_MARKERS.contains(&name)
+        || name == ".git"
+        || path.ends_with(EXCLUDE_FILE)
 }
 
 /// Hidden folders that hold things worth finding.

@@ -135,7 +135,12 @@ fn descend(
                 continue;
             }
         };
-        let entries: Vec<DirEntry> = entries.flatten().collect();
+        let (listed, failed): (Vec<_>, Vec<_>) = entries.partition(Result::is_ok);
+        if let Some(Err(error)) = failed.into_iter().next() {
+            walk.tally.add(SkipReason::Unreadable, &relative);
+            note(walk, format!("{relative} could be listed in part only: {error}"));
+        }
+        let entries: Vec<DirEntry> = listed.into_iter().flatten().collect();
         let has = |name: &str| entries.iter().any(|entry| entry.file_name() == name);
         if !is_start && DEPENDENCY_MARKERS.iter().any(|marker| has(marker)) {
             walk.tally.add(SkipReason::Dependencies, &relative);
@@ -174,7 +179,10 @@ pub(crate) fn visit(entry: &DirEntry, parent: &str, level: &Level, walk: &mut Wa
         return None;
     };
     join(&mut relative, name);
-    let kind = entry.file_type().ok()?;
+    let Ok(kind) = entry.file_type() else {
+        walk.tally.add(SkipReason::Unreadable, &relative);
+        return None;
+    };
     let kind = Kind { folder: kind.is_dir(), file: kind.is_file(), link: kind.is_symlink() };
     if let Some(reason) = left_out(level, &full, name, &relative, kind) {
         walk.tally.add(reason, &relative);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::build::shared::Shared;
@@ -114,7 +114,11 @@ fn take(shared: &Shared, event: notify::Result<Event>) {
             continue;
         }
         let relative = path.strip_prefix(&shared.root).unwrap_or(path);
-        if relative == Path::new(EXCLUDE_FILE) {
+        // Of what git writes all the time only these change what is indexed.
+        let in_git =
+            relative.parent().is_some_and(|parent| parent.components().any(|part| part.as_os_str() == ".git"));
+        let begins_or_ends = relative.ends_with(".git") && !in_git && is_made_or_removed(event.kind);
+        if relative == Path::new(EXCLUDE_FILE) || begins_or_ends {
             shared.want_walk();
         } else if !relative.components().any(|part| part.as_os_str() == ".git") {
             paths.push(path);
@@ -123,6 +127,11 @@ fn take(shared: &Shared, event: notify::Result<Event>) {
     if !paths.is_empty() {
         shared.touch(paths);
     }
+}
+
+/// Whether something appeared, went or got another name. A folder also counts as changed when something in it does.
+fn is_made_or_removed(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)))
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl Syntax {
     }
 
     /// The bytes of the comments, in order; those of a very large text are not all looked for. Some grammars count the
-    /// line break behind a comment in.
+    /// line break behind a comment in. Braces that hold nothing but a comment, as JSX has them, belong to it.
     #[must_use]
     pub fn comments(&self) -> Vec<Range<usize>> {
         let mut found = Vec::new();
@@ -91,6 +91,11 @@ fn is_comment(kind: &str) -> bool {
     kind.contains("comment") || OTHER_COMMENTS.contains(&kind)
 }
 
+/// The braces of JSX around a comment that is all they hold.
+fn in_braces(comment: Node<'_>) -> Option<Node<'_>> {
+    comment.parent().filter(|parent| parent.kind() == "jsx_expression" && parent.named_child_count() == 1)
+}
+
 fn comments_of(tree: &Tree, found: &mut Vec<Range<usize>>) {
     let mut cursor = tree.walk();
     let mut left = SYNTAX_NODES_MAX;
@@ -98,7 +103,7 @@ fn comments_of(tree: &Tree, found: &mut Vec<Range<usize>>) {
         let node = cursor.node();
         let comment = node.is_named() && is_comment(node.kind());
         if comment {
-            found.push(node.byte_range());
+            found.push(in_braces(node).unwrap_or(node).byte_range());
         }
         left -= 1;
         if left == 0 || found.len() >= COMMENTS_MAX {

@@ -64,7 +64,10 @@ impl Early {
             match is_there.then(|| current(root, path, bytes_max)).flatten() {
                 None => {
                     known.remove(path);
-                    saved.hide(path);
+                    // One whose content is not searched is still found by its name.
+                    if !is_there {
+                        saved.hide(path);
+                    }
                 }
                 Some(now) => {
                     let same = known.get(path).filter(|file| file.hash == now.hash).cloned();

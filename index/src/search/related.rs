@@ -114,6 +114,8 @@ impl Searcher {
             // The lines of an unsaved text are not those of any commit.
             if unsaved.is_none() && !related.commits.is_empty() {
                 related.last_change = last_change(&self.root, &path, &lines);
+                // Looking that up has a limit of its own.
+                files.start_over();
             }
         }
         let Some(mine) = outline(&path, &text) else { return Ok(related) };
@@ -343,6 +345,11 @@ impl<'a> Files<'a> {
         let until = Instant::now() + Duration::from_millis(RELATED_MS);
         let (texts, outlines) = (HashMap::new(), HashMap::new());
         Self { root, overlay, gate: Gate::new(root), texts, outlines, until, cut: false }
+    }
+
+    /// Gives the files their whole time from now on.
+    fn start_over(&mut self) {
+        self.until = Instant::now() + Duration::from_millis(RELATED_MS);
     }
 
     /// The unsaved text of a file, if there is one and rules do not leave it out.

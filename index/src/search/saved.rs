@@ -71,6 +71,7 @@ impl Saved {
     }
 
     /// Whether everything is shown as it is stored.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }

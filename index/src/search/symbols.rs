@@ -236,12 +236,24 @@ impl Searcher {
     /// Stored chunks that may define such a name.
     fn candidates(&self, asked: &Asked<'_>) -> Result<Vec<TantivyDocument>, IndexError> {
         let fields = &self.snapshot.fields;
-        let mut documents = self.candidates_in(fields.words[NAMES], asked)?;
-        documents.extend(self.candidates_in(fields.light_names, asked)?);
+        let mut documents = Vec::new();
+        // What is called exactly so comes first: of a common word there are more names than are looked at.
+        let qualified = [&asked.around[..], &[asked.name]].concat().join(".");
+        self.collect(fields.exact, &qualified, &mut documents)?;
+        if !asked.around.is_empty() {
+            self.collect(fields.exact, asked.name, &mut documents)?;
+        }
+        self.candidates_in(fields.words[NAMES], asked, &mut documents)?;
+        self.candidates_in(fields.light_names, asked, &mut documents)?;
         Ok(documents)
     }
 
-    fn candidates_in(&self, field: Field, asked: &Asked<'_>) -> Result<Vec<TantivyDocument>, IndexError> {
+    fn candidates_in(
+        &self,
+        field: Field,
+        asked: &Asked<'_>,
+        documents: &mut Vec<TantivyDocument>,
+    ) -> Result<(), IndexError> {
         let mut words = self.words_from(field, &asked.folded)?;
         // The rarest word of several leads to all definitions that have them all.
         let mut rarest: Option<(u64, &String)> = None;
@@ -255,11 +267,7 @@ impl Searcher {
         if words.is_empty() {
             words = self.words_one_letter_off(field, &asked.folded)?;
         }
-        let mut documents = Vec::new();
-        for word in &words {
-            self.collect(field, word, &mut documents)?;
-        }
-        Ok(documents)
+        words.iter().try_for_each(|word| self.collect(field, word, documents))
     }
 
     fn collect(&self, field: Field, word: &str, out: &mut Vec<TantivyDocument>) -> Result<(), IndexError> {

@@ -11,7 +11,7 @@ mod words;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use git2::{Oid, Repository};
+use git2::{ErrorCode, Oid, Repository};
 
 use crate::eval::EvalError;
 use crate::eval::layout::{change_tree, write_tree};
@@ -38,13 +38,16 @@ pub struct Own {
 /// searched.
 ///
 /// # Errors
-/// [`EvalError::Repository`] when there is no repository or no commit, [`EvalError::Files`], [`EvalError::Cancelled`].
+/// [`EvalError::NoHistory`] when there is no repository or no commit, [`EvalError::Files`], [`EvalError::Cancelled`].
 pub fn sets(folder: &Path, work: &Path, most: usize, cancel: &CancelFlag) -> Result<Sets, EvalError> {
-    let none =
-        |reason: String| EvalError::Repository { name: "a git repository".into(), folder: folder.into(), reason };
-    let repository = Repository::discover(folder).map_err(|error| none(error.message().to_owned()))?;
+    let none = |error: &git2::Error, absent: &str| {
+        let is_absent = matches!(error.code(), ErrorCode::NotFound | ErrorCode::UnbornBranch);
+        let reason = if is_absent { absent } else { error.message() };
+        EvalError::NoHistory { folder: folder.into(), reason: reason.to_owned() }
+    };
+    let repository = Repository::discover(folder).map_err(|error| none(&error, "it lies in no git repository"))?;
     let head = repository.head().and_then(|head| head.peel_to_tree());
-    let tree = head.map_err(|error| none(error.message().to_owned()))?.id();
+    let tree = head.map_err(|error| none(&error, "its git repository has no commit yet"))?.id();
     let edited = work.join("trees").join("own-docs");
     clear(&edited)?;
     write_tree(&repository, tree, &edited, &work.join("blobs").join("own"), cancel)?;
