@@ -189,13 +189,23 @@ fn sets_may_carry_their_documents() {
 fn broken_sets_name_their_line() {
     let place = Place::new();
     let file = place.path().join("broken.jsonl");
-    for (text, line) in [("{\"set\": \"a\"", 1), ("\n{\"set\":\"a\",\"id\":\"0\",\"query\":\"b\",\"gold\":[]}", 2)]
-    {
+    let shown = file.display();
+    for (text, said) in [
+        ("{\"set\": \"a\"", "1: the line is no JSON"),
+        ("\"a\"", "1: the line is no question: invalid type: string \"a\", expected an object"),
+        ("{\"set\": \"a\", \"id\": \"0\"}", "1: the line is no question: missing field `query`"),
+        ("\n{\"set\":\"a\",\"id\":\"0\",\"query\":\"b\",\"gold\":[]}", "2: the question has no `gold`"),
+    ] {
         fs::write(&file, text).unwrap();
         let error = Sets::read(std::slice::from_ref(&file), &[], None).unwrap_err();
-        assert!(matches!(&error, EvalError::Input { line: at, .. } if *at == Some(line)), "{error}");
+        assert_eq!(error.to_string(), format!("{shown}:{said}"));
     }
-    assert!(Sets::read(&[place.path().join("none.jsonl")], &[], None).is_err());
+    fs::write(&file, "{}").unwrap();
+    let error = compare::read_outcome(&file).unwrap_err();
+    assert_eq!(error.to_string(), format!("{shown}: it holds no scores that an evaluation wrote"));
+    let missing = place.path().join("none.jsonl");
+    let error = Sets::read(std::slice::from_ref(&missing), &[], None).unwrap_err();
+    assert_eq!(error.to_string(), format!("{}: there is no such file", missing.display()));
 }
 
 #[test]
@@ -285,6 +295,12 @@ fn questions_about_ones_own_repository_do_not_leak() {
 #[test]
 fn a_folder_without_history_has_no_questions() {
     let folder = tempfile::tempdir().unwrap();
-    let error = own::sets(folder.path(), &folder.path().join("work"), 10, &CancelFlag::new()).unwrap_err();
-    assert!(matches!(error, EvalError::Repository { .. }), "{error}");
+    let said = || {
+        let sets = own::sets(folder.path(), &folder.path().join("work"), 10, &CancelFlag::new());
+        sets.unwrap_err().to_string()
+    };
+    let beginning = format!("no questions can be made from {}: ", folder.path().display());
+    assert_eq!(said(), format!("{beginning}it lies in no git repository"));
+    Repository::init(folder.path()).unwrap();
+    assert_eq!(said(), format!("{beginning}its git repository has no commit yet"));
 }

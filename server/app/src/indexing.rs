@@ -11,6 +11,7 @@ mod words;
 mod workspace;
 mod workspaces;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use index::IndexError;
@@ -67,12 +68,25 @@ pub(crate) fn existing_folder(folder: &Path) -> Result<PathBuf> {
     if canonical.is_dir() { Ok(canonical) } else { Err(wrong("it is not a folder".into())) }
 }
 
+/// Whether the system refused because of permissions.
+fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let mut kinds = causes.filter_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
+    kinds.any(|kind| matches!(kind, io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem))
+}
+
 /// What the caller can do about an error of the index.
 pub(crate) fn from_index(error: IndexError) -> AppError {
     let (kind, hint) = match &error {
         IndexError::Root { .. } => (ErrorKind::User, Some("name a folder that exists and can be read")),
         IndexError::Locked { .. } => (ErrorKind::Unavailable, Some("wait until the other process is done")),
         IndexError::Cancelled => (ErrorKind::Cancelled, None),
+        IndexError::Storage { source, .. } if is_denied(source.as_ref()) => (
+            ErrorKind::Unavailable,
+            Some(
+                "make the cache folder writable (`familiar doctor` names it), or set FAMILIAR_HOME to another folder",
+            ),
+        ),
         IndexError::Storage { .. } => {
             (ErrorKind::Unavailable, Some("check the disk; `familiar index --forget` begins anew"))
         }
@@ -86,4 +100,22 @@ pub(crate) fn from_index(error: IndexError) -> AppError {
     let mut ours = AppError::new(kind, error.to_string());
     ours.hint = hint.map(str::to_owned);
     ours.caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_no_broken_index() {
+        let hint = |kind: io::ErrorKind| {
+            let source = Box::new(io::Error::from(kind));
+            let error = from_index(IndexError::Storage { doing: "opening the cache folder", source });
+            error.hint.expect("a next step")
+        };
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem] {
+            assert!(hint(kind).contains("writable"), "{kind}");
+        }
+        assert!(hint(io::ErrorKind::InvalidData).contains("--forget"));
+    }
 }

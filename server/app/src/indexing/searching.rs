@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::{Stream, StreamExt};
 use index::{
@@ -58,7 +58,7 @@ pub struct SearchResult {
     /// What belongs to the first hit, when it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub related: Option<Box<Related>>,
-    /// How complete the index is, when it is not.
+    /// What the answer may lack because the index is not complete, or why it is empty.
     pub notice: Option<String>,
 }
 
@@ -140,7 +140,7 @@ pub struct BatchAnswer {
     /// Why there are none, when the query cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// How complete the index is, when it is not.
+    /// What the answer may lack because the index is not complete, or why it is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
 }
@@ -167,6 +167,11 @@ pub struct Passage {
 
 /// A checked way to search one workspace.
 struct Plan {
+    root: PathBuf,
+    /// Those of the filter, relative to the workspace.
+    paths: Vec<String>,
+    /// Whether no file passes them, once somebody asked.
+    leads_nowhere: OnceLock<bool>,
     filter: Filter,
     kind: index::SearchKind,
     limit: usize,
@@ -186,7 +191,16 @@ impl Plan {
             SearchKind::Regex => index::SearchKind::Regex,
         };
         let SearchOptions { limit, related, words_alone, .. } = *options;
-        Ok(Self { filter, kind, limit: limit.min(SEARCH_HITS_MAX), related, words_alone })
+        Ok(Self {
+            root: root.to_owned(),
+            paths,
+            leads_nowhere: OnceLock::new(),
+            filter,
+            kind,
+            limit: limit.min(SEARCH_HITS_MAX),
+            related,
+            words_alone,
+        })
     }
 
     fn request(&self, query: &str) -> index::SearchRequest {
@@ -196,6 +210,45 @@ impl Plan {
             ..index::SearchRequest::new(query, self.limit)
         }
     }
+
+    /// Why nothing was found, where that lies in the paths or in a name that was asked for.
+    fn why_nothing(&self, query: &str, overlay: &Overlay) -> Option<String> {
+        let mut named = self.paths.iter().map(String::as_str).chain([query.trim()]);
+        if let Some(secret) = named.find(|path| is_secret_here(&self.root, path)) {
+            return Some(format!("`{secret}` is not shown: it may hold secrets."));
+        }
+        self.leads_nowhere.get_or_init(|| self.look_where_it_leads(overlay)).then(|| {
+            let paths: Vec<String> = self.paths.iter().map(|path| format!("`{path}`")).collect();
+            format!(
+                "No file whose text can be searched matches {} in {}: paths count from there, and `**/*.py` matches \
+                 at any depth.",
+                paths.join(" or "),
+                self.root.display()
+            )
+        })
+    }
+
+    /// Whether no file passes the paths. One that was not listed in time may.
+    fn look_where_it_leads(&self, overlay: &Overlay) -> bool {
+        let Ok(filter) = Filter::new(&[], &self.paths) else { return false };
+        if filter.is_open() {
+            return false;
+        }
+        let request = index::SearchRequest {
+            kind: index::SearchKind::Text,
+            filter,
+            overlay: overlay.clone(),
+            // Only the count of files matters; what is in nearly each of them ends the look soon.
+            ..index::SearchRequest::new("e", 1)
+        };
+        let found = index::live_search(&self.root, &request, &LiveBudget::default());
+        found.is_ok_and(|found| found.files == 0 && !found.cut)
+    }
+}
+
+/// Whether a path is that of something in the workspace (canonical) that is on the secrets list.
+fn is_secret_here(root: &Path, path: &str) -> bool {
+    index::is_secret(path) && root.join(path).canonicalize().is_ok_and(|real| real.starts_with(root))
 }
 
 /// A path of a filter, relative to the workspace.
@@ -337,7 +390,7 @@ impl Asked {
     }
 
     fn answer(&self, plan: &Plan, query: &str) -> Result<SearchResult> {
-        self.found(plan, query).map_err(from_index).and_then(|answer| self.result(plan, answer))
+        self.found(plan, query).map_err(from_index).and_then(|answer| self.result(plan, query, answer))
     }
 
     fn found(&self, plan: &Plan, query: &str) -> std::result::Result<SearchAnswer, IndexError> {
@@ -347,7 +400,7 @@ impl Asked {
         self.searcher.answer(&request)
     }
 
-    fn result(&self, plan: &Plan, answer: SearchAnswer) -> Result<SearchResult> {
+    fn result(&self, plan: &Plan, query: &str, answer: SearchAnswer) -> Result<SearchResult> {
         let SearchAnswer { hits, cut, many_changed } = answer;
         let related = match hits.first().filter(|_| plan.related) {
             Some(hit) => {
@@ -356,9 +409,22 @@ impl Asked {
             }
             None => None,
         };
+        let why = if hits.is_empty() { plan.why_nothing(query, &self.overlay) } else { None };
         let more = self.notice.as_deref();
-        let notice = if cut { Some(partly(many_changed, more)) } else { self.notice.clone() };
+        let notice = match why {
+            Some(why) => Some(with_more(why, more)),
+            None if cut => Some(partly(many_changed, more)),
+            None => self.notice.clone(),
+        };
         Ok(SearchResult { hits: hits.into_iter().map(hit).collect(), related, notice })
+    }
+}
+
+/// A sentence with another one behind it, where there is one.
+fn with_more(said: String, more: Option<&str>) -> String {
+    match more {
+        Some(more) => format!("{said} {more}"),
+        None => said,
     }
 }
 
@@ -371,7 +437,7 @@ fn answer(asked: &Asked, plan: &Plan, one: BatchQuery) -> Result<BatchAnswer> {
     }
     match asked.found(plan, &query) {
         Ok(answer) => {
-            let SearchResult { hits, related, notice } = asked.result(plan, answer)?;
+            let SearchResult { hits, related, notice } = asked.result(plan, &query, answer)?;
             Ok(BatchAnswer { id, hits, related, error: None, notice })
         }
         Err(error @ IndexError::Query(_)) => Ok(failed(id, error.to_string())),
@@ -398,7 +464,12 @@ pub fn search_read_only(home: &Home, root: &Path, query: &str, options: &SearchO
                     "The index cannot be read while another process writes it: these are matches in the files."
                 }
             };
-            let notice = if live.cut { partly(false, Some(notice)) } else { notice.into() };
+            let why = if live.hits.is_empty() { plan.why_nothing(query, &Overlay::default()) } else { None };
+            let notice = match why {
+                Some(why) => with_more(why, Some(notice)),
+                None if live.cut => partly(false, Some(notice)),
+                None => notice.into(),
+            };
             let hits = live.hits.into_iter().map(hit).collect();
             return Ok(SearchResult { hits, related: None, notice: Some(notice) });
         }
@@ -445,6 +516,33 @@ mod tests {
             ("../x", None),
         ] {
             assert_eq!(inside(&root, path).ok().as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_empty_answer_says_what_its_paths_lead_to() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it is there");
+        std::fs::create_dir(root.join("src")).expect("it can be made");
+        for (name, text) in [("src/a.py", "x = 1\n"), (".env", "KEY=1\n")] {
+            std::fs::write(root.join(name), text).expect("it can be written");
+        }
+        for (paths, query, words) in [
+            (vec![], "launch", None),
+            (vec!["src"], "launch", None),
+            (vec!["nosuch", "src/*.py"], "launch", None),
+            (vec!["nosuch"], "launch", Some("matches `nosuch` in ")),
+            (vec!["*.py", "nosuch"], "launch", Some("`*.py` or `nosuch`")),
+            (vec![".env"], "launch", Some("`.env` is not shown")),
+            (vec![], " .env ", Some("`.env` is not shown")),
+            (vec![], "other.env", None),
+        ] {
+            let paths = paths.into_iter().map(str::to_owned).collect();
+            let options = SearchOptions { paths, ..SearchOptions::default() };
+            let plan = Plan::new(&root, &options).expect("it is a plan");
+            let why = plan.why_nothing(query, &Overlay::default());
+            let is_so = words.map_or(why.is_none(), |words| why.as_ref().is_some_and(|why| why.contains(words)));
+            assert!(is_so, "{options:?}, {query}: {why:?}");
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 
 use clap::{ArgGroup, Args};
 use index::CancelFlag;
-use index::eval::{Options, Outcome, Sets, compare, layout, own, report, run};
+use index::eval::{EvalError, Options, Outcome, Sets, compare, layout, own, report, run};
 
 use super::folder;
 use crate::failure::{Failure, USAGE};
@@ -19,6 +19,10 @@ use crate::render::{self, ProgressLine};
 
 /// Questions of each kind that are made from a repository.
 const OWN_QUESTIONS: usize = 100;
+
+/// The next step after what is no set of questions, and after what is no result.
+const SETS_HINT: &str = r#"name files with a question on each line, such as {"set": "mine", "id": "1", "repo": "owner/name", "rev": "COMMIT", "query": "parse the header", "gold": [{"path": "src/header.rs"}]}"#;
+const COMPARE_HINT: &str = "name two files that `familiar eval --json FILE` wrote";
 
 /// Measure how often search finds what it should.
 ///
@@ -54,7 +58,7 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "SET", value_delimiter = ',', requires = "sets")]
     only: Vec<String>,
     /// Questions at most, of each set [default: all; 100 of each kind with --own]
-    #[arg(long, value_name = "N", conflicts_with = "compare")]
+    #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with = "compare")]
     limit_tasks: Option<usize>,
     /// Trees handled at the same time [default: one for each core; 1 gives the truest search times]
     #[arg(long, value_name = "N", conflicts_with = "compare")]
@@ -71,7 +75,8 @@ impl Eval {
     /// Measures and prints.
     pub(crate) async fn run(self) -> anyhow::Result<u8> {
         if let [first, second] = &self.compare[..] {
-            let (first, second) = (compare::read_outcome(first)?, compare::read_outcome(second)?);
+            let read = |path: &Path| compare::read_outcome(path).map_err(|error| failed(&error, COMPARE_HINT));
+            let (first, second) = (read(first)?, read(second)?);
             if self.details {
                 render::output(&render::escape(&compare::changed(&first, &second)))?;
             }
@@ -121,10 +126,16 @@ impl Eval {
         };
         let sets = match &self.own {
             Some(own) => self.own_sets(own.as_deref(), &work, cancel)?,
-            None => Sets::read(&self.sets, &self.only, self.limit_tasks)?,
+            None => {
+                Sets::read(&self.sets, &self.only, self.limit_tasks).map_err(|error| failed(&error, SETS_HINT))?
+            }
         };
         if sets.tasks.is_empty() {
-            let hint = "documentation and commits that say something are needed";
+            let hint = if self.own.is_some() {
+                "documentation and commits that say something are needed"
+            } else {
+                SETS_HINT
+            };
             return Err(Failure::new("there are no questions to ask").hint(hint).into());
         }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -136,7 +147,7 @@ impl Eval {
                 told.tell(text);
             }
         };
-        let outcome = run(&sets, &options, &progress, cancel)?;
+        let outcome = run(&sets, &options, &progress, cancel).map_err(|error| failed(&error, SETS_HINT))?;
         if outcome.tasks.is_empty() {
             let reason = outcome.missing.first().cloned().unwrap_or_default();
             return Err(Failure::new(format!("no question could be asked: {reason}"))
@@ -165,8 +176,27 @@ impl Eval {
         if std::io::stderr().is_terminal() {
             render::complain("reading the repository");
         }
-        Ok(own::sets(&root, work, self.limit_tasks.unwrap_or(OWN_QUESTIONS), cancel)?)
+        let most = self.limit_tasks.unwrap_or(OWN_QUESTIONS);
+        Ok(own::sets(&root, work, most, cancel).map_err(|error| failed(&error, SETS_HINT))?)
     }
+}
+
+/// What went wrong with the next step, which is `input` for a file that is not what was asked for.
+fn failed(error: &EvalError, input: &str) -> Failure {
+    let failure = Failure::new(error.to_string());
+    match error {
+        EvalError::Input { .. } => failure.hint(input),
+        EvalError::NoHistory { .. } => {
+            failure.hint("name a git repository that has commits with --own, or files of questions with --sets")
+        }
+        EvalError::Repository { .. } => failure.hint("name --repos, or add --clone"),
+        EvalError::Files { .. } => failure.hint("name a folder that can be written, with some room, with --work"),
+        EvalError::Index(_) | EvalError::Cancelled => failure,
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    text.parse::<usize>().ok().filter(|number| *number > 0).ok_or("give a number from 1 on")
 }
 
 /// Progress: on a terminal a line that changes, else a line for each repository as its first tree is done.

@@ -232,6 +232,11 @@ async fn close(reach: Reach) {
     }
 }
 
+/// A number of things, of which one has no `s`.
+pub(super) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn summary(report: &IndexReport, root: &Path) -> String {
     let IndexReport { files, chunks, seconds, added, changed, unchanged, removed, skipped, notes } = report;
     let mut parts = Vec::new();
@@ -242,10 +247,12 @@ fn summary(report: &IndexReport, root: &Path) -> String {
     }
     // That a first index is all new needs no word.
     let parts = if added == files { String::new() } else { format!(" ({})", parts.join(", ")) };
-    let mut text = format!("{files} files{parts}, {chunks} chunks, {seconds:.1} s\n");
+    let (files, chunks) = (counted(*files, "file"), counted(*chunks, "chunk"));
+    let mut text = format!("{files}{parts}, {chunks}, {seconds:.1} s\n");
     let total: u64 = skipped.values().sum();
     if total > 0 {
-        text.push_str(&format!("skipped {total}, not counted above; `familiar index --status` names them:\n"));
+        let told = "`familiar index --status` names some of each kind";
+        text.push_str(&format!("skipped {total}, not counted above; {told}:\n"));
     }
     for (reason, count) in skipped {
         text.push_str(&format!("  {count:>6}  {}\n", render::one_line(reason)));
@@ -275,11 +282,13 @@ mod tests {
             skipped,
             notes: vec!["odd\nfile".into()],
         };
-        let expected = "12 files (1 new, 9 changed, 2 unchanged, 5 gone), 40 chunks, 1.2 s\nskipped 4, not counted above; `familiar index --status` names them:\n       3  binary\n       1  too large\nnote: odd file\nindexed /w\n";
+        let expected = "12 files (1 new, 9 changed, 2 unchanged, 5 gone), 40 chunks, 1.2 s\nskipped 4, not counted above; `familiar index --status` names some of each kind:\n       3  binary\n       1  too large\nnote: odd file\nindexed /w\n";
         let summary = |report: &IndexReport| summary(report, Path::new("/w"));
         assert_eq!(summary(&report), expected);
         let first = IndexReport { files: 2, added: 2, chunks: 3, ..IndexReport::default() };
         assert_eq!(summary(&first), "2 files, 3 chunks, 0.0 s\nindexed /w\n");
         assert_eq!(summary(&IndexReport::default()), "0 files, 0 chunks, 0.0 s\nindexed /w\n");
+        let one = IndexReport { files: 1, added: 1, chunks: 1, ..IndexReport::default() };
+        assert_eq!(summary(&one), "1 file, 1 chunk, 0.0 s\nindexed /w\n");
     }
 }

@@ -54,7 +54,8 @@ pub(crate) struct Search {
     /// Only files of this language, by name or extension; may be given several times.
     #[arg(long = "language", value_name = "NAME")]
     languages: Vec<String>,
-    /// Only this folder, file or glob of the workspace; may be given several times.
+    /// Only this folder, file or glob, counted from the workspace; one that exists below the working directory counts
+    /// from there; may be given several times.
     #[arg(long = "path", value_name = "PATH")]
     paths: Vec<String>,
     /// Also list what belongs to the first hit: its file's outline, callers, callees, imports, tests, last commits.
@@ -91,7 +92,7 @@ impl Search {
             return Err(Failure::new("there is nothing to look for").hint("name some words").code(USAGE).into());
         }
         let context = Context::open()?;
-        let options = self.options();
+        let options = self.options(&root);
         let result = match reach_to_read(&context).await? {
             Some(Reach::Daemon(daemon)) => by_daemon(&daemon.client, &root, query, &options).await?,
             Some(Reach::Here(here)) => {
@@ -110,7 +111,8 @@ impl Search {
         Ok(0)
     }
 
-    fn options(&self) -> SearchOptions {
+    fn options(&self, root: &Path) -> SearchOptions {
+        let here = std::env::current_dir().unwrap_or_default();
         SearchOptions {
             limit: self.limit,
             kind: match self.kind {
@@ -120,7 +122,7 @@ impl Search {
                 Kind::Regex => SearchKind::Regex,
             },
             languages: self.languages.clone(),
-            paths: self.paths.clone(),
+            paths: self.paths.iter().map(|path| from_here(root, &here, path)).collect(),
             related: self.related,
             // A batch measures; its answers do not depend on what was edited lately.
             words_alone: self.batch.is_some(),
@@ -143,17 +145,18 @@ impl Search {
 
     async fn answer_batch(&self, root: &Path, queries: Vec<BatchQuery>) -> anyhow::Result<u8> {
         let context = Context::open()?;
+        let options = self.options(root);
         let mut unread = 0;
         match reach(&context).await? {
             Reach::Daemon(daemon) => {
                 index::by_daemon(&daemon.client, root, false).await?;
                 for group in batch::groups(queries) {
-                    unread += batch::print(ask(&daemon.client, root, &group, &self.options()).await?).await?;
+                    unread += batch::print(ask(&daemon.client, root, &group, &options).await?).await?;
                 }
             }
             Reach::Here(here) => {
                 let result = match index::by_ourselves(&here.app, root).await {
-                    Ok(_) => batch::print(here.app.search_batch(root, queries, self.options())).await,
+                    Ok(_) => batch::print(here.app.search_batch(root, queries, options)).await,
                     Err(error) => Err(error),
                 };
                 here.close().await;
@@ -161,7 +164,9 @@ impl Search {
             }
         }
         if unread > 0 {
-            render::complain(&format!("familiar: {unread} queries could not be read; their lines say why"));
+            let (queries, their_lines) =
+                if unread == 1 { ("query", "its line says") } else { ("queries", "their lines say") };
+            render::complain(&format!("familiar: {unread} {queries} could not be read; {their_lines} why"));
             return Ok(FAILED);
         }
         Ok(0)
@@ -273,11 +278,17 @@ async fn read_only(
     Ok(search.await??)
 }
 
-fn hits_in_range(text: &str) -> Result<usize, clap::Error> {
+/// A path that exists below the working directory, as it counts from the workspace (both canonical); any other as it was
+/// given.
+fn from_here(root: &Path, here: &Path, path: &str) -> String {
+    let real = here.join(path).canonicalize().ok().filter(|_| here.starts_with(root));
+    let below = real.as_deref().and_then(|real| real.strip_prefix(root).ok()).and_then(Path::to_str);
+    below.unwrap_or(path).to_owned()
+}
+
+fn hits_in_range(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=SEARCH_HITS_MAX).contains(number));
-    number.ok_or_else(|| {
-        clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("a number from 1 to {SEARCH_HITS_MAX}"))
-    })
+    number.ok_or_else(|| format!("give a number from 1 to {SEARCH_HITS_MAX}"))
 }
 
 #[cfg(test)]
@@ -305,5 +316,26 @@ mod tests {
         for (text, number) in [("1", Some(1)), ("200", Some(200)), ("0", None), ("201", None), ("x", None)] {
             assert_eq!(hits_in_range(text).ok(), number, "{text}");
         }
+    }
+
+    #[test]
+    fn paths_below_the_working_directory_count_from_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it is there");
+        std::fs::create_dir_all(root.join("src/parse")).expect("it can be made");
+        std::fs::create_dir(root.join("docs")).expect("it can be made");
+        for (here, path, expected) in [
+            ("", "src", "src"),
+            ("src", "parse", "src/parse"),
+            ("src", ".", "src"),
+            ("src", "../docs", "docs"),
+            // These are not there, so they count from the workspace.
+            ("src", "docs", "docs"),
+            ("src", "**/*.py", "**/*.py"),
+            ("src", "../..", "../.."),
+        ] {
+            assert_eq!(from_here(&root, &root.join(here), path), expected, "{path} in {here}");
+        }
+        assert_eq!(from_here(&root.join("docs"), &root.join("src"), "../docs"), "../docs", "it is elsewhere");
     }
 }

@@ -48,7 +48,7 @@ impl SearchQuery {
                 "limit" => {
                     let limit: usize =
                         value.parse().map_err(|_| wrong("`limit` is no number".into(), "for example limit=10"))?;
-                    options.limit = limit.clamp(1, SEARCH_HITS_MAX);
+                    options.limit = checked_limit(limit)?;
                 }
                 "kind" => {
                     options.kind = kind(&value).ok_or_else(|| {
@@ -75,6 +75,15 @@ impl SearchQuery {
             options,
         })
     }
+}
+
+/// A number of hits that a search gives.
+fn checked_limit(limit: usize) -> Result<usize, AppError> {
+    if (1..=SEARCH_HITS_MAX).contains(&limit) {
+        return Ok(limit);
+    }
+    let message = format!("`limit` is a number from 1 to {SEARCH_HITS_MAX}, not {limit}");
+    Err(AppError::new(ErrorKind::User, message).hint("for example limit=10"))
 }
 
 fn kind(name: &str) -> Option<SearchKind> {
@@ -119,6 +128,7 @@ pub(crate) async fn search_batch(
         let message = format!("a batch has 1 to {QUERIES_MAX} queries, not {}", batch.queries.len());
         return Err(AppError::new(ErrorKind::User, message).hint("send them in several batches").into());
     }
+    checked_limit(batch.options.limit)?;
     let root = folders::searched(&web.app, &caller, &batch.workspace).await?;
     let answers = until_cut(&web.app, web.app.search_batch(&root, batch.queries, batch.options));
     stream_events(&web, answers, data).await
@@ -132,6 +142,17 @@ pub(crate) struct PassageQuery {
     path: String,
     start: u32,
     end: u32,
+}
+
+impl PassageQuery {
+    /// The lines, which are in order.
+    fn lines(&self) -> Result<(u32, u32), AppError> {
+        if self.start <= self.end {
+            return Ok((self.start, self.end));
+        }
+        let message = format!("`start` is line {}, behind `end`, line {}", self.start, self.end);
+        Err(AppError::new(ErrorKind::User, message).hint("name the first line as `start`, the last one as `end`"))
+    }
 }
 
 /// The lines as they are now.
@@ -150,8 +171,9 @@ pub(crate) async fn related(
     Extension(caller): Extension<Caller>,
     Params(query): Params<PassageQuery>,
 ) -> Result<Json<Related>, ApiError> {
+    let lines = query.lines()?;
     let root = folders::searched(&web.app, &caller, &query.workspace).await?;
-    Ok(Json(web.app.related(&root, &query.path, (query.start, query.end), &[]).await?))
+    Ok(Json(web.app.related(&root, &query.path, lines, &[]).await?))
 }
 
 /// Names the folder to index.
@@ -263,7 +285,7 @@ mod tests {
     #[test]
     fn a_search_is_read_from_its_address() {
         let read = SearchQuery::parse(
-            "workspace=%2Fa+b&q=x%26y&limit=9999&kind=regex&language=rust&language=py&path=src&related=true",
+            "workspace=%2Fa+b&q=x%26y&limit=200&kind=regex&language=rust&language=py&path=src&related=true",
         );
         let options = SearchOptions {
             limit: SEARCH_HITS_MAX,
@@ -278,11 +300,21 @@ mod tests {
             ("", "the query lacks `workspace`"),
             ("workspace=/a", "the query lacks `q`"),
             ("workspace=/a&q=x&limit=many", "`limit` is no number"),
+            ("workspace=/a&q=x&limit=0", "`limit` is a number from 1 to 200, not 0"),
+            ("workspace=/a&q=x&limit=1000", "`limit` is a number from 1 to 200, not 1000"),
             ("workspace=/a&q=x&related=some", "`related` is true or false"),
             ("workspace=/a&q=x&limits=3", "a search takes no `limits`"),
             ("workspace=/a&q=x&kind=fuzzy", "no kind of search is called \"fuzzy\""),
         ] {
             assert_eq!(SearchQuery::parse(query).unwrap_err().message, message);
         }
+    }
+
+    #[test]
+    fn lines_come_in_order() {
+        let lines =
+            |start, end| PassageQuery { workspace: "/a".into(), path: "b".into(), start, end }.lines().ok();
+        assert_eq!(lines(3, 3), Some((3, 3)));
+        assert_eq!(lines(3, 2), None);
     }
 }

@@ -100,11 +100,11 @@ fn line(before: IndexChange, now: IndexChange) -> String {
         std::cmp::Ordering::Greater => format!(" (+{})", now - before),
     };
     format!(
-        "change {}: {} files{}, {} chunks{}\n",
+        "change {}: {}{}, {}{}\n",
         now.generation,
-        now.files,
+        super::counted(now.files, "file"),
         difference(before.files, now.files),
-        now.chunks,
+        super::counted(now.chunks, "chunk"),
         difference(before.chunks, now.chunks)
     )
 }

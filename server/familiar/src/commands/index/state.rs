@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use app::{AppError, ErrorKind, IndexStatus, LeftOut, stored_index};
 
+use crate::commands::index::counted;
 use crate::commands::{folder, status};
 use crate::context::Context;
 use crate::daemon::client::query;
@@ -57,7 +58,8 @@ fn page(status: &IndexStatus, style: Style) -> String {
     lines.push(("limits", format!("files up to {size}, {files} files, {source} in all; {stored} on disk")));
     let total: u64 = status.left_out.iter().map(|left_out| left_out.count).sum();
     if total > 0 {
-        lines.push(("skipped", format!("{total} files and whole folders:")));
+        let what = if total == 1 { "file or whole folder" } else { "files and whole folders" };
+        lines.push(("skipped", format!("{total} {what}:")));
     }
     let line = |(name, text): &(&str, String)| {
         format!("{} {}\n", style.dim(&format!("{name:<8}")), render::one_line(text))
@@ -71,15 +73,18 @@ fn page(status: &IndexStatus, style: Style) -> String {
 /// How complete the index is, in words.
 pub(in crate::commands) fn state(status: &IndexStatus) -> String {
     let IndexStatus { files, chunks, generation, done, total, .. } = status;
-    let holds = format!("{files} files, {chunks} chunks, generation {generation}");
+    let (files, chunks) = (counted(*files, "file"), counted(*chunks, "chunk"));
+    let holds = format!("{files}, {chunks}, generation {generation}");
     let held_up = "large changes wait; `familiar index --resume` lets them go on";
     match status.state.as_str() {
         "none" => "not indexed; `familiar index` does it".to_owned(),
+        "empty" if status.paused => format!("nothing indexed yet, and paused; {held_up}"),
         "empty" => "nothing indexed yet; `familiar index` does it".to_owned(),
         "building" if *total > 0 => format!("being built, {done} of {total} files are done; {holds}"),
         "building" => format!("being built; {holds}"),
         "paused" => format!("paused: {done} of {total} files are done, {holds}; {held_up}"),
-        "partial" => format!("not complete, an earlier run was stopped; {holds}; `familiar index` completes it"),
+        "partial" if status.paused => format!("not complete, and paused: {holds}; {held_up}"),
+        "partial" => format!("not complete: {holds}; `familiar index` completes it"),
         "failed" => format!("the last run failed; {holds}"),
         _ if status.paused => format!("complete, but paused: {holds}; {held_up}"),
         _ => format!("ready: {holds}"),
@@ -161,6 +166,12 @@ note     one note
         assert!(page(&none, Style::plain()).contains("state    not indexed; `familiar index` does it\n"));
         let paused = IndexStatus { state: "paused".into(), paused: true, done: 1200, total: 4232, ..none };
         assert!(state(&paused).starts_with("paused: 1200 of 4232 files are done"), "{}", state(&paused));
+        let partial = IndexStatus { state: "partial".into(), files: 1, chunks: 1, ..paused.clone() };
+        let holds = "1 file, 1 chunk, generation 0";
+        let resume = "large changes wait; `familiar index --resume` lets them go on";
+        assert_eq!(state(&partial), format!("not complete, and paused: {holds}; {resume}"));
+        let partial = IndexStatus { paused: false, ..partial };
+        assert_eq!(state(&partial), format!("not complete: {holds}; `familiar index` completes it"));
         let ready = IndexStatus { state: "ready".into(), ..paused };
         assert_eq!(
             state(&ready),

@@ -21,14 +21,15 @@ const GROUP_BYTES_MAX: usize = 4 << 20;
 /// # Errors
 /// When it cannot be read, or a line is no query.
 pub(super) fn read(file: &Path) -> Result<Vec<BatchQuery>, Failure> {
-    let shown = file.display();
+    let is_input = file == Path::new("-");
+    let shown = if is_input { "standard input".to_owned() } else { file.display().to_string() };
     let failed = |error: std::io::Error| {
         Failure::new(format!("cannot read {shown}: {error}"))
             .hint("name a file of {\"id\", \"query\"} lines")
             .code(USAGE)
     };
     let mut bytes = Vec::new();
-    if file == Path::new("-") {
+    if is_input {
         std::io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     } else {
         let opened = std::fs::File::open(file).map_err(failed)?;

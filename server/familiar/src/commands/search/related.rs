@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use app::{Commit, Related, RelatedPlace};
 
+use crate::commands::index::counted;
 use crate::render::{self, Style};
 
 /// Items shown of each list.
@@ -42,7 +43,8 @@ fn block_at(related: &Related, style: Style, now: i64) -> String {
     let commits: Vec<String> = related.commits.iter().map(|commit| told(commit, now)).collect();
     rows(&mut text, style, "commits", commits, related.commits.len());
     let together = related.changes_with.iter();
-    let together: Vec<String> = together.map(|one| format!("{}  {} commits", one.path, one.commits)).collect();
+    let together: Vec<String> =
+        together.map(|one| format!("{}  {}", one.path, counted(one.commits.into(), "commit"))).collect();
     rows(&mut text, style, "changes with", together, related.changes_with.len());
     if related.cut {
         text.push_str(&format!("  {}\n", style.dim("there may be more than was found in time")));
@@ -91,6 +93,8 @@ fn now() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use app::ChangesWith;
+
     use super::*;
 
     #[test]
@@ -108,6 +112,7 @@ mod tests {
             callers: (1..=9).map(place).collect(),
             last_change: Some(commit.clone()),
             commits: vec![commit],
+            changes_with: vec![ChangesWith { path: "c.py".into(), commits: 1 }],
             ..Related::default()
         };
         let text = block_at(&related, Style::plain(), 86_400 * 3);
@@ -122,6 +127,7 @@ related to b.py:3-9 B.f
                 a.py:5  f5
                 a.py:6  f6, and 3 more
   commits       3 days ago, by Ada\\x1b in abc 'keep sessions'
+  changes with  c.py  1 commit
 ";
         assert_eq!(text, expected);
         for (days, said) in [(-1, "today"), (1, "1 day ago"), (60, "2 months ago"), (800, "2 years ago")] {
