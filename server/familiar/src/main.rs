@@ -24,6 +24,7 @@ use failure::Failure;
 use render::Style;
 
 fn main() -> ExitCode {
+    worker::give_back_freed_memory();
     let result = match Cli::try_parse() {
         Ok(cli) => cli.run(),
         Err(error) => answer(&error),

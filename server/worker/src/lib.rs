@@ -13,6 +13,7 @@ mod frame;
 mod keeper;
 mod log_ring;
 mod mailbox;
+mod memory;
 mod model;
 mod outbox;
 mod process;
@@ -26,6 +27,7 @@ pub use backend::{Backend, CancelFlag, CountTokens, Loaded};
 pub use child::serve;
 pub use error::WorkerError;
 pub use keeper::Deadlines;
+pub use memory::give_back_freed_memory;
 pub use model::{WorkerModel, WorkerOptions};
 pub use process::{WorkerSpec, inherited_channel};
 #[cfg(feature = "scripted")]
