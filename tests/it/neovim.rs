@@ -17,6 +17,7 @@ const EDITED: &str =
     "def launch_rocket(fuel):\n    return fuel >= 9001\n\n\ndef land(height):\n    return height <= 9\n";
 const FIRST_EDITED: &str =
     "def launch_rocket(fuel):\n    return fuel >= 9001\n\n\ndef land(height):\n    return height < 10\n";
+const FIRST_LINES_EDITED: &str = "def launch_rocket(fuel):\n    return fuel >= 9001\n";
 const OTHERWISE: &str =
     "def launch_rocket(fuel):\n    return fuel > 9001\n\n\ndef land(height):\n    return height < 11\n";
 
@@ -91,10 +92,10 @@ fn one_change_is_kept_and_the_other_reverted() {
     assert_eq!(seen["changed"], EDITED.trim_end());
     assert_eq!(seen["judged"], FIRST_EDITED.trim_end());
     assert!(!text(&seen, "after").contains('┃'), "no mark is left:\n{}", text(&seen, "after"));
-    assert_eq!(
-        (seen["judging_key"].as_str(), seen["key_after"].as_str()),
-        (Some("<Plug>(familiar-next)"), Some(""))
-    );
+    // The keys stay, so that one press too many types nothing into the code.
+    assert_eq!(seen["judging_key"], "<Plug>(familiar-next)");
+    assert_eq!(seen["key_after"], "<Plug>(familiar-next)");
+    assert_eq!(seen["too_many"], FIRST_EDITED.trim_end());
     assert_eq!(desk.workspace.read("app.py"), ORIGINAL, "nothing is saved");
 }
 
@@ -113,11 +114,49 @@ fn a_follow_up_another_version_and_undo() {
 }
 
 #[test]
+fn the_menu_asks_for_words_and_what_they_made_is_undone() {
+    let Some(desk) = Desk::new() else { return };
+    let _daemon = desk.daemon(&json!([code(FIRST_LINES_EDITED)]));
+    let seen = desk.run("client_menu.lua");
+    check_shows(&seen, "selected", &["╭ Edit app.py:1-2", "Enter sends"]);
+    assert_eq!(seen["edited"], FIRST_EDITED.trim_end());
+    // Neovim's own line about the edit does not stand over ours.
+    assert!(!text(&seen, "messages").contains("Workspace edit"), "{}", text(&seen, "messages"));
+    assert!(!text(&seen, "messages").contains("-32602"), "{}", text(&seen, "messages"));
+    assert_eq!(seen["undone"], ORIGINAL.trim_end());
+    check_shows(&seen, "symbol", &["╭ Edit app.py:5"]);
+}
+
+/// A model that begins to write code and never ends.
+fn endless() -> Value {
+    json!([{ "text": ["```python\ndef launch_rocket(fuel):\n", "    return fuel >= 9001\n"], "hang": true }])
+}
+
+#[test]
+fn the_words_of_an_edit_that_was_lost_with_the_daemon_come_back() {
+    let Some(desk) = Desk::new() else { return };
+    let daemon = desk.daemon(&endless());
+    let seen = desk.run("client_lost.lua");
+    drop(daemon);
+    check_shows(&seen, "prompt", &["│careful with the fuel"]);
+}
+
+#[test]
+fn without_a_model_it_is_said_what_brings_one() {
+    let Some(desk) = Desk::new() else { return };
+    let seen = desk.run("client_no_model.lua");
+    check_shows(
+        &seen,
+        "health",
+        &["attached to 1 file\n", "WARNING no model", "`familiar models pull starter`", "index of"],
+    );
+    assert!(!text(&seen, "health").contains("vim.NIL"), "{}", text(&seen, "health"));
+}
+
+#[test]
 fn what_is_written_is_shown_and_can_be_cancelled() {
     let Some(desk) = Desk::new() else { return };
-    let endless =
-        json!([{ "text": ["```python\ndef launch_rocket(fuel):\n", "    return fuel >= 9001\n"], "hang": true }]);
-    let _daemon = desk.daemon(&endless);
+    let _daemon = desk.daemon(&endless());
     let seen = desk.run("client_cancel.lua");
     check_shows(
         &seen,
@@ -152,6 +191,7 @@ fn changes_wait_while_the_daemon_is_killed_and_comes_back() {
     drop(daemon);
     assert_ne!(seen["first_daemon"], seen["second_daemon"]);
     check_shows(&seen, "lost", &["the daemon is gone"]);
+    check_shows(&seen, "line", &["Familiar: server lost"]);
     check_shows(&seen, "back", &["Familiar: 2 changes to judge"]);
     assert_eq!(
         seen["judged"],
@@ -176,6 +216,8 @@ fn keys_of_the_user_stay() {
         assert_eq!(seen[name], expected, "{name}");
     }
     check_shows(&seen, "health", &["no key for fix: the default ones are taken"]);
+    // As the help file says of them all.
+    assert_eq!(seen["unmapped"], "", "commands without a <Plug>");
 }
 
 #[test]

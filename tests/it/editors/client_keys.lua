@@ -13,6 +13,10 @@ local function of(key) return child.lua('return vim.fn.maparg(..., "n")', key) e
 child.prompt('ggVG<C-k>', 'Edit app.py:1-6', 'careful')
 child.judging(2)
 local seen = {
+  unmapped = child.lua([[
+    local names = require('familiar.commands').complete('', 'Familiar ')
+    local function is_unmapped(name) return vim.fn.maparg(('<Plug>(familiar-%s)'):format(name), 'n') == '' end
+    return table.concat(vim.tbl_filter(is_unmapped, names), ' ')]]),
   next = of(']h'),
   previous = of('[h'),
   fix = of(' if'),

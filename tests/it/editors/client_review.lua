@@ -18,13 +18,18 @@ child.keys(' ak')
 child.judging(1)
 child.keys(']h au')
 child.judging(0)
+local judged, after = child.changed_from(changed), child.shows('every change is judged')
+-- One press too many.
+child.keys(' au')
+child.shows('no change waits here')
 wait.report({
   prompt = prompt,
   judging = judging,
   first = first,
   changed = changed,
-  judged = child.changed_from(changed),
-  after = child.screen(),
+  judged = judged,
+  after = after,
+  too_many = child.text(),
   judging_key = judging_key,
   key_after = child.lua('return vim.fn.maparg("]h", "n")'),
 })

@@ -21,7 +21,7 @@ end
 ---Sends a command that takes time, with a line about it beside the code.
 function M.begin(client, buffer, row, name, argument)
   local token = lsp.new_token()
-  require('familiar.jobs').begin(token, client, buffer, row)
+  require('familiar.jobs').begin(token, client, buffer, row, { name = name, words = argument.instruction })
   lsp.command(client, buffer, name, argument, {
     token = token,
     -- What was answered and has not begun was over at once.
@@ -68,13 +68,39 @@ local function follow_up(change, given)
   require('familiar.prompt').open({ title = ('Follow up on "%s"'):format(about), target = target, send = send })
 end
 
-local ask_for_edit = with_words('edit', 'Edit')
+-- The commands that need words.
+local WITH_WORDS = { edit = with_words('edit', 'Edit'), ask = with_words('ask', 'Ask about') }
+
+---What was chosen in the menu of code actions, or sent by another plugin: without the words that it needs they are
+---asked for, with them it goes on to the server.
+---@param client vim.lsp.Client
+---@param name 'edit'|'ask'
+---@param command lsp.Command
+---@param buffer integer
+function M.from_menu(client, name, command, buffer)
+  local argument = lsp.read((command.arguments or {})[1])
+  if type(argument) ~= 'table' or argument.instruction or not (argument.uri and argument.range) then
+    local sent = { command = command.command, arguments = command.arguments }
+    client:request('workspace/executeCommand', sent, function(problem)
+      if problem then familiar.say(problem.message, vim.log.levels.ERROR) end
+    end, buffer)
+    return
+  end
+  local wanted = vim.uri_to_bufnr(argument.uri)
+  -- The prompt stands over the code.
+  if wanted ~= vim.api.nvim_get_current_buf() then
+    vim.lsp.util.show_document(argument, client.offset_encoding, { reuse_win = true, focus = true })
+  end
+  local target = require('familiar.target').of_range(wanted, argument.range, client.offset_encoding)
+  WITH_WORDS[name]({ words = '', bang = false, selected = target.selected, target = function() return target end })
+end
+
 local function edit(given)
   local change = not given.selected
     and not given.bang
     and require('familiar.review').at_cursor(vim.api.nvim_get_current_buf())
   if change then return follow_up(change, given) end
-  ask_for_edit(given)
+  WITH_WORDS.edit(given)
 end
 
 local function on_code(name)
@@ -109,6 +135,7 @@ local function in_proposal() return require('familiar.proposal').is(vim.api.nvim
 local function judge(name)
   local judge_change = on_change(function(client, buffer, named, change)
     named.file, named.change = change.file, change.change
+    require('familiar.review').judging(buffer)
     lsp.command(client, buffer, name, named)
   end)
   return function(given)
@@ -122,7 +149,10 @@ local function judge_all(name)
     if in_proposal() then return require('familiar.proposal').judge(name, true) end
     local buffer = vim.api.nvim_get_current_buf()
     local all = not given.bang and { uri = vim.uri_from_bufnr(buffer) } or nil
-    lsp.with(buffer, function(client) lsp.command(client, buffer, name, all) end)
+    lsp.with(buffer, function(client)
+      require('familiar.review').judging(all and buffer)
+      lsp.command(client, buffer, name, all)
+    end)
   end
 end
 
@@ -217,7 +247,7 @@ end
 -- Every word after `:Familiar`, in the order of the help file.
 local COMMANDS = {
   edit = edit,
-  ask = with_words('ask', 'Ask about'),
+  ask = WITH_WORDS.ask,
   explain = on_code('explain'),
   fix = fix,
   document = on_code('document'),

@@ -54,6 +54,14 @@ local function check_workspaces(status)
   end
 end
 
+-- Buffers of files to work on: diffs and answers are attached as well.
+local function count_files(client)
+  local function is_file(buffer)
+    return vim.api.nvim_buf_is_loaded(buffer) and vim.bo[buffer].modifiable and not vim.b[buffer].familiar_answer
+  end
+  return #vim.tbl_filter(is_file, vim.tbl_keys(client.attached_buffers))
+end
+
 local function check_server(lsp)
   health.start('Familiar: server')
   local client = vim.lsp.get_clients({ name = 'familiar' })[1]
@@ -64,9 +72,10 @@ local function check_server(lsp)
       '`:Familiar restart` starts it; `:checkhealth vim.lsp` and `familiar status` tell more',
     })
   end
-  health.ok(('attached to %d buffers'):format(vim.tbl_count(client.attached_buffers)))
+  local files = count_files(client)
+  health.ok(('attached to %d %s'):format(files, files == 1 and 'file' or 'files'))
   local answer, problem = client:request_sync('familiar/status', vim.empty_dict(), ANSWER_MS_MAX)
-  local status = answer and answer.result
+  local status = lsp.read(answer and answer.result)
   if not status then
     local why = problem or vim.inspect(answer and answer.err)
     return health.error('the server does not answer: ' .. why, '`:Familiar restart`')

@@ -40,10 +40,40 @@ local KINDS = {
 M.options = vim.deepcopy(DEFAULTS)
 local started = false
 
----Says something to the user.
+---The beginning of a text that the message line has room for.
+---@param text string
+---@return string
+function M.cut(text)
+  text = text:gsub('%s*\n%s*', ' ')
+  if vim.fn.strdisplaywidth(text) <= vim.v.echospace then return text end
+  local room = math.max(vim.v.echospace - 1, 0)
+  local cut = vim.fn.strcharpart(text, 0, room)
+  -- Some characters take two columns.
+  while vim.fn.strdisplaywidth(cut) > room do
+    cut = vim.fn.strcharpart(cut, 0, vim.fn.strchars(cut) - 1)
+  end
+  return cut .. '…'
+end
+
+local GROUPS = { [vim.log.levels.WARN] = 'WarningMsg', [vim.log.levels.ERROR] = 'ErrorMsg' }
+
+---Says something to the user, and never makes them press Enter for it: of a long text the beginning stays on the
+---message line, and `:messages` has all of it.
 ---@param text string
 ---@param level? integer one of vim.log.levels
-function M.say(text, level) vim.notify('Familiar: ' .. text, level or vim.log.levels.INFO, { title = 'Familiar' }) end
+function M.say(text, level)
+  text, level = 'Familiar: ' .. text, level or vim.log.levels.INFO
+  local prompts = vim.o.messagesopt
+  vim.o.messagesopt = prompts:gsub('hit%-enter', 'wait:0')
+  local ok, problem = pcall(vim.notify, text, level, { title = 'Familiar' })
+  vim.o.messagesopt = prompts
+  if not ok then error(problem, 0) end
+  local cut = M.cut(text)
+  if cut == text and level ~= vim.log.levels.ERROR then return end
+  -- What did not fit has moved the screen up, and so has an error below another one.
+  vim.cmd.redraw()
+  vim.api.nvim_echo({ { cut, GROUPS[level] } }, false, {})
+end
 
 ---Changes options. Not needed for the defaults.
 ---@param options? familiar.Options

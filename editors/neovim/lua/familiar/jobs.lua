@@ -8,6 +8,7 @@ local NS = vim.api.nvim_create_namespace('familiar.jobs')
 ---@field client integer
 ---@field title string
 ---@field message string
+---@field asked { name: string, words: string? }? the command, where it was sent from here
 ---@field begun boolean? whether the server told of its progress
 ---@field buffer integer?
 ---@field mark integer?
@@ -42,8 +43,8 @@ local function finish(token)
 end
 
 ---Work that is asked for now, at a line of a buffer, from 0.
-function M.begin(token, client, buffer, row)
-  jobs[token] = { client = client.id, title = '', message = 'asking', buffer = buffer, row = row }
+function M.begin(token, client, buffer, row, asked)
+  jobs[token] = { client = client.id, title = '', message = 'asking', buffer = buffer, row = row, asked = asked }
   draw(jobs[token])
   changed()
 end
@@ -56,10 +57,38 @@ function M.finish_unbegun(token)
   if jobs[token] and not jobs[token].begun then finish(token) end
 end
 
+-- Which key opens the prompt that remembers the words of a command. Of the other commands no words are remembered.
+local PROMPTS = { edit = 'edit', followUp = 'edit', ask = 'ask' }
+local ANSWERS = { ask = true, explain = true, review = true }
+
+-- What was said last about lost work, until the server is back.
+local lost
+
+-- Says that work went with its server, and how its words come back.
+local function tell_lost(asked)
+  local text = ('the %s was lost'):format(ANSWERS[asked.name] and 'answer' or 'edit')
+  local prompt = PROMPTS[asked.name]
+  if prompt and asked.words then
+    local key = require('familiar.keys').of(prompt) or ':Familiar ' .. prompt
+    text = ('%s; %s and Up bring back its words'):format(text, key)
+  end
+  lost = text
+  require('familiar').say(text, vim.log.levels.WARN)
+end
+
+---The server is back: what was lost with it is said again, for other lines have hidden it.
+function M.back()
+  if lost then require('familiar').say(lost, vim.log.levels.WARN) end
+  lost = nil
+end
+
 ---All work of a client that is no more.
 function M.forget(client)
   for token, job in pairs(jobs) do
-    if job.client == client then finish(token) end
+    if job.client == client then
+      finish(token)
+      if job.asked then tell_lost(job.asked) end
+    end
   end
 end
 
@@ -76,9 +105,11 @@ local function progress(event)
   local client = vim.lsp.get_client_by_id(event.data.client_id)
   local params = event.data.params
   if not client or client.name ~= 'familiar' or type(params.value) ~= 'table' then return end
-  local value = params.value
+  local value = require('familiar.lsp').read(params.value)
   if value.kind == 'end' then
     if value.message == 'cancelled' then require('familiar').say('cancelled') end
+    -- A model may have come meanwhile.
+    require('familiar.status').attached(client)
     return finish(params.token)
   end
   local job = jobs[params.token] or { client = client.id, title = '', message = '' }

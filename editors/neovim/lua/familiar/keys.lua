@@ -1,4 +1,4 @@
--- The default keys: those that are always there, and those of a buffer whose changes wait to be judged.
+-- The default keys: those that are always there, and those for judging, of buffers that the server knows.
 -- Refuses: a key that somebody uses already. What a key does is a <Plug> map, so any other key can do it.
 local M = {}
 
@@ -17,7 +17,8 @@ local GLOBAL = {
   { 'c', 'cancel', 'cancel what runs' },
   { 's', 'status', 'status' },
 }
--- After the prefix, while changes wait, also in the diff of a proposal.
+-- After the prefix, in a buffer that the server knows, also in the diff of a proposal. They stay when nothing waits:
+-- one press too many must not become typing.
 local JUDGING = {
   { 'k', 'keep', 'keep the change' },
   { 'u', 'revert', 'revert the change' },
@@ -60,10 +61,14 @@ function M.prefix()
   return prefix
 end
 
----Sets the keys that are always there, in place of those set before.
+---Sets the keys that are always there, in place of those set before. The others follow when a buffer is attached.
 function M.set_global()
   forget(set_globally)
   set_globally = {}
+  for buffer, set in pairs(set_in) do
+    forget(set, buffer)
+  end
+  set_in = {}
   local prefix = M.prefix()
   if not prefix then return end
   for _, key in ipairs(GLOBAL) do
@@ -73,16 +78,17 @@ function M.set_global()
   end
 end
 
----Sets the keys for judging in a buffer, or takes them away.
+---Sets the keys for judging in a buffer, until it is deleted.
 ---@param buffer integer
----@param wanted boolean
-function M.set_judging(buffer, wanted)
-  if wanted == (set_in[buffer] ~= nil) then return end
-  if not wanted then
-    if vim.api.nvim_buf_is_valid(buffer) then forget(set_in[buffer], buffer) end
-    set_in[buffer] = nil
-    return
-  end
+function M.set_judging(buffer)
+  if set_in[buffer] then return end
+  vim.api.nvim_create_autocmd({ 'BufDelete', 'BufWipeout' }, {
+    buffer = buffer,
+    callback = function()
+      set_in[buffer] = nil
+      return true
+    end,
+  })
   local set, options, prefix = {}, require('familiar').options, M.prefix()
   set_in[buffer] = set
   vim.api.nvim_buf_call(buffer, function()

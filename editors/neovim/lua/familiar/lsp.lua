@@ -44,6 +44,19 @@ end
 ---@return string?
 function M.lost() return life.lost end
 
+---What the server sent, without its nulls: Neovim makes them vim.NIL, which counts as true.
+---@param value any
+---@return any
+function M.read(value)
+  if value == vim.NIL then return nil end
+  if type(value) ~= 'table' then return value end
+  local read = {}
+  for key, part in pairs(value) do
+    read[key] = M.read(part)
+  end
+  return read
+end
+
 -- Neovim keeps what a server writes to its error stream in the log alone.
 local function last_words()
   local file = io.open(vim.lsp.log.get_filename(), 'rb')
@@ -106,11 +119,14 @@ end
 
 -- An answer opens beside the code, and a second one takes its place.
 local function show_document(result, params, context)
+  params = M.read(params)
   local code = vim.api.nvim_get_current_win()
   local name = not params.external and vim.uri_to_fname(params.uri) or ''
   if not (name:match('%.md$') or name:match('%.diff$')) then
     return vim.lsp.handlers['window/showDocument'](result, params, context)
   end
+  -- Known before it opens and the client attaches to it.
+  vim.b[vim.uri_to_bufnr(params.uri)].familiar_answer = true
   local window
   for _, candidate in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
     if vim.w[candidate].familiar_answer then window = candidate end
@@ -136,6 +152,20 @@ local function show_message(_, params)
   familiar.say((params.message:gsub('^Familiar:? ', '')), levels[params.type])
 end
 
+-- Neovim prints the label of an edit, over our line about what waits.
+local function apply_edit(problem, params, context)
+  params.label = nil
+  return vim.lsp.handlers['workspace/applyEdit'](problem, params, context)
+end
+
+-- The commands that need words, which the menu of code actions does not ask for.
+local function with_words(name)
+  return function(command, context)
+    local client = assert(vim.lsp.get_client_by_id(context.client_id))
+    require('familiar.commands').from_menu(client, name, command, context.bufnr)
+  end
+end
+
 local function configuration()
   local options = familiar.options
   return vim.tbl_deep_extend('force', {
@@ -143,10 +173,12 @@ local function configuration()
     filetypes = options.filetypes,
     root_markers = options.root_markers,
     reuse_client = reuse,
-    init_options = { client = { review = true, preview = options.preview } },
+    init_options = { client = { review = true, preview = options.preview, prompt = true } },
+    commands = { ['familiar.edit'] = with_words('edit'), ['familiar.ask'] = with_words('ask') },
     handlers = {
-      ['familiar/review'] = function(_, params, context) require('familiar.review').show(params, context.client_id) end,
-      ['familiar/preview'] = function(_, params) require('familiar.preview').show(params) end,
+      ['familiar/review'] = function(_, params) require('familiar.review').show(M.read(params)) end,
+      ['familiar/preview'] = function(_, params) require('familiar.preview').show(M.read(params)) end,
+      ['workspace/applyEdit'] = apply_edit,
       ['window/showDocument'] = show_document,
       ['window/showMessage'] = show_message,
     },
@@ -158,7 +190,11 @@ local function configuration()
         life.lost = nil
         familiar.say('the server is back')
       end
+      require('familiar.jobs').back()
       require('familiar.status').attached(client)
+      if not vim.b[buffer].familiar_answer or require('familiar.proposal').is(buffer) then
+        require('familiar.keys').set_judging(buffer)
+      end
       vim.api.nvim_exec_autocmds('User', { pattern = 'FamiliarAttach', modeline = false, data = { buf = buffer } })
     end,
   }, options.lsp)
@@ -247,7 +283,7 @@ function M.command(client, buffer, name, argument, options)
     arguments = argument == nil and {} or { argument },
     workDoneToken = options.token,
   }, function(problem, answer)
-    if not problem then return options.answered and options.answered(answer) end
+    if not problem then return options.answered and options.answered(M.read(answer)) end
     familiar.say(problem.message or vim.inspect(problem), vim.log.levels.ERROR)
     if options.failed then options.failed(problem.message) end
   end, buffer)

@@ -14,7 +14,7 @@ local VERBS = {
 ---@param buffer integer
 function M.take(buffer)
   vim.b[buffer].familiar_proposal = true
-  require('familiar.keys').set_judging(buffer, true)
+  require('familiar.keys').set_judging(buffer)
 end
 
 ---Whether a buffer shows a proposal.

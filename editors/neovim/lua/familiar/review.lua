@@ -22,6 +22,12 @@ local REMOVED_MAX, SPANS_MAX = 200, 200
 ---@field empty boolean whether lines were only removed
 ---@type table<integer, familiar.Change[]>
 local standing = {}
+-- How far in its history the text of a buffer has been while changes waited, or was when a key judged some: when they
+-- are gone and the text is further back, they were undone.
+---@type table<integer, integer>
+local moments = {}
+
+local function moment(buffer) return api.nvim_buf_call(buffer, vim.fn.changenr) end
 
 local function lines_of(text)
   if text == '' then return {} end
@@ -161,9 +167,8 @@ local function hint(buffer)
 end
 
 local function forget(buffer)
-  standing[buffer] = nil
+  standing[buffer], moments[buffer] = nil, nil
   pcall(api.nvim_del_augroup_by_name, 'familiar.review.' .. buffer)
-  require('familiar.keys').set_judging(buffer, false)
 end
 
 -- Keeps the hint where the cursor is, until the text goes.
@@ -192,7 +197,21 @@ local function announce(buffer)
   end
   local hint_text = '  ' .. table.concat(keys, ', ')
   if #text + #hint_text > vim.v.echospace then hint_text = '' end
-  api.nvim_echo({ { text }, { hint_text, 'FamiliarHint' } }, false, {})
+  api.nvim_echo({ { require('familiar').cut(text) }, { hint_text, 'FamiliarHint' } }, false, {})
+end
+
+-- Says how the last change went.
+local function announce_end(undone)
+  local text = undone and 'Familiar: the edit was undone' or 'Familiar: every change is judged'
+  api.nvim_echo({ { require('familiar').cut(text) } }, false, {})
+end
+
+---A key judges changes of a buffer, or of all of them: what goes now was not undone.
+---@param buffer integer?
+function M.judging(buffer)
+  for _, one in ipairs(buffer and { buffer } or vim.tbl_keys(standing)) do
+    if standing[one] then moments[one] = moment(one) end
+  end
 end
 
 ---Takes the state of one document from `familiar/review`.
@@ -204,16 +223,15 @@ function M.show(params)
   api.nvim_buf_clear_namespace(buffer, NS, 0, -1)
   api.nvim_buf_clear_namespace(buffer, HINTS, 0, -1)
   if #params.changes == 0 then
+    local undone = moments[buffer] and moment(buffer) < moments[buffer]
     forget(buffer)
-    if before > 0 and buffer == api.nvim_get_current_buf() then
-      api.nvim_echo({ { 'Familiar: every change is judged' } }, false, {})
-    end
+    if before > 0 and buffer == api.nvim_get_current_buf() then announce_end(undone) end
   else
-    standing[buffer] = params.changes
+    standing[buffer], moments[buffer] = params.changes, math.max(moments[buffer] or 0, moment(buffer))
     for _, change in ipairs(params.changes) do
       draw(buffer, change)
     end
-    api.nvim_buf_call(buffer, function() require('familiar.keys').set_judging(buffer, true) end)
+    require('familiar.keys').set_judging(buffer)
     follow(buffer)
     hint(buffer)
     if before == 0 and buffer == api.nvim_get_current_buf() then announce(buffer) end
@@ -244,7 +262,7 @@ function M.go(forward)
   end
   found = found or around
   if not found then
-    require('familiar').say('no change waits to be judged here')
+    require('familiar').say('no change waits here')
     return false
   end
   vim.cmd("normal! m'")

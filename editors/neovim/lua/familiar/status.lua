@@ -5,14 +5,14 @@ local M = {}
 -- What `familiar/status` said last.
 local known = nil
 
----Asks how the model is, once for each server.
+---Asks how the model is, once for each server, and again while it has none.
 ---@param client vim.lsp.Client
 function M.attached(client)
-  if known and known.client == client.id then return end
+  if known and known.client == client.id and not (known.model and not known.model.name) then return end
   known = { client = client.id }
   client:request('familiar/status', vim.empty_dict(), function(problem, status)
     if problem or not known or known.client ~= client.id then return end
-    known.model = status.model
+    known.model = require('familiar.lsp').read(status).model
     vim.cmd.redrawstatus({ bang = true })
   end)
 end

@@ -43,6 +43,26 @@ function M.here()
   return target
 end
 
+---What a range of the protocol covers; an empty one is the place of a cursor.
+---@param buffer integer
+---@param range lsp.Range
+---@param encoding string
+---@return familiar.Target
+function M.of_range(buffer, range, encoding)
+  local function place(position)
+    local text = vim.api.nvim_buf_get_lines(buffer, position.line, position.line + 1, false)[1] or ''
+    return { position.line, vim.str_byteindex(text, encoding, position.character, false) }
+  end
+  local from, to = place(range.start), place(range['end'])
+  local first = from[1] + 1
+  if vim.deep_equal(from, to) then
+    return { buffer = buffer, first = first, last = first, selected = false, column = from[2] }
+  end
+  -- A range that ends where a line begins has nothing of that line.
+  local last = math.max(to[2] == 0 and to[1] or to[1] + 1, first)
+  return { buffer = buffer, first = first, last = last, selected = true, from = from, to = to }
+end
+
 ---Whole lines of the current buffer.
 ---@return familiar.Target
 function M.lines(first, last)
