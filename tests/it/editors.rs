@@ -186,15 +186,20 @@ async fn helix_reverts_a_change_with_its_own_code_actions() {
     helix.press(&["-l", "be careful with the fuel\""]);
     helix.press(&["Enter"]);
     helix.wait_for("the edit", |screen| screen.contains("return fuel >= 9001").then_some(())).await;
-    let revert = loop {
+    let mut revert = None;
+    for _ in 0..MENU_TRIES_MAX {
         // The mark comes right behind the edit; until it is there the menu is the usual one.
         let titles = helix.menu().await;
-        match titles.iter().position(|title| title.contains("Revert change 1 of 1")) {
-            Some(revert) => break revert,
-            None => helix.press(&["Escape"]),
+        revert = titles.iter().position(|title| title.contains("Revert change 1 of 1"));
+        if revert.is_some() {
+            break;
         }
-    };
-    for _ in 0..revert {
+        helix.press(&["Escape"]);
+        // Escape with a key right behind it is another key: the menu has to be gone before the next attempt.
+        let is_gone = |screen: &str| titles.iter().any(|title| !screen.contains(title.as_str())).then_some(());
+        helix.wait_for("no menu", is_gone).await;
+    }
+    for _ in 0..revert.expect("the menu offers to revert the change") {
         helix.press(&["Down"]);
     }
     helix.press(&["Enter"]);

@@ -126,7 +126,10 @@ impl Player {
             Some(path) => path,
             None => {
                 let file = uri_path(&uri);
-                let text = std::fs::read_to_string(&file).expect("the file can be read");
+                let mut text = std::fs::read_to_string(&file).expect("the file can be read");
+                if text.is_empty() && self.ends_empty_files {
+                    text.push('\n');
+                }
                 let path = file.strip_prefix(self.workspace.root()).expect("it lies in the folder");
                 let path = path.to_string_lossy().into_owned();
                 let document = json!({ "uri": uri, "languageId": "python", "version": 1, "text": text });

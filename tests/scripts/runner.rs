@@ -72,6 +72,8 @@ struct Player {
     /// The marks of each document, as the server told last.
     marks: HashMap<String, Vec<Value>>,
     over: bool,
+    /// Whether an empty file has a line with its break, as Neovim sees it.
+    ends_empty_files: bool,
 }
 
 impl Script {
@@ -163,6 +165,7 @@ impl Script {
             shown_uri: String::new(),
             marks: HashMap::new(),
             over: false,
+            ends_empty_files: profile.name == "Neovim",
         };
         for block in &self.blocks {
             match block {

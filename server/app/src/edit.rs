@@ -61,6 +61,11 @@ pub enum EditEvent {
         /// Share loaded, 0..=1.
         fraction: f32,
     },
+    /// What it is about is known.
+    About {
+        /// The bytes of the document that are to be rewritten: the selection in whole lines, or the symbol around it.
+        target: Range<usize>,
+    },
     /// The model reads.
     Reading {
         /// Prompt tokens done.
@@ -137,6 +142,7 @@ impl App {
             Ok(task) => task.after(request.earlier.clone()),
             Err(refusal) => return Ok(given_up(&refusal, 0)),
         };
+        events.send(EditEvent::About { target: task.target() }).await?;
         let task = Arc::new(if request.several_files { self.with_files(task, &request).await? } else { task });
         let config = self.config();
         let model = self.inner.models.current(&config)?;

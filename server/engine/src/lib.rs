@@ -22,7 +22,8 @@ pub use code::fenced;
 pub use edit::limits as edit_limits;
 pub use edit::{
     BaseFile, EditAction, EditPlan, EditTask, FileChange, FileEdit, Format, Grade, Nearest, OutcomeRow, Outcomes,
-    Proposal, Reach, Refusal, Reply, Standing, Trigger, TriggerKind, code_so_far, plan_edit, read_edit, triggers,
+    Proposal, Reach, Refusal, Reply, Standing, Trigger, TriggerKind, code_so_far, may_ask, plan_edit, read_edit,
+    triggers,
 };
 pub use pack::{Manifest, ManifestEntry, Packed, pack};
 pub use passage::{Origin, Passage};

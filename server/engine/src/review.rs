@@ -9,6 +9,8 @@ use text::{Bias, Edit, Hunk, Rope, TextEdit, split_lines};
 
 /// Unchanged lines kept on each side of a block, by which it is found again.
 const CONTEXT_LINES: usize = 3;
+/// Lines with words in them from which a text is found without any line around it.
+const ALONE_LINES_MIN: usize = 2;
 /// Changes longer than this are taken as they are reported; shorter ones are first reduced to what really differs.
 const REFINED_BYTES_MAX: usize = 1024 * 1024;
 
@@ -73,7 +75,7 @@ impl Block {
     }
 
     /// Where its text stands in `now`, in bytes: with all lines around it if they are there, else with fewer, else with
-    /// those on one side, else alone.
+    /// those on one side. Alone only a text of some lines is found: one line may stand anywhere, and mean something else.
     ///
     /// # Errors
     /// [`Lost`] unless that is one place.
@@ -82,9 +84,18 @@ impl Block {
         let around = |lines: usize| (last_lines(&self.before, lines), first_lines(&self.after, lines));
         let both = [around(CONTEXT_LINES), around(2), around(1)];
         let one_side = [(self.before.as_str(), ""), ("", self.after.as_str()), ("", "")];
-        // Only lines on both sides tell where a text is not; one side of them would fit too many places.
-        let weaker = if text.is_empty() { &[] } else { &one_side[..] };
+        let is_telling =
+            text.lines().filter(|line| line.contains(char::is_alphanumeric)).count() >= ALONE_LINES_MIN;
+        let weaker = match (text.is_empty(), is_telling) {
+            // Only lines on both sides tell where a text is not; one side of them would fit too many places.
+            (true, _) => &[][..],
+            (false, false) => &one_side[..2],
+            (false, true) => &one_side[..],
+        };
         for (before, after) in both.iter().chain(weaker) {
+            if !is_telling && !text.is_empty() && before.is_empty() && after.is_empty() && !self.is_all() {
+                continue;
+            }
             match places(now, &[before, text, after].concat())[..] {
                 [] => {}
                 [at] => return Ok(at + before.len()..at + before.len() + text.len()),
@@ -93,6 +104,11 @@ impl Block {
             }
         }
         Err(Lost::Gone)
+    }
+
+    /// Whether it is the whole of its file, so that no line stands around it.
+    fn is_all(&self) -> bool {
+        self.before.is_empty() && self.after.is_empty()
     }
 }
 

@@ -13,6 +13,9 @@ use crate::native::{Model, Token};
 /// Stands between the texts; no byte of UTF-8 and so in no token.
 const BETWEEN: u8 = 0xFF;
 
+/// A line that opens a quotation has no more bytes, blanks around it included.
+const OPENING_BYTES_MAX: usize = 256;
+
 /// The tokens of a model by the bytes they stand for, sorted. Tokens without bytes are left out.
 pub(crate) struct Vocabulary(Vec<Entry>);
 
@@ -60,7 +63,7 @@ pub(crate) struct Quoting {
 }
 
 enum State {
-    /// No quotation; the line so far, no longer than is needed to tell.
+    /// No quotation; the line so far, unless it is too long to be one that opens.
     Outside { line: Vec<u8> },
     /// A quotation that can go on at these places.
     Inside(BTreeSet<Place>),
@@ -149,14 +152,15 @@ impl Quoting {
         for byte in piece {
             match &mut self.state {
                 State::Outside { line } if *byte == b'\n' => {
-                    let opens = !self.opens.is_empty() && line.trim_ascii() == self.opens;
+                    let fits = line.len() <= OPENING_BYTES_MAX && !self.opens.is_empty();
+                    let opens = fits && line.trim_ascii() == self.opens;
                     line.clear();
                     if opens {
                         self.begin();
                     }
                 }
-                // A longer line is none that opens; one byte more tells them apart.
-                State::Outside { line } if line.len() <= self.opens.len() + 1 => line.push(*byte),
+                // One byte more tells that it is too long.
+                State::Outside { line } if line.len() <= OPENING_BYTES_MAX => line.push(*byte),
                 State::Outside { .. } => {}
                 State::Inside(places) => {
                     let places = std::mem::take(places);
@@ -240,6 +244,7 @@ mod tests {
         let cases: &[(&str, Option<&[&str]>)] = &[
             ("Sure:\n<<<<<<< SEARCH", None),
             ("Sure:\n<<<<<<< SEARCHED\n", None),
+            ("<<<<<<< SEARCH    and more\n", None),
             // Not the blank line, and no closing line yet.
             ("Sure:\n<<<<<<< SEARCH\n", Some(&["d", "def", " ", "    return"])),
             ("  <<<<<<< SEARCH \ndef", Some(&[" "])),

@@ -57,7 +57,9 @@ pub(crate) fn menu(params: &CodeActionParams, menu: &Menu<'_>) -> Vec<CodeAction
         let selected = !range_of(&params.range).is_empty();
         for feature in Feature::ALL {
             let fixed_above = feature == Feature::Edit(EditAction::Fix) && !foreign.is_empty() && !selected;
-            if !fixed_above && feature != Feature::Ask {
+            // What needs words is offered where the client asks for them.
+            let needs_words = feature == Feature::Edit(EditAction::Edit) && !menu.client.asks_for_words;
+            if !fixed_above && !needs_words && feature != Feature::Ask {
                 entries.push(generated(entry(feature, selected, place.clone()), menu.client));
             }
         }
@@ -167,7 +169,8 @@ mod tests {
             "context": context,
         });
         let params = serde_json::from_value(params).expect("the parameters are complete");
-        let client = Client { takes_code_actions: true, marks_generated: true, ..Client::default() };
+        let client =
+            Client { takes_code_actions: true, marks_generated: true, asks_for_words: true, ..Client::default() };
         let depends = Menu { running, offers: Vec::new(), is_proposal: false, client: &client };
         let menu = serde_json::to_value(menu(&params, &depends)).expect("a menu is JSON");
         let entries: Vec<String> = menu

@@ -37,6 +37,12 @@ pub(crate) struct Client {
     pub(crate) takes_code_actions: bool,
     /// Whether it marks what a model makes.
     pub(crate) marks_generated: bool,
+    /// Whether what goes wrong with a command is only in its log.
+    pub(crate) hides_errors: bool,
+    /// Whether it asks the user for the words of an edit that comes without.
+    pub(crate) asks_for_words: bool,
+    /// Whether a text put into an empty file gets a line break behind it.
+    pub(crate) ends_new_files: bool,
     /// Whether it draws waiting changes itself, from `familiar/review`.
     pub(crate) draws_reviews: bool,
     /// Whether it draws what is being written, from `familiar/preview`.
@@ -79,6 +85,9 @@ impl Client {
                 .is_some_and(|show| show.support),
             applies_edits: workspace.and_then(|workspace| workspace.apply_edit).unwrap_or(false),
             marks_generated: code_action.is_some_and(|action| action.tag_support.is_some()),
+            hides_errors: editor == Editor::Helix,
+            asks_for_words: own["prompt"] == true,
+            ends_new_files: editor == Editor::Neovim,
             draws_reviews: own["review"] == true,
             draws_previews: own["preview"] == true,
             wants_function_lenses: own["functionLenses"].as_bool(),

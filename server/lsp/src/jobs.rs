@@ -13,7 +13,7 @@ pub(crate) mod work;
 
 use std::collections::BTreeMap;
 
-use text::Document;
+use text::{Document, Edit};
 use tokio_util::sync::CancellationToken;
 use tower_lsp::jsonrpc::Id;
 
@@ -48,6 +48,8 @@ pub(crate) struct Job {
     pub(crate) over: Option<Over>,
     /// Whether an edit is asked about before it is sent.
     pub(crate) asks_first: bool,
+    /// What leads from the text that an edit is made of to the one it is applied to: a comment that asks for it.
+    pub(crate) back: Edit,
     /// The lines that the client shows a preview at, once it does.
     pub(crate) previewed: Option<serde_json::Value>,
     /// How far it is.
@@ -89,6 +91,7 @@ impl Job {
             wish: None,
             over: None,
             asks_first: false,
+            back: Edit::default(),
             previewed: None,
             phase: Phase::Working,
         }

@@ -11,7 +11,7 @@ mod looking;
 mod review;
 mod searching;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
@@ -41,6 +41,7 @@ use crate::documents::{Changed, Documents, changes_of};
 use crate::door::{Inbound, Reply};
 use crate::indexing::FirstIndexes;
 use crate::jobs::Jobs;
+use crate::jobs::delivery::LateEdit;
 use crate::jobs::progress::Progress;
 use crate::jobs::work::{JobEvent, Teller};
 use crate::messages::{self, Level};
@@ -87,6 +88,8 @@ pub(crate) struct MainLoop {
     reviews: Reviews,
     /// How many waiting changes the client was last told of, by document.
     marked: HashMap<String, usize>,
+    /// Edits that were given up while they lay with the editor, which may apply them all the same; the oldest first.
+    late_edits: VecDeque<LateEdit>,
     /// Open documents of proposals.
     shown: ShownProposals,
     /// What is to be written down about proposals.
@@ -118,6 +121,7 @@ impl MainLoop {
             asked: Requests::default(),
             reviews: Reviews::default(),
             marked: HashMap::new(),
+            late_edits: VecDeque::new(),
             shown: ShownProposals::default(),
             notes,
             late: HashMap::new(),
@@ -182,8 +186,7 @@ impl MainLoop {
             Inbound::Closed(params) => {
                 let uri = params.text_document.uri.0;
                 if self.documents.close(&uri) {
-                    self.reviews.close(&uri);
-                    self.marked.remove(&uri);
+                    self.unmark(&uri);
                     self.shown.remove(&uri);
                     self.cancel_jobs(|job| job.uri == uri, "the document was closed");
                 }
@@ -284,7 +287,7 @@ impl MainLoop {
         let uri = params.text_document.uri.0.clone();
         // A second opening begins a new document: nothing made for the first one fits it.
         self.cancel_jobs(|job| job.uri == uri && job.base.is_some(), "the document was opened anew");
-        self.reviews.close(&uri);
+        self.unmark(&uri);
         if !self.documents.open(params) {
             let message = format!("Too many documents are open; {} is left out", name_of(&uri));
             return messages::log(&self.outbox, Level::Warning, &message);
@@ -297,6 +300,7 @@ impl MainLoop {
         self.app.typed();
         let uri = &params.text_document.text_document_identifier.uri.0;
         let reviewed = self.documents.get(uri).filter(|_| !self.reviews.of(uri).is_empty()).cloned();
+        let was_lost = self.documents.is_open(uri) && self.documents.get(uri).is_none();
         match self.documents.change(params, self.client.encoding) {
             Changed::Applied => {
                 if let Some(before) = reviewed {
@@ -305,6 +309,9 @@ impl MainLoop {
                 }
                 self.look_for_delivered_edits(uri);
                 self.show_review(uri);
+                if was_lost {
+                    self.look_for_waiting(uri);
+                }
             }
             Changed::Lost { current, given } => {
                 self.lost(uri, &format!("its version went from {current} back to {given}"));
@@ -320,6 +327,8 @@ impl MainLoop {
         let message = format!("Familiar lost track of {}: {why}. Close and reopen it.", name_of(uri));
         messages::log(&self.outbox, Level::Warning, &message);
         self.cancel_jobs(|job| job.uri == *uri && job.base.is_some(), "the document was lost");
+        // Where its changes are is not known either; they are looked for once the whole text is there again.
+        self.unmark(uri);
     }
 
     fn files_changed(&mut self, params: &DidChangeWatchedFilesParams) {
@@ -370,7 +379,9 @@ impl MainLoop {
     }
 
     fn name_document(&self, path: &std::path::Path) {
-        messages::show(&self.outbox, Level::Info, &format!("The explanation is in {}", path.display()));
+        let is_proposal = path.extension().is_some_and(|extension| extension == "diff");
+        let what = if is_proposal { "The proposed changes are" } else { "The explanation is" };
+        messages::show(&self.outbox, Level::Info, &format!("{what} in {}", path.display()));
     }
 
     fn teller(&self, number: u64) -> Teller<Event> {

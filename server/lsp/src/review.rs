@@ -175,6 +175,11 @@ impl Standing {
         self.review.revert(|_| true).apply(now).unwrap_or_else(|_| now.clone())
     }
 
+    /// Whether the user typed in one of its changes.
+    pub(crate) fn is_touched(&self, now: &Rope) -> bool {
+        self.review.standing().any(|(number, _)| self.review.is_touched(number, now))
+    }
+
     /// Its selection in the text without this edit.
     pub(crate) fn target_in_base(&self) -> Option<Range<usize>> {
         Some(moved(&self.wish.as_ref()?.target, &self.review.revert(|_| true)))

@@ -285,7 +285,7 @@ fn edited(made: FileEdit) -> EditOutcome {
 pub(super) fn given_up(refusal: &Refusal, answers: u32) -> EditOutcome {
     let reason = match answers {
         0 | 1 => refusal.to_string(),
-        _ => format!("none of {answers} answers could be used: {refusal}"),
+        _ => format!("{refusal}; none of {answers} answers could be used"),
     };
     EditOutcome::Refused { reason, hint: refusal.next_step().to_owned() }
 }

@@ -45,7 +45,7 @@ pub(super) fn rendered(proposal: &Proposal, folder: &Path) -> ProposalDocument {
     if let Some(words) = &said.instruction {
         page.line(&format!("# {}", one_line(words)));
     }
-    page.line("# Accept or reject each change, or all, with a code action on its lines. Nothing is applied until you do.");
+    page.line("# Accept, reject or take back each change, or all, with a code action on its lines, which says how it stands.");
     for (number, file) in said.files.iter().enumerate() {
         page.line("");
         page.file(number, file);
@@ -228,7 +228,7 @@ mod tests {
         expect![[r#"
             # Familiar: Edit `a b.py`
             # make it better
-            # Accept or reject each change, or all, with a code action on its lines. Nothing is applied until you do.
+            # Accept, reject or take back each change, or all, with a code action on its lines, which says how it stands.
 
             --- a/a b.py
             +++ b/a b.py

@@ -114,7 +114,7 @@ async fn a_bad_answer_is_asked_for_again() {
 async fn three_bad_answers_are_a_stated_refusal() {
     let world = World::new([Reply::text("```python\ndef f(x):\n    return x\n```")]);
     let outcome = edit(&world, Some("double it")).await.expect("an outcome");
-    let reason = "none of 3 answers could be used: the model proposed no change".into();
+    let reason = "the model proposed no change; none of 3 answers could be used".into();
     assert_eq!(outcome, EditOutcome::Refused { reason, hint: "say more exactly what is to change".into() });
     assert_eq!(world.model.requests().len(), 3);
     assert_eq!(edit(&world, None).await.expect_err("no instruction").kind, ErrorKind::User);

@@ -38,7 +38,7 @@ pub use prompt::{EditPlan, plan_edit};
 pub use read::{FileChange, FileEdit, Proposal, read_edit};
 pub use refusal::{Nearest, Refusal};
 pub use task::{BaseFile, EditAction, EditTask, Reach};
-pub use trigger::{Trigger, TriggerKind, triggers};
+pub use trigger::{Trigger, TriggerKind, may_ask, triggers};
 
 /// The beginning of a line, short enough to be shown.
 fn shown(line: &str) -> String {

@@ -108,6 +108,12 @@ impl EditTask {
         Ok(Self { document, path, target, action, instruction, earlier: None, others, reach })
     }
 
+    /// The bytes that are to be rewritten.
+    #[must_use]
+    pub fn target(&self) -> Range<usize> {
+        self.target.clone()
+    }
+
     /// The same for a file at this path, relative to the workspace and with `/`.
     #[must_use]
     pub fn at_path(self, path: impl Into<String>) -> Self {
@@ -161,7 +167,13 @@ pub(crate) fn innermost(outline: &index::Outline, line: usize) -> Option<Range<u
 /// The index tells languages by a path's extension; the editor's name for the language is one too, and unlike the path
 /// it is there before the first save.
 pub(crate) fn grammar_path(document: &Document) -> String {
-    let by_name = format!("document.{}", document.language_id());
+    // Some editors name what others call by the ending of its files.
+    let name = match document.language_id() {
+        "typescriptreact" => "tsx",
+        "javascriptreact" => "jsx",
+        other => other,
+    };
+    let by_name = format!("document.{name}");
     if index::language_name(&by_name).is_some() { by_name } else { document.uri().to_owned() }
 }
 

@@ -94,15 +94,26 @@ pub fn triggers(document: &Document, selection: Option<Range<usize>>) -> Vec<Tri
         .collect()
 }
 
+/// What a line seems to ask for: the first name in it that one of its signs follows. Whether it stands in a comment takes a
+/// parse, as [`triggers`] does.
+#[must_use]
+pub fn may_ask(line: &str) -> Option<TriggerKind> {
+    named(line)
+}
+
 /// Whether the name stands anywhere, followed by one of its signs.
 fn is_named(text: &str) -> bool {
+    named(text).is_some()
+}
+
+fn named(text: &str) -> Option<TriggerKind> {
     let bytes = text.as_bytes();
     let size = NAME.len();
     let letter = |byte: &u8| byte.eq_ignore_ascii_case(&NAME.as_bytes()[0]);
     let mut starts = bytes.iter().enumerate().filter(|(_, byte)| letter(byte)).map(|(at, _)| at);
-    starts.any(|at| {
-        bytes.get(at..at + size).is_some_and(|word| word.eq_ignore_ascii_case(NAME.as_bytes()))
-            && text.get(at + size..).and_then(sign).is_some()
+    starts.find_map(|at| {
+        let word = bytes.get(at..at + size).filter(|word| word.eq_ignore_ascii_case(NAME.as_bytes()));
+        word.and_then(|_| text.get(at + size..)).and_then(sign).map(|(kind, _)| kind)
     })
 }
 

@@ -112,8 +112,14 @@ fn a_text_in_two_places_or_none_is_not_guessed() {
     let one = block("x\n", "y\n", "a\n", "b\n");
     assert_eq!(found(&one, "a\ny\nb\n"), Ok(2..4));
     assert_eq!(found(&one, "y\nq\na\ny\nz\n"), Ok(6..8), "the lines before it tell");
-    assert_eq!(found(&one, "q\ny\nr\n"), Ok(2..4), "it stands alone");
-    assert_eq!(found(&one, "y\ny\n"), Err(Lost::Ambiguous));
+    assert_eq!(found(&one, "q\ny\nr\n"), Err(Lost::Gone), "one line may stand anywhere");
+    assert_eq!(found(&one, "a\ny\na\ny\n"), Err(Lost::Ambiguous));
+    let first = block("x\n", "y\n", "", "b\n");
+    assert_eq!(found(&first, "q\ny\n"), Err(Lost::Gone), "nor does it where nothing stood before it");
+    let all = block("x\n", "y\n", "", "");
+    assert_eq!(found(&all, "q\ny\n"), Ok(2..4), "all there was");
+    let some = block("x\n", "if y:\n    y += 1\n\n    return y\n", "a\n", "b\n");
+    assert_eq!(found(&some, "q\nif y:\n    y += 1\n\n    return y\n"), Ok(2..33), "several lines tell");
     assert_eq!(found(&one, "a\nb\n"), Err(Lost::Gone));
     assert_eq!(found(&one, "a\nmy\nb\n"), Err(Lost::Gone), "part of a line is not a line");
     let removed = block("x\n", "", "a\n", "b\n");

@@ -39,6 +39,20 @@ pub(crate) struct Target {
     pub(crate) landed: bool,
 }
 
+impl Target {
+    /// Whether a text is what the edit was to make.
+    pub(crate) fn is_in(&self, now: &Rope) -> bool {
+        // Some editors end a file that they make with a line break of their own.
+        let is_made = self.before.is_none();
+        *now == self.expected || is_made && same_but_for_its_end(&now.to_string(), &self.expected.to_string())
+    }
+}
+
+/// Whether two texts differ in nothing but line breaks at the end.
+pub(super) fn same_but_for_its_end(one: &str, other: &str) -> bool {
+    one.trim_end_matches(['\r', '\n']) == other.trim_end_matches(['\r', '\n'])
+}
+
 /// What follows when an edit is in.
 pub(crate) enum Purpose {
     /// Its changes wait to be judged.
@@ -79,6 +93,16 @@ pub(crate) struct Begun {
     pub(crate) shown: usize,
 }
 
+/// An edit that was given up while it lay with the editor.
+pub(crate) struct LateEdit {
+    /// What was done, for people.
+    pub(crate) title: String,
+    /// What follows should it come into the text after all.
+    pub(crate) begun: Box<Begun>,
+    /// Where.
+    pub(crate) target: Target,
+}
+
 /// Whether each of `targets` shows its edit, with the documents as they are now, and each file is there or not. Reads files.
 pub(crate) fn all_in(targets: &[(Target, Option<Document>)], files: &[(PathBuf, bool)]) -> bool {
     targets.iter().all(|(target, now)| shows(target, now.as_ref()))
@@ -92,7 +116,7 @@ fn shows(target: &Target, now: Option<&Document>) -> bool {
     let expected = target.expected.to_string();
     match (&target.before, now) {
         (_, None) => path_of(&target.uri).and_then(|path| read(&path)).is_some_and(|text| text == expected),
-        (None, Some(now)) => *now.rope() == target.expected,
+        (None, Some(now)) => target.is_in(now.rope()),
         // Nothing happened since it was sent.
         (Some(before), Some(now)) if before.revision() == now.revision() => false,
         // Typing right after the edit changes the text too, so the whole of it is compared.

@@ -12,7 +12,7 @@ use engine::{Lost, Side};
 use serde_json::{Value, json};
 use text::{Document, Edit, PositionEncoding, Rope, TextEdit};
 
-use super::delivery::Target;
+use super::delivery::{Target, same_but_for_its_end};
 use super::work::{JobEvent, defect};
 use crate::documents::lsp_range_of;
 use crate::uris::uri_of;
@@ -37,6 +37,8 @@ pub(crate) struct Judging {
     pub(crate) encoding: PositionEncoding,
     /// Whether the client creates, renames and deletes files.
     pub(crate) makes_files: bool,
+    /// Whether the client ends a new file with a line break of its own.
+    pub(crate) ends_new_files: bool,
     /// Whether the client lets the user choose among the changes before it applies them.
     pub(crate) lets_choose: bool,
 }
@@ -71,7 +73,7 @@ pub(crate) async fn judge(what: Judging) -> JobEvent {
 }
 
 fn judged(what: Judging) -> Result<Judged, String> {
-    let Judging { proposal, changes, side, open, encoding, makes_files, lets_choose } = what;
+    let Judging { proposal, changes, side, open, encoding, makes_files, ends_new_files, lets_choose } = what;
     let mut made = Judged {
         state: if side == Side::Old { ChangeState::Kept } else { ChangeState::Reverted },
         operations: Vec::new(),
@@ -94,22 +96,31 @@ fn judged(what: Judging) -> Result<Judged, String> {
             return Err(format!("this editor does not create, rename or delete files for us ({})", file.name));
         }
         match &file.change {
-            ProposedChange::Edit { .. } => edit(&mut made, file, numbers, side, open.get(&file.place), encoding)?,
-            ProposedChange::Create { text } if side == Side::Old => create(&mut made, &file.place, text)?,
+            ProposedChange::Edit { .. } => {
+                let place = place_now(&made.proposal, file).to_owned();
+                let now = Now { open: open.get(&place), renamed_back: is_renamed_back(&files, file, side), place };
+                edit(&mut made, file, numbers, side, &now, encoding)?;
+            }
+            ProposedChange::Create { text } if side == Side::Old => {
+                create(&mut made, &file.place, text, ends_new_files)?;
+            }
             ProposedChange::Create { text } => {
-                let now = match open.get(&file.place) {
-                    Some(document) => document.rope().to_string(),
-                    None => read(&file.place)?,
-                };
-                if now != *text {
+                if !same_but_for_its_end(&text_of(&file.place, open.get(&file.place))?, text) {
                     return Err(format!("{} was changed since it was made; delete it yourself", file.name));
                 }
                 delete(&mut made, &file.place)?;
             }
             ProposedChange::Rename { to } if side == Side::Old => rename(&mut made, &file.place, to)?,
             ProposedChange::Rename { to } => rename(&mut made, to, &file.place)?,
-            ProposedChange::Delete { .. } if side == Side::Old => delete(&mut made, &file.place)?,
-            ProposedChange::Delete { text: Some(text) } => create(&mut made, &file.place, text)?,
+            ProposedChange::Delete { text } if side == Side::Old => {
+                if let Some(text) = text
+                    && text_of(&file.place, open.get(&file.place))? != *text
+                {
+                    return Err(format!("{} was changed since this was proposed; delete it yourself", file.name));
+                }
+                delete(&mut made, &file.place)?;
+            }
+            ProposedChange::Delete { text: Some(text) } => create(&mut made, &file.place, text, ends_new_files)?,
             ProposedChange::Delete { text: None } => {
                 return Err(format!(
                     "{} was too large to be kept; bring it back from your own history",
@@ -124,19 +135,52 @@ fn judged(what: Judging) -> Result<Judged, String> {
     Ok(made)
 }
 
+/// Where a file that is to be edited is now.
+struct Now<'a> {
+    /// Its path, or the URI of what is no file.
+    place: String,
+    /// The document, where it is open.
+    open: Option<&'a Document>,
+    /// Whether it has its old name back before it is edited.
+    renamed_back: bool,
+}
+
+/// Where the file of a change lies: a rename of the same proposal that was accepted has put it elsewhere.
+fn place_now<'a>(proposal: &'a Proposal, file: &'a ProposedFile) -> &'a str {
+    let renamed = proposal.said.files.iter().find_map(|other| match &other.change {
+        ProposedChange::Rename { to } if other.place == file.place => {
+            other.states.contains(&ChangeState::Kept).then_some(to.as_str())
+        }
+        _ => None,
+    });
+    renamed.unwrap_or(&file.place)
+}
+
+/// Whether the file of a change gets its old name back together with it.
+fn is_renamed_back(files: &[(ProposedFile, Vec<usize>)], file: &ProposedFile, side: Side) -> bool {
+    side == Side::New
+        && files.iter().any(|(other, numbers)| {
+            matches!(other.change, ProposedChange::Rename { .. })
+                && other.place == file.place
+                && !numbers.is_empty()
+        })
+}
+
+fn text_of(place: &str, open: Option<&Document>) -> Result<String, String> {
+    open.map_or_else(|| read(place), |document| Ok(document.rope().to_string()))
+}
+
 fn edit(
     made: &mut Judged,
     file: &ProposedFile,
     numbers: &[usize],
     side: Side,
-    open: Option<&Document>,
+    now: &Now<'_>,
     encoding: PositionEncoding,
 ) -> Result<(), String> {
-    let rope = match open {
-        Some(document) => document.rope().clone(),
-        None => Rope::from_str(&read(&file.place)?),
-    };
-    let text = rope.to_string();
+    let open = now.open;
+    let text = text_of(&now.place, open)?;
+    let rope = open.map_or_else(|| Rope::from_str(&text), |document| document.rope().clone());
     let other = if side == Side::Old { Side::New } else { Side::Old };
     let blocks = file.blocks();
     let mut parts = Vec::with_capacity(numbers.len());
@@ -156,18 +200,22 @@ fn edit(
     let edit = Edit::new(parts).map_err(misfit)?;
     let expected = edit.apply(&rope).map_err(misfit)?;
     let changes = edit.to_changes(&rope, encoding).map_err(misfit)?;
-    let uri = open.map(|document| document.uri().to_owned()).or_else(|| uri_of(Path::new(&file.place)));
+    // The name that it has when its turn comes.
+    let named = open.filter(|_| !now.renamed_back).map(|document| document.uri().to_owned());
+    let place = if now.renamed_back { &file.place } else { &now.place };
+    let uri = named.or_else(|| uri_of(Path::new(place)));
     let uri = uri.ok_or_else(|| format!("{} is not open; open it in the editor first", file.name))?;
-    let version = open.map_or(Value::Null, |document| document.version().into());
+    let version = open.filter(|_| !now.renamed_back).map_or(Value::Null, |document| document.version().into());
     let mut edits = edits_of(&changes);
     if made.lets_choose {
         edits.iter_mut().for_each(|edit| edit["annotationId"] = ANNOTATION.into());
     }
     made.operations.push(json!({ "textDocument": { "uri": uri, "version": version }, "edits": edits }));
     if let Some(document) = open {
-        made.revisions.push((uri.clone(), document.revision()));
+        made.revisions.push((document.uri().to_owned(), document.revision()));
     }
-    made.targets.push(Target { uri, before: open.cloned(), expected, landed: false });
+    let before = open.filter(|_| !now.renamed_back).cloned();
+    made.targets.push(Target { uri, before, expected, landed: false });
     Ok(())
 }
 
@@ -196,17 +244,18 @@ pub(crate) fn edits_of(changes: &[text::Change]) -> Vec<Value> {
     changes.iter().filter_map(one).collect()
 }
 
-fn create(made: &mut Judged, place: &str, text: &str) -> Result<(), String> {
+fn create(made: &mut Judged, place: &str, text: &str, ends_itself: bool) -> Result<(), String> {
     let (path, uri) = (Path::new(place), uri(place)?);
     // `symlink_metadata` also sees a link that leads nowhere.
     if std::fs::symlink_metadata(path).is_ok() {
         return Err(format!("{place} exists already; nothing was overwritten"));
     }
     let start = json!({ "line": 0, "character": 0 });
+    let put_in = if ends_itself { text.strip_suffix('\n').unwrap_or(text) } else { text };
     made.operations.push(json!({ "kind": "create", "uri": uri, "options": { "overwrite": false } }));
     made.operations.push(json!({
         "textDocument": { "uri": uri, "version": null },
-        "edits": [{ "range": { "start": start, "end": start }, "newText": text }],
+        "edits": [{ "range": { "start": start, "end": start }, "newText": put_in }],
     }));
     made.targets.push(Target { uri, before: None, expected: Rope::from_str(text), landed: false });
     Ok(())

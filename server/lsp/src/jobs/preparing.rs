@@ -151,6 +151,10 @@ fn place(
     target: Option<Range<usize>>,
 ) -> Result<Placed, &'static str> {
     const MISFIT: &str = "the edit does not fit the text";
+    // Another version stands in the place of the whole edit, and would take what was typed in it along.
+    if !goes_on && over.is_some_and(|standing| standing.is_touched(now)) {
+        return Err("you changed lines of it meanwhile; keep or revert those first");
+    }
     let base = over.map_or_else(|| now.clone(), |standing| standing.base(now));
     let ground = if goes_on { now } else { &base };
     let typed = if made_for.len_bytes() == ground.len_bytes() && made_for == ground {

@@ -55,6 +55,8 @@ pub(crate) enum JobEvent {
     Comment(Option<Box<Trigger>>),
     /// What is proposed for several files.
     EditedFiles(Vec<ProposedFile>),
+    /// The bytes of the text that an edit is about, where the selection was empty or ended within lines.
+    About(Range<usize>),
     /// The code that is written so far.
     Preview(String),
     /// What is to be sent was worked out and kept.
@@ -68,6 +70,8 @@ pub(crate) enum JobEvent {
     },
     /// What was decided about a proposal was worked out.
     Judged(Box<Judged>),
+    /// What was decided needed no edit and is written down.
+    Settled,
     /// There is no edit, for a reason.
     Refused(String),
     /// The editor had its time to tell what it did with an edit.
@@ -157,6 +161,12 @@ impl<E: Send + 'static> Teller<E> {
     /// Shows the code that is written so far, as far as the loop has room for it.
     fn preview(&self, code: String) {
         let _ = self.events.try_send((self.wrap)(self.job, JobEvent::Preview(code)));
+    }
+
+    /// Tells what an edit is about. It is told once, so it waits for room.
+    async fn about(&self, target: Range<usize>) {
+        // When the loop is gone the session has ended, and nobody waits for this.
+        let _ = self.events.send((self.wrap)(self.job, JobEvent::About(target))).await;
     }
 
     async fn end(self, event: JobEvent) {
@@ -282,6 +292,7 @@ pub(crate) async fn edit<E: Send + 'static>(
                 teller.report(Stage::TryingAgain, || trying_again(&reason));
                 refused = Some(reason);
             }
+            Ok(EditEvent::About { target }) => teller.about(target).await,
             Ok(event) => {
                 if let EditEvent::Writing { code: Some(code), .. } = &event {
                     teller.preview(code.clone());
@@ -334,7 +345,7 @@ fn edit_progress<E: Send + 'static>(event: &EditEvent, refused: Option<&str>, te
         EditEvent::Loading { fraction } => (Stage::Loading, loading(*fraction)),
         EditEvent::Reading { done_tokens, total_tokens } => (Stage::Reading, reading(*done_tokens, *total_tokens)),
         EditEvent::Writing { answer_tokens, .. } => (Stage::Writing, writing(u64::from(*answer_tokens))),
-        EditEvent::TryingAgain { .. } | EditEvent::Finished(_) => return,
+        EditEvent::About { .. } | EditEvent::TryingAgain { .. } | EditEvent::Finished(_) => return,
     };
     teller.report(stage, || match refused {
         Some(reason) => format!("{}; {words}", trying_again(reason)),

@@ -73,6 +73,11 @@ impl MainLoop {
                 })
             }
         };
+        if let Err(error) = &outcome
+            && self.client.hides_errors
+        {
+            messages::show(&self.outbox, Level::Warning, &format!("Familiar: {}", error.message));
+        }
         answer(request.reply, outcome.map(|()| None));
     }
 
@@ -80,6 +85,7 @@ impl MainLoop {
     pub(super) fn cancel_jobs(&mut self, wanted: impl Fn(&Job) -> bool, why: &str) -> usize {
         let numbers = self.jobs.numbers(wanted);
         for number in &numbers {
+            self.keep_late_edit(*number);
             self.finish(*number, why);
         }
         numbers.len()
@@ -319,9 +325,6 @@ impl MainLoop {
         target: Target,
         token: Option<ProgressToken>,
     ) -> Result<u64> {
-        if !self.client.applies_edits {
-            return Err(request_failed("This editor does not apply edits for language servers"));
-        }
         let Some(document) = self.documents.get(&uri).cloned() else {
             return Err(request_failed(format!("{} is not open; open it in the editor first", name_of(&uri))));
         };
@@ -332,6 +335,14 @@ impl MainLoop {
         self.begin_edit_of(uri, document, wish, asked, token)
     }
 
+    /// Refuses what would end with a request that the client did not say it takes.
+    pub(super) fn applies_edits(&self) -> Result<()> {
+        if self.client.applies_edits {
+            return Ok(());
+        }
+        Err(request_failed("This editor does not apply edits for language servers"))
+    }
+
     fn begin_edit_of(
         &mut self,
         uri: String,
@@ -340,6 +351,7 @@ impl MainLoop {
         asked: EditAsked,
         token: Option<ProgressToken>,
     ) -> Result<u64> {
+        self.applies_edits()?;
         let EditAsked { over, earlier, asks_first, several_files, commented } = asked;
         self.room_for_a_job()?;
         let path = path_of(&uri);
@@ -370,6 +382,7 @@ impl MainLoop {
             let back =
                 text.map(|text| text::minimal_edit(&document.rope().to_string(), &text)).unwrap_or_default();
             let target = moved(&wish.target, &back);
+            job.back = back;
             (job.base, job.wish) =
                 (Some(commented.clone().unwrap_or(document)), Some(Wish { instruction, target, ..wish }));
             (job.over, job.asks_first) = (over, asks_first);

@@ -9,20 +9,23 @@ use serde_json::{Value, json};
 use text::{Document, Edit};
 
 use super::{Asked, MainLoop};
-use crate::jobs::delivery::{Begun, Delivery, Purpose, Target, all_in};
+use crate::jobs::delivery::{Begun, Delivery, LateEdit, Purpose, Target, all_in};
 use crate::jobs::judging::{ANNOTATION, Judged, changes_in, edits_of};
 use crate::jobs::preparing::{self, Belonging, Made, Preparation, Prepared};
 use crate::jobs::work::JobEvent;
 use crate::jobs::{Job, Phase};
 use crate::messages::{self, Level};
-use crate::review::Standing;
+use crate::review::{Standing, moved};
 use crate::uris::path_of;
 
 /// What an edit becomes is worked out anew at most this many times while the text keeps changing.
 const PREPARE_ROUNDS_MAX: u32 = 20;
 
 /// How long the editor's text may take to show an edit the editor says it applied, in milliseconds.
-const LANDING_MS_MAX: u64 = 2000;
+const LANDING_MS_MAX: u64 = 5000;
+
+/// Edits that were given up and may still come into the text; the oldest is no longer looked for.
+const LATE_EDITS_MAX: usize = 16;
 
 impl MainLoop {
     /// Takes what the task of a job tells.
@@ -33,6 +36,12 @@ impl MainLoop {
         let title = job.title.clone();
         match event {
             JobEvent::Progress(message) => job.progress.report(&self.outbox, message),
+            JobEvent::About(target) => {
+                // Of the text without the comment, where one asked; the job has it in the text as it is.
+                if let Some(wish) = &mut job.wish {
+                    wish.target = moved(&target, &job.back);
+                }
+            }
             JobEvent::Preview(text) => self.preview(number, &text, false),
             JobEvent::Explained { path, notice } => {
                 self.finish(number, "done");
@@ -55,6 +64,7 @@ impl MainLoop {
                 self.ask_about(*proposal, document);
             }
             JobEvent::Judged(judged) => self.judged(number, *judged),
+            JobEvent::Settled => self.finish(number, "done"),
             JobEvent::Waited => self.waited(number),
             JobEvent::LookedAt { is_in } => self.looked_at(number, is_in),
             JobEvent::Chosen(changes) => self.chosen_in(number, changes),
@@ -78,14 +88,45 @@ impl MainLoop {
                 continue;
             };
             for target in delivery.targets.iter_mut().filter(|target| target.uri == uri) {
-                target.landed |= target.expected == *document.rope();
+                target.landed |= target.is_in(document.rope());
             }
             if delivery.files.is_empty() && delivery.targets.iter().all(|target| target.landed) {
                 landed.push(number);
             }
         }
+        let late = self
+            .late_edits
+            .iter()
+            .position(|late| late.target.uri == uri && late.target.expected == *document.rope());
         for number in landed {
             self.landed(number);
+        }
+        if let Some(LateEdit { title, begun, target }) = late.and_then(|at| self.late_edits.remove(at)) {
+            // It was noted as one that is not there.
+            self.settle(begun.proposal.id.clone(), every_change(&begun.proposal), app::ChangeState::Standing);
+            self.begin_review(uri, title, *begun, &target);
+        }
+    }
+
+    /// Before a job is given up: an edit that lies with the editor cannot be called back, and is marked when it comes.
+    pub(super) fn keep_late_edit(&mut self, number: u64) {
+        let Some(job) = self.jobs.get_mut(number) else {
+            return;
+        };
+        match std::mem::replace(&mut job.phase, Phase::Working) {
+            Phase::Delivering(delivery) => {
+                let Delivery { mut targets, purpose, .. } = *delivery;
+                let title = job.title.clone();
+                if let (Purpose::Begin(begun), Some(target)) = (purpose, targets.pop()) {
+                    let proposal = begun.proposal.clone();
+                    if self.late_edits.len() >= LATE_EDITS_MAX {
+                        self.late_edits.pop_front();
+                    }
+                    self.late_edits.push_back(LateEdit { title, begun, target });
+                    self.never_was(&proposal);
+                }
+            }
+            phase => job.phase = phase,
         }
     }
 
@@ -268,6 +309,7 @@ impl MainLoop {
             return;
         };
         let message = format!("{}: the editor's text does not show the edit; look at it and try again", job.title);
+        self.keep_late_edit(number);
         self.not_applied(number);
         messages::show(&self.outbox, Level::Warning, &message);
     }

@@ -67,6 +67,7 @@ impl MainLoop {
     }
 
     fn revert(&mut self, uri: String, changes: Vec<(String, String, Vec<usize>)>) -> Result<()> {
+        self.applies_edits()?;
         let Some(now) = self.documents.get(&uri).cloned() else {
             return Err(request_failed(format!("{} is not open", name_of(&uri))));
         };
@@ -180,10 +181,12 @@ impl MainLoop {
         let Some(id) = which.proposal.clone() else {
             return self.nothing_waits();
         };
+        self.applies_edits()?;
         let title = if state == ChangeState::Kept { "Accept the changes" } else { "Take back the changes" };
         let number = self.add_silent_job(String::new(), title.to_owned())?;
         let side = if state == ChangeState::Kept { Side::Old } else { Side::New };
         let (encoding, makes_files) = (self.client.encoding, self.client.makes_files);
+        let ends_new_files = self.client.ends_new_files;
         let open = self.documents_by_place();
         let (file, change) = (which.file, which.change);
         self.start(number, |this| {
@@ -199,8 +202,18 @@ impl MainLoop {
                     Side::New => matches!(state, ChangeState::Standing | ChangeState::Kept),
                 };
                 let mut changes = chosen_changes(&proposal, file, change);
+                let state_of = |(file, change): &(usize, usize)| proposal.said.files[*file].states[*change];
+                // What is in the text already is kept without a change of it, also when its file is not open.
+                if side == Side::Old && changes.iter().all(|one| state_of(one) == ChangeState::Standing) {
+                    return match app.settle(&proposal.id, changes, ChangeState::Kept).await {
+                        Ok(_) => JobEvent::Settled,
+                        Err(error) => JobEvent::Failed(error),
+                    };
+                }
                 changes.retain(|(file, change)| fits(proposal.said.files[*file].states[*change]));
-                judging::judge(Judging { proposal, changes, side, open, encoding, makes_files, lets_choose }).await
+                let what =
+                    Judging { proposal, changes, side, open, encoding, makes_files, ends_new_files, lets_choose };
+                judging::judge(what).await
             }
         });
         Ok(())

@@ -2,11 +2,12 @@
 //!
 //! Refuses: judging for the user. A change leaves the marks when the user decides, or when its text is gone.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use app::{App, ChangeState, Proposal, ProposalDocument};
-use engine::Review;
+use engine::{Review, TriggerKind};
 use serde_json::{Value, json};
 use text::Document;
 use tokio::sync::{mpsc, oneshot};
@@ -14,7 +15,8 @@ use tower_lsp::gen_lsp_types::{CodeActionParams, CodeActionResponse};
 
 use super::{Asked, Event, MainLoop};
 use crate::actions::{self, Menu};
-use crate::documents::lsp_range_of;
+use crate::client::Editor;
+use crate::documents::{lsp_range_of, range_of};
 use crate::door::Reply;
 use crate::messages;
 use crate::review::marks::{actions_at, diagnostics, function_lenses, lenses, marks, notification};
@@ -148,7 +150,9 @@ impl MainLoop {
             return;
         }
         if self.client.draws_reviews {
-            self.outbox.notify("familiar/review", notification(&marks, document, encoding));
+            // The state of all of them, so that a later one stands in the place of one that was not read yet.
+            let state = notification(&marks, document, encoding);
+            self.outbox.report(&format!("review/{uri}"), "familiar/review", state);
         } else {
             let diagnostics = diagnostics(&marks, document.rope(), encoding);
             let params = json!({ "uri": uri, "version": document.version(), "diagnostics": diagnostics });
@@ -162,6 +166,20 @@ impl MainLoop {
         }
     }
 
+    /// Takes the marks of a document away, whose text is not followed any more.
+    pub(super) fn unmark(&mut self, uri: &str) {
+        self.reviews.close(uri);
+        self.late_edits.retain(|late| late.target.uri != uri);
+        if self.marked.remove(uri).is_none() {
+            return;
+        }
+        if self.client.draws_reviews {
+            self.outbox.notify("familiar/review", json!({ "uri": uri, "version": null, "changes": [] }));
+        } else {
+            self.outbox.notify("textDocument/publishDiagnostics", json!({ "uri": uri, "diagnostics": [] }));
+        }
+    }
+
     fn show_proposal_state(&self, uri: &str) {
         if let (Some(shown), Some(document)) = (self.shown.get(uri), self.documents.get(uri)) {
             let params = json!({ "uri": uri, "version": document.version(), "diagnostics": shown.diagnostics() });
@@ -172,6 +190,8 @@ impl MainLoop {
     /// The menu of actions at a place.
     pub(super) fn menu(&self, params: &CodeActionParams) -> Vec<CodeActionResponse> {
         let uri = &params.text_document.uri.0;
+        let collapsed = self.without_block_cursor(params);
+        let params = collapsed.as_ref().unwrap_or(params);
         let lines =
             params.range.start.line.min(params.range.end.line)..params.range.end.line.max(params.range.start.line);
         let offers = match (self.shown.get(uri), self.documents.get(uri)) {
@@ -185,6 +205,20 @@ impl MainLoop {
         };
         let is_proposal = self.shown.contains_key(uri);
         actions::menu(params, &Menu { running: self.jobs.len(), offers, is_proposal, client: &self.client })
+    }
+
+    /// The same request without a selection, where all that is selected is the block that Helix draws as its cursor.
+    fn without_block_cursor(&self, params: &CodeActionParams) -> Option<CodeActionParams> {
+        if self.client.editor != Editor::Helix {
+            return None;
+        }
+        let rope = self.documents.get(&params.text_document.uri.0)?.rope();
+        let bytes = text::position::bytes_of(rope, range_of(&params.range), self.client.encoding);
+        is_one_letter(rope, bytes).then(|| {
+            let mut collapsed = params.clone();
+            collapsed.range.end = collapsed.range.start;
+            collapsed
+        })
     }
 
     /// Answers with the lenses of a document: on what waits, and on functions for those who want them.
@@ -285,7 +319,8 @@ impl MainLoop {
             "token": job.progress.name(), "uri": job.uri, "range": range, "text": code, "done": done,
         });
         job.previewed = Some(range);
-        self.outbox.notify("familiar/preview", params);
+        // All of the code so far: an editor that reads slowly gets the last one alone.
+        self.outbox.report(&format!("preview/{number}"), "familiar/preview", params);
     }
 
     pub(super) fn look_up<W: Future<Output = Found> + Send + 'static>(&mut self, work: impl FnOnce(App) -> W) {
@@ -297,16 +332,20 @@ impl MainLoop {
     }
 }
 
+/// Whether these bytes are one character, or one line break.
+fn is_one_letter(rope: &text::Rope, bytes: Range<usize>) -> bool {
+    let part = rope.byte_slice(bytes);
+    part.len_chars() == 1 || part == "\r\n"
+}
+
 /// The entry for a line with a comment that seems to ask for something. Whether it does is seen when it is chosen, because
 /// that takes a parse.
 fn comment_action(document: &Document, line: u32) -> Option<(String, &'static str, Value)> {
     let rope = document.rope();
     let text = rope.get_line(line as usize).filter(|text| text.len_bytes() <= COMMENT_BYTES_MAX)?.to_string();
-    let text = text.to_lowercase();
-    let title = match (text.contains("familiar: "), text.contains("familiar? ")) {
-        (true, _) => "Do what the comment asks for",
-        (false, true) => "Answer the comment",
-        (false, false) => return None,
+    let title = match engine::may_ask(&text)? {
+        TriggerKind::Edit => "Do what the comment asks for",
+        TriggerKind::Question => "Answer the comment",
     };
     let arguments = json!({ "uri": document.uri(), "position": { "line": line, "character": 0 } });
     Some((title.to_owned(), "familiar.comment", arguments))

@@ -7,7 +7,8 @@ use std::ops::Range;
 use super::Lines;
 
 /// What block comments begin and end with; the longer beginning of two that fit comes first.
-const BLOCKS: [(&str, &str); 9] = [
+const BLOCKS: [(&str, &str); 10] = [
+    ("{/*", "*/}"),
     ("<!--", "-->"),
     ("/*", "*/"),
     ("{-", "-}"),

@@ -46,6 +46,13 @@ fn alone_on_its_line_it_is_about_what_follows() {
             "def f():\n    pass\n",
         ),
         (
+            "typescriptreact",
+            "const a = (\n  <ul>\n    {/* familiar: sort them */}\n    {all.map(row)}\n  </ul>\n);\n",
+            ": sort them",
+            "const a = (\n  <ul>\n    {all.map(row)}\n  </ul>\n);\n",
+            "    {all.map(row)}\n",
+        ),
+        (
             "python",
             "def f(x):\n    # familiar: handle zero\n    y = 1 / x\n    return y\n",
             ": handle zero",

@@ -64,7 +64,7 @@ pub(super) async fn welcome(context: &Context, app: &App, holder: &Holder, open:
         }
     }
     let program = render::escape(&os::program_name());
-    let _ = writeln!(text, "  Editors   {program} setup vscode, {program} setup neovim, {program} setup helix");
+    let _ = writeln!(text, "  Editors   {program} setup vscode (or neovim, or helix)");
     if std::env::var_os("FAMILIAR_HOME").is_some() {
         let _ = writeln!(
             text,

@@ -100,6 +100,8 @@ pub(super) const LANGUAGES: &[&str] = &[
     "nginx",
     "sourcepawn",
     "properties",
+    // What an edit is shown in before it is accepted.
+    "diff",
 ];
 /// Languages that are asked about at the same time.
 const ASKED_AT_ONCE: usize = 4;
