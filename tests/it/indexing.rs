@@ -2,12 +2,16 @@
 //! Refuses: waits that are not told, and words that are not true.
 
 use std::fs;
+use std::time::Duration;
 
 use kit::TempWorkspace;
 use kit::process::{Process, Signal, Stream, TempHome};
 use serde_json::Value;
 
 use crate::project::{django, familiar, json, serve};
+
+/// Between two looks. Without a pause the looks would take a processor from the index they wait for.
+const LOOK_PAUSE: Duration = Duration::from_millis(2);
 
 const CODE: &str = "//- /a.py\ndef launch():\n    pass\n//- /b.py\ndef land():\n    pass\n";
 
@@ -67,7 +71,7 @@ fn held_still(home: &TempHome, root: &str) -> Process {
     };
     while !is_begun() {
         assert!(index.is_running(), "it was done before anybody could look");
-        std::thread::yield_now();
+        std::thread::sleep(LOOK_PAUSE);
     }
     index.signal(Signal::Stop);
     index
@@ -118,7 +122,7 @@ fn an_interrupt_says_that_the_daemon_goes_on() {
     assert!(told.contains("the daemon goes on in the background"), "{told}");
     assert!(told.contains(&format!("`familiar index --pause {root}` holds that up")), "{told}");
     while status(&home, root)["state"] != "ready" {
-        std::thread::yield_now();
+        std::thread::sleep(LOOK_PAUSE);
     }
     familiar(&home, &["stop"]).run().success();
     daemon.process.wait();

@@ -21,6 +21,24 @@ def label(name):
 /** The lines of `SHOP`. */
 export const SHOP_LINES = 13;
 
+/** Where the first of them ends. */
+export const FIRST_FUNCTION = SHOP.replace("result = 0", "result = Decimal(0)").indexOf("\n\n") + 1;
+
+/** A file that uses them. */
+export const CART = `from shop import total
+
+
+def pay(cart):
+    return total(cart.prices)
+`;
+
+/** An answer that changes both files and makes a third. */
+export const SEVERAL = [
+  ...["shop.py", "<<<<<<< SEARCH", "    result = 0", "=======", "    result = Decimal(0)", ">>>>>>> REPLACE", ""],
+  ...["cart.py", "<<<<<<< SEARCH", "    return total(cart.prices)", "=======", "    return rounded(total(cart.prices))"],
+  ...[">>>>>>> REPLACE", "", "money.py", "<<<<<<< SEARCH", "=======", "from decimal import Decimal", ">>>>>>> REPLACE", ""],
+].join("\n");
+
 /** The lines that the edit replaces, and what stands there afterwards. */
 export const CHANGES = [
   ["    result = 0\n", "    result = Decimal(0)\n"],
