@@ -150,8 +150,22 @@ impl Peer {
         self.out.len()
     }
 
-    /// Writes what is queued, cut anywhere, and takes what has come.
+    /// Writes what is queued, and takes what has come until nothing of that has to be answered: the server would wait for an
+    /// answer, and the client for the server.
     pub(crate) async fn flush(&mut self) {
+        loop {
+            self.write_out().await;
+            while let Ok(message) = self.inbox.try_recv() {
+                self.take(message);
+            }
+            if self.out.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Writes what is queued, cut anywhere.
+    async fn write_out(&mut self) {
         let bytes = std::mem::take(&mut self.out);
         let piece_max = *self.dice.pick(&[bytes.len().max(1), 4096, 100, 1 << 20]);
         let one_by_one = bytes.len() < 2_000 && self.dice.once_in(40);
@@ -163,9 +177,6 @@ impl Peer {
             // A server that is gone is found out by what it still owes.
             let _ = write.write_all(now).await;
             rest = later;
-        }
-        while let Ok(message) = self.inbox.try_recv() {
-            self.take(message);
         }
     }
 
