@@ -211,9 +211,9 @@ impl Peer {
         }
     }
 
-    /// Closes the client's side.
+    /// Closes the client's side. It answers nothing any more: half a frame may be the last thing it says.
     pub(crate) async fn close(&mut self) {
-        self.flush().await;
+        self.write_out().await;
         if let Some(mut write) = self.write.take() {
             // A server that already left takes nothing more.
             let _ = write.shutdown().await;
