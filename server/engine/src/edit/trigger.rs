@@ -59,7 +59,7 @@ pub fn triggers(document: &Document, selection: Option<Range<usize>>) -> Vec<Tri
         return Vec::new();
     }
     let text = rope.to_string();
-    if !is_named(&text) {
+    if may_ask(&text).is_none() {
         return Vec::new();
     }
     let grammar = grammar_path(document);
@@ -94,19 +94,10 @@ pub fn triggers(document: &Document, selection: Option<Range<usize>>) -> Vec<Tri
         .collect()
 }
 
-/// What a line seems to ask for: the first name in it that one of its signs follows. Whether it stands in a comment takes a
+/// What a text seems to ask for: the first name in it that one of its signs follows. Whether it stands in a comment takes a
 /// parse, as [`triggers`] does.
 #[must_use]
-pub fn may_ask(line: &str) -> Option<TriggerKind> {
-    named(line)
-}
-
-/// Whether the name stands anywhere, followed by one of its signs.
-fn is_named(text: &str) -> bool {
-    named(text).is_some()
-}
-
-fn named(text: &str) -> Option<TriggerKind> {
+pub fn may_ask(text: &str) -> Option<TriggerKind> {
     let bytes = text.as_bytes();
     let size = NAME.len();
     let letter = |byte: &u8| byte.eq_ignore_ascii_case(&NAME.as_bytes()[0]);
