@@ -17,6 +17,7 @@ mod parse;
 mod peek;
 mod search;
 mod storage;
+mod words;
 
 pub use build::measure::{Baseline, read_and_parse};
 pub use build::pace::{Pace, Writing};
@@ -45,3 +46,4 @@ pub use search::nearby::Nearby;
 pub use search::overlay::{Overlay, OverlayMemory};
 pub use search::related::{Related, RelatedItem};
 pub use search::searcher::{ChunkRef, Hit, SearchAnswer, SearchKind, SearchRequest, Searcher};
+pub use words::counted;

@@ -11,7 +11,8 @@ use crate::files::content::{decode_named, skip_by_name};
 use crate::files::live::read;
 use crate::files::walk::{priority, walk};
 use crate::limits::{CancelFlag, Limits};
-use crate::parse::cut::{Cutter, parse_deadline};
+use crate::parse::cut::Cutter;
+use crate::parse::deadline::Deadline;
 use crate::parse::language::language_of;
 
 /// What reading and parsing took.
@@ -52,7 +53,7 @@ pub fn read_and_parse(root: &Path, limits: &Limits) -> Result<Baseline, IndexErr
                     let Ok(decoded) = decode_named(&entry.path, file.bytes) else { continue };
                     files.fetch_add(1, Ordering::Relaxed);
                     if let Some(language) = language_of(&entry.path)
-                        && cutter.parse(language, &decoded.text, parse_deadline()).is_some()
+                        && cutter.parse(language, &decoded.text, Deadline::of_file()).is_some()
                     {
                         parsed.fetch_add(1, Ordering::Relaxed);
                     }

@@ -104,19 +104,26 @@ impl Preparation<'_> {
             tracing::error!(path, "parsing a file panicked; it is cut as if it were prose");
             cut_prose(path, &text, &LineStarts::of(&text))
         });
-        let row = FileRow { chunks_hash: chunks_hash(&chunks), ..row };
-        if let Some(known) = known.filter(|known| {
-            let is_alike = known.skip == generated.then_some(SkipReason::Generated);
-            is_alike && known.hash == hash && known.chunks_hash == row.chunks_hash
-        }) {
+        let reason = if generated {
+            Some(SkipReason::Generated)
+        } else {
+            cutter.gave_up.then_some(SkipReason::SlowToParse)
+        };
+        let row = FileRow { chunks_hash: chunks_hash(&chunks), skip: reason, ..row };
+        if let Some(known) = known
+            .filter(|known| known.skip == reason && known.hash == hash && known.chunks_hash == row.chunks_hash)
+        {
             // It is cut in another way by now, and comes out the same.
-            return Outcome::Same(FileRow { id: known.id, chunks: known.chunks, skip: known.skip, ..row });
+            return Outcome::Same(FileRow { id: known.id, chunks: known.chunks, ..row });
         }
         let documents: Vec<_> = chunks.iter().map(|chunk| self.fields.document(&facts, chunk, &text)).collect();
         if generated {
             return self.by_path(row, &facts, SkipReason::Generated, documents);
         }
         let row = FileRow { chunks: u32::try_from(documents.len()).unwrap_or(u32::MAX), ..row };
+        if let Some(reason) = reason {
+            return Outcome::Skipped(row, reason, documents);
+        }
         let kept = self.keep.then(|| SavedFile::new(path, text, u128::from_le_bytes(hash), chunks));
         Outcome::Indexed(row, documents, kept)
     }

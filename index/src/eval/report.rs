@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use crate::eval::run::{Outcome, TaskResult};
 use crate::eval::statistics::{Sample, interval, mean, percentile};
+use crate::words::counted;
 
 /// Bytes that are taken for one token, an estimate for code.
 const BYTES_PER_TOKEN: f64 = 4.0;
@@ -67,11 +68,6 @@ fn footnotes(tasks: &[TaskResult]) -> String {
     text
 }
 
-/// A number of things, of which one has no `s`.
-pub(crate) fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
 /// Names of the scores of some results, in the order in which they are shown.
 pub(crate) fn score_names<'a>(tasks: impl IntoIterator<Item = &'a TaskResult>) -> Vec<String> {
     let names: BTreeSet<&String> = tasks.into_iter().flat_map(|task| task.scores.keys()).collect();
@@ -106,7 +102,7 @@ pub fn table(outcome: &Outcome) -> String {
     }
     text.push_str(&footnotes(&outcome.tasks));
     let asked = outcome.tasks.len();
-    let _ = writeln!(text, "{} in {:.1} s", counted(asked, "question"), outcome.seconds);
+    let _ = writeln!(text, "{} in {:.1} s", counted(asked as u64, "question"), outcome.seconds);
     text
 }
 
@@ -115,7 +111,7 @@ fn one_set(text: &mut String, set: &str, tasks: &[&TaskResult], outcome: &Outcom
     let left = if left > 0 { format!(", {left} not asked") } else { String::new() };
     let languages: BTreeSet<&str> = tasks.iter().map(|task| task.language.as_str()).collect();
     let macro_mean = if languages.len() > 1 && !set.starts_with("own-") { ", means over languages" } else { "" };
-    let _ = writeln!(text, "{set}: {}{left}{macro_mean}", counted(tasks.len(), "question"));
+    let _ = writeln!(text, "{set}: {}{left}{macro_mean}", counted(tasks.len() as u64, "question"));
     let names = score_names(tasks.iter().copied());
     let mut by_repository = true;
     for name in &names {
@@ -195,8 +191,8 @@ fn cost(text: &mut String, set: &str, tasks: &[&TaskResult], outcome: &Outcome) 
         let _ = writeln!(
             text,
             "  index: {}, {}, {} of them parsed in this run, {:.1} s",
-            counted(indexed.trees, "tree"),
-            counted(indexed.files, "file"),
+            counted(indexed.trees as u64, "tree"),
+            counted(indexed.files as u64, "file"),
             indexed.parsed,
             indexed.seconds
         );

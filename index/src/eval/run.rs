@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::eval::EvalError;
 use crate::eval::layout::{Layout, repository};
-use crate::eval::report::counted;
 use crate::eval::score::{Found, Measure, Wanted, first_shown, score};
 use crate::eval::task::{Gold, Sets, Task};
 use crate::handle::Index;
 use crate::limits::{CancelFlag, EVAL_HITS, EVAL_JOBS_MAX, FILE_BYTES_MAX, IndexDirs, Limits};
 use crate::parse::outline::outline;
 use crate::search::searcher::{SearchRequest, Searcher};
+use crate::words::counted;
 
 /// Digits of a commit that are shown.
 const REV_SHOWN: usize = 10;
@@ -211,7 +211,7 @@ fn name_of(group: &Group<'_>) -> String {
     let Some((_, one)) = group.tasks.first() else { return String::new() };
     let rev = one.rev.as_deref().map(|rev| format!(" at {}", rev.get(..REV_SHOWN).unwrap_or(rev)));
     let name = one.repo.as_deref().unwrap_or(&one.set);
-    format!("{name}{}, {}", rev.unwrap_or_default(), counted(group.tasks.len(), "question"))
+    format!("{name}{}, {}", rev.unwrap_or_default(), counted(group.tasks.len() as u64, "question"))
 }
 
 /// What came of a group.

@@ -36,6 +36,8 @@ pub enum SkipReason {
     LockFile,
     /// A catalogue of translations: the same words many times over.
     Translations,
+    /// Its syntax took too long to read, so that it is searched as plain text.
+    SlowToParse,
     /// Not readable by this user.
     Unreadable,
     /// The name is not UTF-8 and could not be cited.
@@ -66,6 +68,7 @@ impl SkipReason {
             Self::Generated => "generated",
             Self::LockFile => "lock file",
             Self::Translations => "translation catalogue",
+            Self::SlowToParse => "too slow to parse, searched as plain text",
             Self::Unreadable => "not readable",
             Self::NameNotUtf8 => "name is not UTF-8",
             Self::TooDeep => "nested too deeply",
@@ -84,6 +87,7 @@ impl SkipReason {
             Self::Generated => 4,
             Self::LockFile => 5,
             Self::Translations => 6,
+            Self::SlowToParse => 7,
             // The others depend on more than the file, so they are found again at each walk.
             _ => 0,
         }
@@ -91,9 +95,17 @@ impl SkipReason {
 
     /// The reason behind a number of the manifest.
     pub(crate) fn from_code(code: i64) -> Option<Self> {
-        [Self::TooLarge, Self::Binary, Self::Minified, Self::Generated, Self::LockFile, Self::Translations]
-            .into_iter()
-            .find(|reason| reason.code() == code)
+        [
+            Self::TooLarge,
+            Self::Binary,
+            Self::Minified,
+            Self::Generated,
+            Self::LockFile,
+            Self::Translations,
+            Self::SlowToParse,
+        ]
+        .into_iter()
+        .find(|reason| reason.code() == code)
     }
 }
 

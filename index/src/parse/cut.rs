@@ -6,13 +6,14 @@
 
 use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tree_sitter::{ParseOptions, ParseState, Parser, QueryCursor, Tree};
 
 use crate::files::lines::LineStarts;
-use crate::limits::{CHUNK_BYTES_MAX, CHUNK_NAMES_MAX, PARSE_MS_MAX, SEARCH_PARSE_MS_MAX};
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_NAMES_MAX};
+use crate::parse::deadline::Deadline;
 use crate::parse::inject::{Injected, injected};
 use crate::parse::language::{Language, is_notebook, language_in};
 use crate::parse::notebook::{self, CellPart};
@@ -83,11 +84,13 @@ pub(crate) struct Cutter {
     pub(crate) cursor: QueryCursor,
     /// No parse goes on after this, for somebody who waits.
     until: Option<Instant>,
+    /// Whether the text that was cut last took too long, so that its syntax is not known, or not all of it.
+    pub(crate) gave_up: bool,
 }
 
 impl Default for Cutter {
     fn default() -> Self {
-        Self { parser: Parser::new(), cursor: QueryCursor::new(), until: None }
+        Self { parser: Parser::new(), cursor: QueryCursor::new(), until: None, gave_up: false }
     }
 }
 
@@ -98,13 +101,13 @@ impl Cutter {
     }
 
     /// When a parse that starts now must be over.
-    pub(crate) fn deadline(&self) -> Instant {
-        let deadline = parse_deadline();
-        self.until.map_or(deadline, |until| until.min(deadline))
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::of_file_until(self.until)
     }
 
     /// The chunks of one text. Never fails: what cannot be parsed in time becomes windows.
     pub(crate) fn cut(&mut self, path: &str, text: &str) -> Vec<Chunk> {
+        self.gave_up = false;
         let lines = LineStarts::of(text);
         // A small text is parsed before the time is looked at, and many of them take long as well.
         if self.until.is_some_and(|until| Instant::now() >= until) {
@@ -118,7 +121,7 @@ impl Cutter {
     }
 
     /// The syntax tree of a text; `None` when parsing took too long.
-    pub(crate) fn parse(&mut self, language: &Language, text: &str, deadline: Instant) -> Option<Tree> {
+    pub(crate) fn parse(&mut self, language: &Language, text: &str, deadline: Deadline) -> Option<Tree> {
         self.parse_as(language, text, None, None, deadline)
     }
 
@@ -128,7 +131,7 @@ impl Cutter {
         language: &Language,
         text: &str,
         before: &Tree,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Option<Tree> {
         self.parse_as(language, text, None, Some(before), deadline)
     }
@@ -139,7 +142,7 @@ impl Cutter {
         language: &Language,
         text: &str,
         part: Option<tree_sitter::Range>,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Option<Tree> {
         self.parse_as(language, text, part, None, deadline)
     }
@@ -150,12 +153,12 @@ impl Cutter {
         text: &str,
         part: Option<tree_sitter::Range>,
         before: Option<&Tree>,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Option<Tree> {
         self.parser.set_language(&language.grammar()).ok()?;
         self.parser.set_included_ranges(part.as_slice()).ok()?;
         let mut in_time = |_: &ParseState| {
-            if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if deadline.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let options = ParseOptions::new().progress_callback(&mut in_time);
         let bytes = text.as_bytes();
@@ -164,6 +167,7 @@ impl Cutter {
         if tree.is_none() {
             // A parser that was stopped would otherwise resume with the old text.
             self.parser.reset();
+            self.gave_up = true;
         }
         tree
     }
@@ -175,11 +179,13 @@ impl Cutter {
         tree: &Tree,
         injected: &[Injected],
         text: &str,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Vec<Definition> {
         let inner = injected.iter().map(|piece| (piece.language, piece.tree.root_node()));
         let trees: Vec<_> = std::iter::once((language, tree.root_node())).chain(inner).collect();
-        definitions(&trees, text, &mut self.cursor, deadline)
+        let found = definitions(&trees, text, &mut self.cursor, deadline);
+        self.gave_up |= deadline.is_over();
+        found
     }
 
     fn cut_code(
@@ -212,16 +218,6 @@ pub(crate) fn code_chunks(
 ) -> Vec<Chunk> {
     let spans = split(tree, injected, text, all);
     spans.into_iter().filter_map(|span| code_chunk(path, text, lines, all, span)).collect()
-}
-
-/// When a parse that starts now must be over.
-pub(crate) fn parse_deadline() -> Instant {
-    Instant::now() + Duration::from_millis(PARSE_MS_MAX)
-}
-
-/// When the last parse of a search that starts now must be over.
-pub(crate) fn search_deadline() -> Instant {
-    Instant::now() + Duration::from_millis(SEARCH_PARSE_MS_MAX)
 }
 
 /// What `cut` makes of the file at `path`; `None` where a parser panics, so that a search loses the syntax of this one
@@ -407,6 +403,7 @@ fn trim(text: &str, span: Range<usize>) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::deadline::search_deadline;
 
     /// What cannot be parsed in time becomes windows, and the next text is parsed as ever.
     #[test]
@@ -414,12 +411,14 @@ mod tests {
         let long = "def f():\n    return (1, 2, 3)\n\n".repeat(20_000);
         let language = language_in("a.py", &long).unwrap();
         let mut cutter = Cutter::default();
-        assert!(cutter.parse(language, &long, Instant::now()).is_none());
+        assert!(cutter.parse(language, &long, Deadline::of_file_until(Some(Instant::now()))).is_none());
+        assert!(cutter.gave_up);
         let windows = cut_prose("a.py", &long, &LineStarts::of(&long));
         assert!(windows.iter().all(|chunk| chunk.kind == "text" && chunk.span.len() <= CHUNK_BYTES_MAX));
         let held: usize = windows.iter().map(|chunk| chunk.span.len()).sum();
         assert!(held * 10 > long.len() * 9, "{held} of {} bytes", long.len());
         assert_eq!(cutter.cut("b.py", "def after():\n    pass\n")[0].names[0].name, "after");
+        assert!(!cutter.gave_up, "the next text was not given up");
     }
 
     /// Somebody who waits no longer gets windows of any text, and one that makes a parser panic is no panic.

@@ -15,7 +15,8 @@ use tree_sitter::{Node, Tree};
 use crate::files::lines::LineStarts;
 use crate::limits::FILE_BYTES_MAX;
 use crate::parse::changes::Changes;
-use crate::parse::cut::{Chunk, Cutter, code_chunks, cut_prose, mostly_broken, parse_deadline, unless_it_panics};
+use crate::parse::cut::{Chunk, Cutter, code_chunks, cut_prose, mostly_broken, unless_it_panics};
+use crate::parse::deadline::Deadline;
 use crate::parse::language::{Language, is_notebook, language_in};
 use crate::parse::symbols::{Captured, Doc, assemble, capture};
 use crate::parse::terms::Terms;
@@ -121,7 +122,7 @@ impl Syntax {
     fn new(language: &'static Language, text: &str, before: Option<&Parsed>, until: Instant) -> Option<Self> {
         language.prepare();
         let mut cutter = Cutter::default();
-        let deadline = parse_deadline().min(until);
+        let deadline = Deadline::of_file_until(Some(until));
         if let Some(before) = before
             && let Some(known) = &before.syntax
             && std::ptr::eq(known.language, language)
@@ -284,6 +285,7 @@ fn merged(before: &Captured, found: Captured, regions: &[Range<usize>], changes:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::deadline::search_deadline;
 
     /// What an editing person may type or paste.
     const PIECES: [&str; 24] = [
@@ -383,7 +385,7 @@ mod tests {
         let mut dice = Dice(seed);
         let (mut text, mut parses) = (sample.to_owned(), sample.to_owned());
         let mut cutter = Cutter::default();
-        let mut parsed = Parsed::new(path, sample.into(), None, parse_deadline());
+        let mut parsed = Parsed::new(path, sample.into(), None, search_deadline());
         let mut sound = 0;
         for round in 0..rounds {
             edit(&mut dice, &mut text);
@@ -391,7 +393,7 @@ mod tests {
             for _ in 0..[0, 0, 1, 3][dice.roll(4)] {
                 edit_lightly(&mut dice, &mut text);
             }
-            parsed = Parsed::new(path, text.as_str().into(), Some(&parsed), parse_deadline());
+            parsed = Parsed::new(path, text.as_str().into(), Some(&parsed), search_deadline());
             let expected = cutter.cut(path, &text);
             let broken = parsed.syntax.as_ref().is_some_and(|syntax| syntax.tree.root_node().has_error());
             if broken && text.len() >= INCREMENTAL_BYTES_MIN {

@@ -3,12 +3,12 @@
 //! Each piece gets a tree of its own whose offsets are those of the whole text. Refuses: pieces inside pieces.
 
 use std::ops::Range;
-use std::time::Instant;
 
 use tree_sitter::{Query, QueryCursor, StreamingIterator, Tree};
 
 use crate::limits::INJECTIONS_MAX;
 use crate::parse::cut::Cutter;
+use crate::parse::deadline::Deadline;
 use crate::parse::language::{Language, language_of, named};
 
 /// A piece of a text that is of another language than the text around it.
@@ -27,12 +27,12 @@ pub(crate) fn injected(
     language: &'static Language,
     tree: &Tree,
     text: &str,
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Vec<Injected> {
     let Some(query) = language.injections() else { return Vec::new() };
     let mut found = Vec::new();
     for (range, inner) in pieces(query, tree, text) {
-        if Instant::now() >= deadline {
+        if deadline.is_over() {
             break;
         }
         inner.prepare();

@@ -5,12 +5,13 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::files::content::is_minified;
 use crate::files::lines::LineStarts;
 use crate::limits::{FILE_BYTES_MAX, LARGE_BYTES_MAX, LARGE_NAMES_MAX, LARGE_NAMES_MS_MAX, SYMBOLS_MAX};
 use crate::parse::cut::{Chunk, Cutter};
+use crate::parse::deadline::Deadline;
 use crate::parse::language::language_of;
 use crate::parse::light::names;
 
@@ -24,9 +25,9 @@ pub(crate) fn names_of_large(cutter: &mut Cutter, path: &str, mut file: File) ->
     let Some(language) = language_of(path).filter(|language| language.names_max == SYMBOLS_MAX) else {
         return found;
     };
-    let deadline = Instant::now() + Duration::from_millis(LARGE_NAMES_MS_MAX);
+    let deadline = Deadline::after(Duration::from_millis(LARGE_NAMES_MS_MAX));
     let (mut bytes, mut offset, mut line) = (Vec::new(), 0, 0);
-    while offset < LARGE_BYTES_MAX && found.len() < LARGE_NAMES_MAX && Instant::now() < deadline {
+    while offset < LARGE_BYTES_MAX && found.len() < LARGE_NAMES_MAX && !deadline.is_over() {
         let room = FILE_BYTES_MAX.saturating_sub(bytes.len() as u64);
         let Ok(read) = file.by_ref().take(room).read_to_end(&mut bytes) else { break };
         let Some(text) = whole_lines(&bytes, (read as u64) < room) else { break };

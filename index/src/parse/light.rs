@@ -9,6 +9,7 @@ use crate::files::content::is_generated;
 use crate::files::lines::LineStarts;
 use crate::limits::{HEADER_PART_BYTES_MAX, LIGHT_NAMES_MAX};
 use crate::parse::cut::{Chunk, Cutter, Name, chunk_hash, cut_prose, unless_it_panics};
+use crate::parse::deadline::Deadline;
 use crate::parse::inject::injected;
 use crate::parse::language::{Language, language_in};
 use crate::parse::large::LARGE;
@@ -35,6 +36,7 @@ pub(crate) fn cut(cutter: &mut Cutter, path: &str, text: &str) -> Vec<Chunk> {
     if !is_generated(path, text) {
         return cutter.cut(path, text);
     }
+    cutter.gave_up = false;
     let deadline = cutter.deadline();
     let found = language_in(path, text).and_then(|language| names(cutter, language, path, text, LIGHT, deadline));
     let mut found = found.unwrap_or_default();
@@ -57,7 +59,7 @@ pub(crate) fn names(
     path: &str,
     text: &str,
     kind: &str,
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Option<Vec<Chunk>> {
     language.prepare();
     let tree = cutter.parse(language, text, deadline)?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod changes;
 pub(crate) mod cut;
+pub(crate) mod deadline;
 pub(crate) mod incremental;
 pub(crate) mod inject;
 pub(crate) mod language;

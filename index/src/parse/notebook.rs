@@ -4,12 +4,12 @@
 //! are read from the cell as its author wrote it. Refuses: to show a notebook as anything but its file.
 
 use std::ops::Range;
-use std::time::Instant;
 
 use tree_sitter::Node;
 
 use crate::limits::{CELLS_MAX, CHUNK_BYTES_MAX, CHUNK_BYTES_TARGET};
 use crate::parse::cut::Cutter;
+use crate::parse::deadline::Deadline;
 use crate::parse::language::{Language, named};
 use crate::parse::symbols::{Definition, one_line};
 
@@ -34,7 +34,7 @@ struct Cell {
 }
 
 /// The parts of a notebook's cells; `None` for what is no notebook or took too long.
-pub(crate) fn parts(cutter: &mut Cutter, text: &str, deadline: Instant) -> Option<Vec<CellPart>> {
+pub(crate) fn parts(cutter: &mut Cutter, text: &str, deadline: Deadline) -> Option<Vec<CellPart>> {
     let json = named("json")?;
     let tree = cutter.parse(json, text, deadline)?;
     let top = tree.root_node().named_child(0).filter(|node| node.kind() == "object")?;
@@ -96,7 +96,7 @@ impl Cell {
         cutter: &mut Cutter,
         language: &'static Language,
         heading: Option<&String>,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Vec<CellPart> {
         let definitions = if self.code { self.definitions(cutter, language, deadline) } else { Vec::new() };
         let mut parts: Vec<CellPart> = Vec::new();
@@ -132,7 +132,12 @@ impl Cell {
         line.starts_with(|letter: char| !letter.is_whitespace() && !matches!(letter, ')' | ']' | '}'))
     }
 
-    fn definitions(&self, cutter: &mut Cutter, language: &'static Language, deadline: Instant) -> Vec<Definition> {
+    fn definitions(
+        &self,
+        cutter: &mut Cutter,
+        language: &'static Language,
+        deadline: Deadline,
+    ) -> Vec<Definition> {
         // Commands of the notebook (`%timeit`, `!pip`) are no code.
         let source: String =
             self.source

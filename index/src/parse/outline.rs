@@ -7,7 +7,8 @@ use std::ops::Range;
 use tree_sitter::{Node, Query, QueryCursor, StreamingIterator};
 
 use crate::files::lines::LineStarts;
-use crate::parse::cut::{Cutter, parse_deadline};
+use crate::parse::cut::Cutter;
+use crate::parse::deadline::Deadline;
 use crate::parse::inject::injected;
 use crate::parse::language::{Language, language_in, language_of};
 
@@ -64,7 +65,7 @@ pub fn outline(path: &str, text: &str) -> Option<Outline> {
     let language = language_in(path, text)?;
     let mut cutter = Cutter::default();
     language.prepare();
-    let deadline = parse_deadline();
+    let deadline = Deadline::of_file();
     let tree = cutter.parse(language, text, deadline)?;
     let lines = LineStarts::of(text);
     let pieces = injected(&mut cutter, language, &tree, text, deadline);
@@ -102,7 +103,7 @@ pub fn language_name(path: &str) -> Option<&'static str> {
 /// sound as far as syntax goes.
 pub fn syntax_errors(path: &str, text: &str) -> Option<Vec<Range<usize>>> {
     let language: &Language = language_in(path, text)?;
-    let tree = Cutter::default().parse(language, text, parse_deadline())?;
+    let tree = Cutter::default().parse(language, text, Deadline::of_file())?;
     let mut errors = Vec::new();
     let mut cursor = tree.walk();
     loop {

@@ -3,11 +3,11 @@
 //! Refuses: to know a language; the queries in `queries/` say what a definition is.
 
 use std::ops::{ControlFlow, Range};
-use std::time::Instant;
 
 use tree_sitter::{Node, QueryCursor, QueryCursorOptions, QueryCursorState, StreamingIterator};
 
 use crate::limits::{BODY_STEPS_MAX, DECLARATORS_MAX, HEADER_PART_BYTES_MAX, SYMBOLS_MAX};
+use crate::parse::deadline::Deadline;
 use crate::parse::language::Language;
 
 /// Documentation kept of one definition, in bytes.
@@ -52,7 +52,7 @@ pub(crate) fn definitions(
     trees: &[(&'static Language, Node<'_>)],
     text: &str,
     cursor: &mut QueryCursor,
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Vec<Definition> {
     let mut captured = Captured::default();
     for (language, root) in trees {
@@ -188,7 +188,7 @@ pub(crate) fn capture(
     root: Node<'_>,
     text: &str,
     cursor: &mut QueryCursor,
-    deadline: Instant,
+    deadline: Deadline,
     part: Option<Range<usize>>,
     out: &mut Captured,
 ) {
@@ -228,13 +228,13 @@ fn capture_at(
     root: Node<'_>,
     text: &str,
     cursor: &mut QueryCursor,
-    deadline: Instant,
+    deadline: Deadline,
     out: &mut Captured,
 ) {
     let query = language.definitions();
     let names = query.capture_names();
     let mut in_time = |_: &QueryCursorState| {
-        if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if deadline.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let options = QueryCursorOptions::new().progress_callback(&mut in_time);
     let mut matches = cursor.matches_with_options(query, root, text.as_bytes(), options);
@@ -295,7 +295,7 @@ fn capture_at(
             break;
         }
     }
-    out.cut_short |= Instant::now() >= deadline;
+    out.cut_short |= deadline.is_over();
 }
 
 /// The name that a C-like declarator declares; the scopes on the way to it are its owners.
@@ -579,17 +579,17 @@ pub(crate) fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::cut::{Cutter, parse_deadline};
+    use crate::parse::cut::Cutter;
     use crate::parse::language::language_in;
 
     /// The definitions of a text; `whole` runs the query over the whole tree at once.
     fn found(path: &str, text: &str, whole: bool) -> Vec<String> {
         let Some(language) = language_in(path, text) else { return Vec::new() };
         let mut cutter = Cutter::default();
-        let tree = cutter.parse(language, text, parse_deadline()).unwrap();
+        let tree = cutter.parse(language, text, Deadline::of_file()).unwrap();
         let (part, mut captured) = (whole.then_some(0..text.len()), Captured::default());
         let cursor = &mut cutter.cursor;
-        capture(language, tree.root_node(), text, cursor, parse_deadline(), part, &mut captured);
+        capture(language, tree.root_node(), text, cursor, Deadline::of_file(), part, &mut captured);
         captured.sort();
         let all = assemble(language.names_max, text, &captured);
         let leading = captured.leading.iter().map(|range| format!("{range:?}"));

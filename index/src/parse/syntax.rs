@@ -9,6 +9,7 @@ use tree_sitter::{Node, Tree};
 
 use crate::limits::{COMMENTS_MAX, SYNTAX_NODES_MAX};
 use crate::parse::cut::Cutter;
+use crate::parse::deadline::Deadline;
 use crate::parse::inject::{Injected, injected};
 use crate::parse::language::language_in;
 
@@ -30,7 +31,7 @@ impl Syntax {
     #[must_use]
     pub fn parse(path: &str, text: &str, limit: Duration) -> Option<Self> {
         let language = language_in(path, text)?;
-        let deadline = Instant::now() + limit;
+        let deadline = Deadline::of_file_until(Some(Instant::now() + limit));
         let mut cutter = Cutter::default();
         let tree = cutter.parse(language, text, deadline)?;
         let pieces = injected(&mut cutter, language, &tree, text, deadline);

@@ -147,7 +147,7 @@ fn load(root: &Path, path: &str) -> Option<(u128, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::cut::search_deadline;
+    use crate::parse::deadline::search_deadline;
 
     /// However many files changed, one search parses for so long and no longer.
     #[test]

@@ -1,4 +1,4 @@
-//! A name that stands nowhere: the definitions that are one letter off come first.
+//! A name that stands nowhere: the definitions that are one letter off, or differ in `_` and capitals only, come first.
 //!
 //! Refuses: to second-guess a name that is there, and questions of several words.
 
@@ -16,7 +16,7 @@ use crate::search::symbols::one_letter_off;
 const FIRST_MAX: usize = 3;
 
 impl Searcher {
-    /// Puts definitions one letter off before the other hits, when the question is one name that stands nowhere.
+    /// Puts the definitions that are meant before the other hits, when the question is one name that stands nowhere.
     pub(super) fn with_misspelt(
         &self,
         request: &SearchRequest,
@@ -27,15 +27,15 @@ impl Searcher {
             return Ok(hits);
         };
         let asked_folded = folded(asked);
-        let shows_it = |hit: &Hit| folded(&hit.text).contains(&asked_folded);
+        let written = asked.to_lowercase();
+        let shows_it = |hit: &Hit| hit.text.to_lowercase().contains(&written);
         if hits.iter().any(shows_it) || self.stands(asked)? {
             return Ok(hits);
         }
         let by_name = SearchRequest { kind: SearchKind::Symbol, ..request.clone() };
         let mut meant = self.symbols(&by_name)?.hits;
         meant.retain(|hit| {
-            let name = hit.symbol.as_deref().and_then(|symbol| parts(symbol).pop().map(folded));
-            name.is_some_and(|name| one_letter_off(&name, &asked_folded))
+            name_of(hit).is_some_and(|name| name == asked_folded || one_letter_off(&name, &asked_folded))
         });
         meant.truncate(FIRST_MAX);
         if meant.is_empty() {
@@ -44,7 +44,9 @@ impl Searcher {
         let best = hits.first().map_or(1.0, |hit| hit.score);
         for one in &mut meant {
             one.score = one.score.max(best);
-            one.why = format!("{}; `{asked}` stands nowhere, and this is one letter off", one.why);
+            let is_same = name_of(one).is_some_and(|name| name == asked_folded);
+            let how = if is_same { "the same but for `_` and capitals" } else { "one letter off" };
+            one.why = format!("{}; `{asked}` stands nowhere, and this is {how}", one.why);
         }
         let is_meant = |hit: &Hit| {
             meant.iter().any(|one| {
@@ -69,4 +71,9 @@ impl Searcher {
         }
         Ok(false)
     }
+}
+
+/// The plain name of what a hit defines, folded.
+fn name_of(hit: &Hit) -> Option<String> {
+    hit.symbol.as_deref().and_then(|symbol| parts(symbol).pop().map(folded))
 }

@@ -9,6 +9,7 @@ pub(crate) mod misspelt;
 pub(crate) mod nearby;
 pub(crate) mod overlay;
 pub(crate) mod pending;
+pub(crate) mod place;
 pub(crate) mod query;
 pub(crate) mod rank;
 pub(crate) mod related;

@@ -146,7 +146,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::cut::search_deadline;
+    use crate::parse::deadline::search_deadline;
 
     /// A search whose time is over does without syntax; the next one has it.
     #[test]

@@ -17,7 +17,7 @@ use crate::files::admit::Gate;
 use crate::files::lines::whole_lines;
 use crate::handle::{canonical, folder_of};
 use crate::limits::{CANDIDATES_PER_HIT, HITS_MAX, IndexDirs, RANKING_ROUNDS_MAX};
-use crate::parse::cut::search_deadline;
+use crate::parse::deadline::search_deadline;
 use crate::parse::qualified::normal;
 use crate::search::filter::Filter;
 use crate::search::live::{LiveAnswer, LiveBudget, live_search};
@@ -249,14 +249,15 @@ impl Searcher {
         Ok(SearchAnswer { hits, cut: cut || self.unsettled, many_changed: self.unsettled })
     }
 
-    /// The answer with what the question spells out in front: a text that stands somewhere just so, or the name that is
-    /// meant by one that stands nowhere.
+    /// The answer with what the question spells out in front: a text that stands somewhere just so, the name that is meant
+    /// by one that stands nowhere, a line of a file.
     fn as_spelled(&self, request: &SearchRequest, answer: SearchAnswer) -> Result<SearchAnswer, IndexError> {
         if request.limit == 0 {
             return Ok(answer);
         }
         let hits = self.with_verbatim(request, answer.hits)?;
-        Ok(SearchAnswer { hits: self.with_misspelt(request, hits)?, ..answer })
+        let hits = self.with_misspelt(request, hits)?;
+        Ok(SearchAnswer { hits: self.with_place(request, hits)?, ..answer })
     }
 
     /// Answers from the index alone.

@@ -20,6 +20,8 @@ fn a_misspelt_name_is_found_unless_it_stands_somewhere() {
         assert_eq!(first.symbol.as_deref(), Some("get_session_hash"), "{name}: {first:?}");
         assert!(first.why.contains("one letter off"), "{name}: {first:?}");
     }
+    let first = &search(&index, "getsessionhash")[0];
+    assert_eq!(first.symbol.as_deref(), Some("get_session_hash"), "{first:?}");
     // A name that is there is what is meant, also when it is only used.
     space.write("shop/till.py", b"def pay(get_sesion_hash):\n    return get_sesion_hash()\n");
     refresh(&index);
@@ -27,6 +29,32 @@ fn a_misspelt_name_is_found_unless_it_stands_somewhere() {
     assert!(search(&index, "get_sesion_hash").iter().all(|hit| !hit.why.contains("one letter off")));
     // And so are the words of a question.
     assert!(search(&index, "where is the sesion hash").iter().all(|hit| !hit.why.contains("one letter off")));
+}
+
+/// A line of a file leads to the passage there, as it is now and also where nothing is saved yet.
+#[test]
+fn a_line_of_a_file_comes_first() {
+    let functions = |count: usize| -> String {
+        (0..count)
+            .map(|n| format!("def f{n}():\n    '''{}'''\n    return {n}\n\n\n", "words ".repeat(60)))
+            .collect()
+    };
+    let space =
+        Space::with(&[("shop/till.py", functions(20).as_str()), ("tests/till.py", "def test():\n    pass\n")]);
+    let (index, _) = space.indexed();
+    for question in ["shop/till.py:78", "till.py:78:4", "File \"shop/till.py\", line 78, in f15"] {
+        let hits = search(&index, question);
+        assert!(hits[0].path == "shop/till.py" && hits[0].text.contains("def f15"), "{question}: {hits:?}");
+        assert!(hits[0].start_line <= 78 && 78 <= hits[0].end_line, "{question}: {hits:?}");
+    }
+    // A line that is not there, and a file that is not, are no place.
+    for question in ["shop/till.py:7800", "shop/none.py:1"] {
+        assert!(search(&index, question).iter().all(|hit| !hit.why.contains("holds line")), "{question}");
+    }
+    let mut request = SearchRequest::new("shop/till.py:2", 5);
+    request.overlay.set("shop/till.py", "import new\ndef unsaved():\n    pass\n");
+    let found = index.searcher().search(&request).unwrap();
+    assert!(found[0].text.contains("unsaved") && found[0].why.contains("unsaved text"), "{found:?}");
 }
 
 #[test]
