@@ -33,9 +33,11 @@ pub use answer::{Answer, AnswerEvent, AnswerStream, Ask, Buffer, Focus, Problem,
 pub use app::{App, Parts};
 pub use chats::{ChatPage, ChatSummary, ChatView, MessageState, MessageView, Role, RunView};
 pub use config::{CONFIG_BYTES_MAX, Config, ConfigOrigin, Setting};
+pub use documents::place;
 pub use edit::{EditEvent, EditOutcome, EditRequest, EditStream};
 pub use error::{AppError, ErrorKind, Result, disk_hint, with_hint};
 pub use home::Home;
+pub use index::counted;
 pub use indexing::{
     BatchAnswer, BatchQuery, BatchStream, ChangesWith, Commit, Editing, FirstIndex, Hit, IndexChange,
     IndexChanges, IndexEvent, IndexProgress, IndexReport, IndexStatus, IndexStream, LeftOut, OutlinedSymbol,

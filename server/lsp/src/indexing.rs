@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use app::{App, FirstIndex, IndexProgress, IndexStatus};
+use app::{App, FirstIndex, IndexProgress, IndexStatus, counted};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -210,8 +210,8 @@ fn report(now: IndexProgress) -> Value {
 
 fn outcome(status: &IndexStatus) -> String {
     match status.state.as_str() {
-        "ready" => format!("{} files", status.files),
-        state => format!("{state}, {} files", status.files),
+        "ready" => counted(status.files, "file"),
+        state => format!("{state}, {}", counted(status.files, "file")),
     }
 }
 
@@ -221,7 +221,7 @@ fn summary(name: &str, status: &IndexStatus) -> String {
         "ready" => format!("{name} is indexed"),
         state => format!("The index of {name} is {state}"),
     };
-    let counts = format!("{done}: {} files, {} passages", status.files, status.chunks);
+    let counts = format!("{done}: {}, {}", counted(status.files, "file"), counted(status.chunks, "passage"));
     let mut left_out: Vec<_> = status.left_out.iter().collect();
     left_out.sort_by_key(|one| std::cmp::Reverse(one.count));
     let reasons: Vec<String> =

@@ -7,7 +7,7 @@ pub(super) mod state;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
-use app::{App, AppError, ErrorKind, IndexEvent, IndexProgress, IndexReport};
+use app::{App, AppError, ErrorKind, IndexEvent, IndexProgress, IndexReport, counted};
 use clap::Args;
 use futures::StreamExt;
 use serde::Deserialize;
@@ -230,11 +230,6 @@ async fn close(reach: Reach) {
     if let Reach::Here(here) = reach {
         here.close().await;
     }
-}
-
-/// A number of things, of which one has no `s`.
-pub(super) fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn summary(report: &IndexReport, root: &Path) -> String {

@@ -1,6 +1,6 @@
 //! `familiar status`: what runs, on one screen. Refuses: starting anything.
 
-use app::{Status as DaemonStatus, WorkspaceStatus};
+use app::{Status as DaemonStatus, WorkspaceStatus, counted};
 use clap::Args;
 use engine::{Format, OutcomeRow, Standing};
 use serde_json::{Value, json};
@@ -100,7 +100,8 @@ fn index(workspace: &WorkspaceStatus) -> String {
         }
         state => state,
     };
-    format!("{state}, {} files, {} chunks{}", workspace.files, workspace.chunks, besides(workspace))
+    let (files, chunks) = (counted(workspace.files, "file"), counted(workspace.chunks, "chunk"));
+    format!("{state}, {files}, {chunks}{}", besides(workspace))
 }
 
 /// What is left out of an index, and when changes reach it late.

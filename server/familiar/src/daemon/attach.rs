@@ -77,9 +77,14 @@ pub(crate) async fn find(home: &Home) -> anyhow::Result<Option<Daemon>> {
     sockets.dedup();
     for socket in sockets {
         let client = Client::new(&socket);
-        if client.is_answered().await {
-            let identity = client.get("/api/v1/status").await?;
-            return Ok(Some(Daemon { client, identity }));
+        if !client.is_answered().await {
+            continue;
+        }
+        match client.get("/api/v1/status").await {
+            Ok(identity) => return Ok(Some(Daemon { client, identity })),
+            // One that was killed may be answered for a moment longer, by the system.
+            Err(_) if !client.is_answered().await => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(None)

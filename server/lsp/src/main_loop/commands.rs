@@ -3,7 +3,7 @@
 //! Refuses: beginning what cannot end well. A closed or lost document, a client that applies no edits and a missing
 //! instruction are errors of the command, not of a job.
 
-use app::{AppError, ChangeState, EditRequest, ErrorKind, Status};
+use app::{AppError, ChangeState, EditRequest, ErrorKind, Status, counted};
 use engine::{EditAction, Trigger, TriggerKind};
 use serde_json::Value;
 use text::{Document, Edit, position};
@@ -488,5 +488,6 @@ pub(super) fn status_line(status: &Status) -> String {
         (None, None) => "no model".to_owned(),
     };
     let files: u64 = status.workspaces.iter().map(|workspace| workspace.files).sum();
-    format!("Familiar {}: {model}; {} workspaces with {files} files", status.version, status.workspaces.len())
+    let workspaces = counted(status.workspaces.len() as u64, "workspace");
+    format!("Familiar {}: {model}; {workspaces} with {}", status.version, counted(files, "file"))
 }

@@ -1,6 +1,6 @@
 //! What runs, who may come in, and how it looks.
 
-use app::{ApiToken, ModelEntry, NewToken, Status, WorkspaceStatus};
+use app::{ApiToken, ModelEntry, NewToken, Status, WorkspaceStatus, counted};
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -183,11 +183,12 @@ fn file(entry: ModelEntry) -> File {
 }
 
 fn workspace(workspace: &WorkspaceStatus) -> Workspace {
+    let (files, passages) = (counted(workspace.files, "file"), counted(workspace.chunks, "passage"));
     let text = match workspace.state.as_str() {
         "ready" if workspace.paused => {
-            format!("{} files, {} passages, searchable; large changes wait", workspace.files, workspace.chunks)
+            format!("{files}, {passages}, searchable; large changes wait")
         }
-        "ready" => format!("{} files, {} passages, searchable", workspace.files, workspace.chunks),
+        "ready" => format!("{files}, {passages}, searchable"),
         "building" => format!("indexing: {} of {} files", workspace.done, workspace.total),
         other => other.to_owned(),
     };

@@ -1,7 +1,7 @@
 //! The rows of `familiar doctor` about what is kept of the workspace here: can it be read, is it complete, what is left
 //! out, how are changes found, is there room on the disk. Refuses: indexing it.
 
-use app::IndexStatus;
+use app::{IndexStatus, counted};
 
 use super::{Finding, Report};
 use crate::commands::folder;
@@ -62,7 +62,8 @@ fn store(status: &IndexStatus) -> String {
         return format!("{root} is not indexed; `familiar index` does it");
     }
     let IndexStatus { files, chunks, bytes, .. } = status;
-    format!("{root}: {files} files, {chunks} chunks, {} on disk, readable", render::bytes(*bytes))
+    let (files, chunks) = (counted(*files, "file"), counted(*chunks, "chunk"));
+    format!("{root}: {files}, {chunks}, {} on disk, readable", render::bytes(*bytes))
 }
 
 fn fresh(status: &IndexStatus) -> Finding {
@@ -90,7 +91,8 @@ fn skipped(status: &IndexStatus) -> String {
         return "nothing is left out".to_owned();
     }
     let parts: Vec<String> = status.left_out.iter().map(|one| format!("{} {}", one.count, one.reason)).collect();
-    format!("{total} files and folders: {}; `familiar index --status` names them", parts.join(", "))
+    let total = if total == 1 { "one file or folder".to_owned() } else { format!("{total} files and folders") };
+    format!("{total}: {}; `familiar index --status` gives examples", parts.join(", "))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use app::{IndexChange, Status};
+use app::{IndexChange, Status, counted};
 use futures::StreamExt;
 use serde_json::json;
 
@@ -102,9 +102,9 @@ fn line(before: IndexChange, now: IndexChange) -> String {
     format!(
         "change {}: {}{}, {}{}\n",
         now.generation,
-        super::counted(now.files, "file"),
+        counted(now.files, "file"),
         difference(before.files, now.files),
-        super::counted(now.chunks, "chunk"),
+        counted(now.chunks, "chunk"),
         difference(before.chunks, now.chunks)
     )
 }

@@ -4,9 +4,8 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use app::{AppError, ErrorKind, IndexStatus, LeftOut, stored_index};
+use app::{AppError, ErrorKind, IndexStatus, LeftOut, counted, stored_index};
 
-use crate::commands::index::counted;
 use crate::commands::{folder, status};
 use crate::context::Context;
 use crate::daemon::client::query;

@@ -3,9 +3,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use app::{Commit, Related, RelatedPlace};
+use app::{Commit, Related, RelatedPlace, counted};
 
-use crate::commands::index::counted;
 use crate::render::{self, Style};
 
 /// Items shown of each list.

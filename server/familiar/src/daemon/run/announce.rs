@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use app::{App, ModelStatus, WorkspaceStatus};
+use app::{App, ModelStatus, WorkspaceStatus, counted};
 
 use crate::context::Context;
 use crate::daemon::lock::Holder;
@@ -144,14 +144,12 @@ fn say(text: &str) {
 
 fn finished_line(workspace: &WorkspaceStatus) -> String {
     let root = workspace.root.display();
+    let (files, chunks) = (counted(workspace.files, "file"), counted(workspace.chunks, "chunk"));
     match workspace.state.as_str() {
         "ready" if workspace.paused => {
-            let (files, chunks) = (workspace.files, workspace.chunks);
-            format!(
-                "Index     {root}: {files} files, {chunks} chunks, paused; `familiar index --resume` ends that"
-            )
+            format!("Index     {root}: {files}, {chunks}, paused; `familiar index --resume` ends that")
         }
-        "ready" => format!("Index     {root}: {} files, {} chunks, ready", workspace.files, workspace.chunks),
+        "ready" => format!("Index     {root}: {files}, {chunks}, ready"),
         state => format!("Index     {root}: {state}; {}", workspace.notes.join("; ")),
     }
 }
