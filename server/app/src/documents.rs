@@ -52,6 +52,11 @@ impl App {
     }
 }
 
+/// Lines of a file in words, 1-based and inclusive: `app.py:3-7`, or `app.py:3` for one.
+pub fn place(path: &str, (start, end): (u32, u32)) -> String {
+    if start == end { format!("{path}:{start}") } else { format!("{path}:{start}-{end}") }
+}
+
 fn markdown(title: &str, workspace: Option<&Path>, answer: &Answer) -> String {
     let mut page = format!("# {}\n\n", title.lines().next().unwrap_or_default());
     if let Some(problem) = &answer.problem {
@@ -74,7 +79,7 @@ fn markdown(title: &str, workspace: Option<&Path>, answer: &Answer) -> String {
         }
         page.push_str(&format!("\n## {heading}\n\n"));
         for citation in listed {
-            let place = format!("{}:{}-{}", citation.path, citation.start_line, citation.end_line);
+            let place = place(&citation.path, (citation.start_line, citation.end_line));
             let changed = if citation.live { "" } else { " (changed since)" };
             let link = workspace
                 .and_then(|root| url::Url::from_file_path(root.join(&citation.path)).ok())

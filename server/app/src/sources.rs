@@ -151,7 +151,7 @@ async fn focus_passage(app: &App, focus: &Focus, root: Option<&Path>) -> Result<
             .hint("lines count from 1, the first one first"));
     }
     let (origin, reason) = match focus.lines {
-        Some(_) => (Origin::Selection, "you selected it"),
+        Some(_) => (Origin::Selection, "you asked about it"),
         None => (Origin::File, "you named this file"),
     };
     let path = absolute(root, &focus.path);

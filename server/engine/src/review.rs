@@ -219,7 +219,8 @@ impl Review {
         for (number, place) in self.places.iter_mut().enumerate() {
             let Some(bytes) = place.clone() else { continue };
             let block = &self.blocks[number];
-            let (moved, swallowed) = moved(&bytes, &typed);
+            let (mut moved, swallowed) = moved(&bytes, &typed);
+            moved.end -= opened_below(before, &bytes, &typed);
             let undone = all_undone
                 || now.get_byte_slice(moved.clone()).is_some_and(|now| now == block.old_text.as_str())
                 || bytes.is_empty() && puts_back(&typed, bytes.start, &block.old_text);
@@ -296,6 +297,19 @@ fn moved(bytes: &Range<usize>, typed: &Edit) -> (Range<usize>, bool) {
     let start = typed.map_byte(bytes.start, Bias::After);
     let end = typed.map_byte(bytes.end, Bias::Before).max(start);
     (start..end, typed.parts().iter().any(around))
+}
+
+/// The bytes of lines that a change opened below the last line of a block. Some editors put them in front of that line's
+/// break, inside of the block, where reverting it would take the user's own lines along.
+fn opened_below(before: &Rope, bytes: &Range<usize>, typed: &Edit) -> usize {
+    let opened = ["\r\n", "\n"].into_iter().find_map(|line_break| {
+        let at = bytes.end.checked_sub(line_break.len()).filter(|at| *at >= bytes.start)?;
+        let inserts = |part: &&TextEdit| part.start_byte == at && part.end_byte == at;
+        let part = typed.parts().iter().find(inserts)?;
+        let opens = before.get_byte_slice(at..bytes.end)? == line_break && part.new_text.starts_with(line_break);
+        opens.then_some(part.new_text.len())
+    });
+    opened.unwrap_or(0)
 }
 
 /// Whether a change inserts exactly this text at a byte.

@@ -276,8 +276,7 @@ async fn write(
 }
 
 fn edited(made: FileEdit) -> EditOutcome {
-    let hunks = made.hunks.len();
-    let summary = format!("{hunks} {}", if hunks == 1 { "change" } else { "changes" });
+    let summary = index::counted(made.hunks.len() as u64, "change");
     EditOutcome::Edit { edit: made.edit, summary }
 }
 

@@ -45,6 +45,20 @@ fn blocks_move_with_typing_and_come_back_alone() {
 }
 
 #[test]
+fn a_line_opened_below_a_block_is_no_part_of_it() {
+    let (mut review, now) = review();
+    let at = MADE.find("B2\n").expect("it is there") + "B2".len();
+    // With the break first, as VS Code and Helix report it.
+    let edit = Edit::replace(at, at, "\nmine").expect("one part is an edit");
+    let after = edit.apply(&now).expect("it fits");
+    assert!(review.follow(&now, &edit, &after).is_empty());
+    assert_eq!(standing(&review, &after)[0], (0, "B\nB2\n".into()));
+    assert!(!review.is_touched(0, &after));
+    let one = review.revert(|number| number == 0).apply(&after).expect("it fits").to_string();
+    assert!(one.starts_with("a\nb\nmine\nc\n"), "{one}");
+}
+
+#[test]
 fn undoing_ends_blocks_however_an_editor_reports_it() {
     let whole = |now: &Rope| Edit::replace(0, now.len_bytes(), BASE).expect("one part is an edit");
     let from_changes = |now: &Rope| {

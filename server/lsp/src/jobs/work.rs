@@ -218,9 +218,10 @@ pub(crate) async fn explain<E: Send + 'static>(app: App, what: Explain, mut tell
         Ok(answer) => answer,
         Err(error) => return failed(error),
     };
+    let place = app::place(&name, lines);
     let title = match asked {
-        Some(question) => format!("{title} {name}:{}-{}: {}", lines.0, lines.1, shortened(&question)),
-        None => format!("{title} {name}:{}-{}", lines.0, lines.1),
+        Some(question) => format!("{title} {place}: {}", shortened(&question)),
+        None => format!("{title} {place}"),
     };
     match app.write_answer_document(&title, workspace.as_deref(), &answer).await {
         Ok(path) => JobEvent::Explained { path, notice: said(&answer) },
@@ -248,13 +249,15 @@ pub(crate) async fn find_comment(document: Document, line: u32) -> JobEvent {
 }
 
 /// The edit of a text that still holds the comment which asked for it, from one of the text without.
-async fn with_comment_removed(edit: Edit, summary: String, base: Rope, commented: Rope) -> JobEvent {
+async fn with_comment_removed(edit: Edit, base: Rope, commented: Rope) -> JobEvent {
     let worked = tokio::task::spawn_blocking(move || {
-        let after = edit.apply(&base).ok()?;
-        Some(text::minimal_edit(&commented.to_string(), &after.to_string()))
+        let after = edit.apply(&base).ok()?.to_string();
+        let before = commented.to_string();
+        let changes = text::hunks(&before, &after).len();
+        Some((text::minimal_edit(&before, &after), app::counted(changes as u64, "change")))
     });
     match worked.await {
-        Ok(Some(edit)) => JobEvent::Edited { edit, summary },
+        Ok(Some((edit, summary))) => JobEvent::Edited { edit, summary },
         _ => defect(),
     }
 }
@@ -281,7 +284,7 @@ pub(crate) async fn edit<E: Send + 'static>(
             Ok(EditEvent::Finished(EditOutcome::Edit { edit, summary })) => {
                 return match commented {
                     None => JobEvent::Edited { edit, summary },
-                    Some(commented) => with_comment_removed(edit, summary, base, commented).await,
+                    Some(commented) => with_comment_removed(edit, base, commented).await,
                 };
             }
             Ok(EditEvent::Finished(EditOutcome::Files { files })) => return JobEvent::EditedFiles(files),

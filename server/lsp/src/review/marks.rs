@@ -83,9 +83,10 @@ impl Mark<'_> {
         })
     }
 
+    /// What was asked for, else what was done.
     fn words(&self) -> String {
         let wish = self.standing.wish.as_ref().and_then(|wish| wish.instruction.as_deref());
-        wish.map(|words| format!(": {}", shortened(words))).unwrap_or_default()
+        wish.map_or_else(|| self.standing.title.clone(), shortened)
     }
 }
 
@@ -94,16 +95,15 @@ pub(crate) fn diagnostics(marks: &[Mark<'_>], rope: &Rope, encoding: PositionEnc
     let one = |mark: &Mark<'_>| {
         let block = &mark.standing.review.blocks()[mark.number];
         let what = match (block.old_text.is_empty(), block.new_text.is_empty()) {
-            (true, _) => "added here",
-            (false, true) => "removed here",
-            (false, false) => "changed here",
+            (true, _) => "Added here",
+            (false, true) => "Removed here",
+            (false, false) => "Changed here",
         };
         json!({
             "range": mark.range(rope, encoding),
             "severity": 3,
             "source": SOURCE,
-            "code": format!("{}/{}", mark.standing.proposal, mark.number),
-            "message": format!("{} {what}, {} of {}: keep or revert{}", mark.standing.title, mark.place, mark.of, mark.words()),
+            "message": format!("{what}, {} of {}, keep or revert: {}", mark.place, mark.of, mark.words()),
         })
     };
     marks.iter().map(one).collect()

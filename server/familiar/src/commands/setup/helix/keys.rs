@@ -13,7 +13,7 @@ const KEYS: [(&str, &str); 2] = [
     ),
     (
         "i",
-        "@:lsp-workspace-command familiar.edit %{selection_line_start} %{selection_line_end} \"%{file_path_absolute}\" \"",
+        "@:lsp-workspace-command familiar.edit %{selection_line_start} %{selection_line_end} \"%{file_path_absolute}\" \"\"<left>",
     ),
 ];
 const MODES: [&str; 2] = ["normal", "select"];
