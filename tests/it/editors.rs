@@ -1,6 +1,6 @@
 //! Real editors on the real program, set up with the very lines that their READMEs tell people to use: Neovim without
-//! a screen, Helix in tmux. Refuses: sleeps, plugins, and passing in silence where there are no editors: it says so
-//! loudly, and in CI accepts only the reason that `.make/editors` wrote down.
+//! a screen, and the hands that drive Helix in tmux. Refuses: sleeps, plugins, and passing in silence where there are no
+//! editors: it says so loudly, and in CI accepts only the reason that `.make/editors` wrote down.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,12 @@ const SCREEN_SECS_MAX: u64 = 100;
 const MENU_TRIES_MAX: usize = 2_000;
 /// Most bytes of news about the screen read at once.
 const CHANGE_BYTES_MAX: usize = 4_096;
+/// Lines of a screen, the last of which is for messages.
+const SCREEN_LINES: usize = 40;
+/// Most editors on one home.
+const EDITORS_MAX: usize = 4;
 pub(crate) const ORIGINAL: &str = "def launch_rocket(fuel):\n    return fuel > 9000\n";
-const EDITED: &str = "def launch_rocket(fuel):\n    return fuel >= 9001\n";
+pub(crate) const EDITED: &str = "def launch_rocket(fuel):\n    return fuel >= 9001\n";
 
 /// The folder with `nvim`, `hx` and `tmux`; `None` where they cannot be had, said loudly.
 pub(crate) fn editors() -> Option<PathBuf> {
@@ -71,17 +75,37 @@ pub(crate) fn with_familiar(home: &TempHome, launch: Launch) -> Launch {
 
 /// A daemon in `home` whose model says EDITED and nothing else.
 pub(crate) fn scripted_daemon(home: &TempHome) -> Daemon {
+    daemon_saying(home, &json!([code(EDITED)]))
+}
+
+/// A daemon in `home` whose model gives these answers in their order, the last one again and again.
+pub(crate) fn daemon_saying(home: &TempHome, replies: &Value) -> Daemon {
     let script = home.user_folder().join("script.json");
-    let replies = json!({ "replies": [{ "text": [format!("```python\n{EDITED}```\n")] }] });
-    std::fs::write(&script, replies.to_string()).expect("written");
+    std::fs::write(&script, json!({ "replies": replies }).to_string()).expect("written");
     serve(home.familiar(&["serve", "--scripted-model"]).arg(script))
+}
+
+/// An answer of the model: one block of code.
+pub(crate) fn code(text: &str) -> Value {
+    json!({ "text": [format!("```python\n{text}```\n")] })
+}
+
+/// An answer that begins with code and never ends.
+pub(crate) fn endless() -> Value {
+    json!({ "text": ["```python\ndef launch_rocket(fuel):\n", "    return fuel >= 9001\n"], "hang": true })
 }
 
 /// The first block of Neovim's README that is for those who use its own client alone.
 const NEOVIM_BLOCK: usize = 1;
 
 /// Runs a script of `tests/it/editors` in a Neovim whose whole configuration is `blocks` of the README.
-fn in_neovim(editors: &Path, home: &TempHome, workspace: &TempWorkspace, blocks: usize, script: &str) -> Value {
+pub(crate) fn in_neovim(
+    editors: &Path,
+    home: &TempHome,
+    workspace: &TempWorkspace,
+    blocks: usize,
+    script: &str,
+) -> Value {
     let scripts = root().join("tests/it/editors");
     let path = format!("package.path = {:?} .. package.path\n", format!("{}/?.lua;", scripts.display()));
     let blocks: String = (NEOVIM_BLOCK..NEOVIM_BLOCK + blocks).map(|at| snippet("neovim", "lua", at)).collect();
@@ -128,93 +152,14 @@ fn neovim_reverts_a_change_with_its_own_code_actions() {
     let (home, workspace) = (TempHome::new(), workspace());
     let _daemon = scripted_daemon(&home);
     let seen = in_neovim(&editors, &home, &workspace, 2, "review.lua");
-    let message = "Edit app.py changed here, 1 of 1: keep or revert: be careful with the fuel";
+    let message = "Changed here, 1 of 1, keep or revert: be careful with the fuel";
     assert_eq!((&seen["message"], &seen["severity"]), (&json!(message), &json!(3)));
     let titles = seen["titles"].as_array().expect("titles");
     assert!(titles[0].as_str().is_some_and(|title| title.contains("Keep change 1 of 1")), "{titles:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn helix_explains_with_its_own_code_actions() {
-    let Some(editors) = editors() else { return };
-    let (home, workspace) = (TempHome::new(), workspace());
-    let mut helix = Helix::open(&editors, &home, &workspace).await;
-    let titles = helix.menu().await;
-    let explain = titles.iter().position(|title| title.contains("Explain")).expect("the menu offers Explain");
-    // The first entry is chosen already.
-    for _ in 0..explain {
-        helix.press(&["Down"]);
-    }
-    helix.press(&["Enter"]);
-    helix.wait_for("the answer", |screen| screen.contains("# Explain app.py:").then_some(())).await;
-    let documents = home.root().join("data/documents");
-    let made = std::fs::read_dir(&documents).expect("documents").next().expect("one").expect("readable").path();
-    check_document(&made, &std::fs::read_to_string(&made).expect("the document is there"));
-    helix.quit().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn helix_edits_by_instruction_and_one_undo_takes_it_back() {
-    let Some(editors) = editors() else { return };
-    let (home, workspace) = (TempHome::new(), workspace());
-    let _daemon = scripted_daemon(&home);
-    let mut helix = Helix::open(&editors, &home, &workspace).await;
-    helix.menu().await;
-    helix.press(&["Escape"]);
-    helix.wait_for("no menu", |screen| (!screen.contains("Familiar:")).then_some(())).await;
-    helix.press(&["x", "x"]);
-    helix.press(&["Space", "i", "i"]);
-    helix.wait_for("the command line", |screen| screen.contains("%{file_path_absolute}\" \"").then_some(())).await;
-    helix.press(&["-l", "be careful with the fuel\""]);
-    helix.press(&["Enter"]);
-    helix.wait_for("the edit", |screen| screen.contains("return fuel >= 9001").then_some(())).await;
-    helix.press(&["u"]);
-    let undone = |screen: &str| (screen.contains("return fuel > 9000") && !screen.contains("9001")).then_some(());
-    helix.wait_for("the undo", undone).await;
-    helix.quit().await;
-    assert_eq!(workspace.read("app.py"), ORIGINAL, "nothing is saved");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn helix_reverts_a_change_with_its_own_code_actions() {
-    let Some(editors) = editors() else { return };
-    let (home, workspace) = (TempHome::new(), workspace());
-    let _daemon = scripted_daemon(&home);
-    let mut helix = Helix::open(&editors, &home, &workspace).await;
-    helix.menu().await;
-    helix.press(&["Escape"]);
-    helix.wait_for("no menu", |screen| (!screen.contains("Familiar:")).then_some(())).await;
-    helix.press(&["x", "x"]);
-    helix.press(&["Space", "i", "i"]);
-    helix.wait_for("the command line", |screen| screen.contains("%{file_path_absolute}\" \"").then_some(())).await;
-    helix.press(&["-l", "be careful with the fuel\""]);
-    helix.press(&["Enter"]);
-    helix.wait_for("the edit", |screen| screen.contains("return fuel >= 9001").then_some(())).await;
-    let mut revert = None;
-    for _ in 0..MENU_TRIES_MAX {
-        // The mark comes right behind the edit; until it is there the menu is the usual one.
-        let titles = helix.menu().await;
-        revert = titles.iter().position(|title| title.contains("Revert change 1 of 1"));
-        if revert.is_some() {
-            break;
-        }
-        helix.press(&["Escape"]);
-        // Escape with a key right behind it is another key: the menu has to be gone before the next attempt.
-        let is_gone = |screen: &str| titles.iter().any(|title| !screen.contains(title.as_str())).then_some(());
-        helix.wait_for("no menu", is_gone).await;
-    }
-    for _ in 0..revert.expect("the menu offers to revert the change") {
-        helix.press(&["Down"]);
-    }
-    helix.press(&["Enter"]);
-    let back = |screen: &str| (screen.contains("return fuel > 9000") && !screen.contains("9001")).then_some(());
-    helix.wait_for("the change taken back", back).await;
-    helix.quit().await;
-    assert_eq!(workspace.read("app.py"), ORIGINAL, "nothing is saved");
-}
-
 /// An explanation of the file: its heading, and the lines it rests on as a link into the workspace.
-fn check_document(path: &Path, text: &str) {
+pub(crate) fn check_document(path: &Path, text: &str) {
     assert!(path.extension().is_some_and(|end| end == "md"), "{}", path.display());
     assert!(text.starts_with("# Explain app.py:1-"), "{text}");
     assert!(text.contains("[app.py:1-") && text.contains("/app.py#L1)"), "{text}");
@@ -225,6 +170,7 @@ fn check_document(path: &Path, text: &str) {
 pub(crate) struct Helix<'a> {
     home: &'a TempHome,
     tmux: PathBuf,
+    socket: PathBuf,
     changes: ChildStdout,
     // Held open: a follower without input ends.
     _input: ChildStdin,
@@ -232,7 +178,7 @@ pub(crate) struct Helix<'a> {
 }
 
 impl<'a> Helix<'a> {
-    async fn open(editors: &Path, home: &'a TempHome, workspace: &TempWorkspace) -> Self {
+    pub(crate) async fn open(editors: &Path, home: &'a TempHome, workspace: &TempWorkspace) -> Self {
         let settings = home.user_folder().join("settings/helix");
         std::fs::create_dir_all(&settings).expect("made");
         std::fs::write(settings.join("languages.toml"), snippet("helix", "toml", 0)).expect("written");
@@ -249,25 +195,28 @@ impl<'a> Helix<'a> {
         settings: &Path,
     ) -> Self {
         let tmux = editors.join("tmux");
-        let start =
-            tmux_in(home, &tmux, &["-f", "/dev/null", "new-session", "-d", "-s", "hx", "-x", "110", "-y", "40"]);
+        let mut sockets = (0..EDITORS_MAX).map(|number| home.runtime_folder().join(format!("tmux{number}")));
+        let socket = sockets.find(|socket| !socket.exists()).expect("few editors on one home");
+        let lines = SCREEN_LINES.to_string();
+        let session = ["-f", "/dev/null", "new-session", "-d", "-s", "hx", "-x", "110", "-y", lines.as_str()];
+        let start = tmux_in(home, &tmux, &socket, &session);
         let start = with_familiar(home, start).env("XDG_CONFIG_HOME", settings);
         start.arg(editors.join("hx")).arg("app.py").in_folder(workspace.root()).run().success();
-        let follow = tmux_in(home, &tmux, &["-C", "attach-session", "-f", "ignore-size", "-t", "hx"]);
+        let follow = tmux_in(home, &tmux, &socket, &["-C", "attach-session", "-f", "ignore-size", "-t", "hx"]);
         let (follower, output, input) = follow.spawn_piped();
-        let mut helix = Self { home, tmux, changes: output, _input: input, _follower: follower };
-        helix.wait_for("the file", |screen| screen.contains("def launch_rocket").then_some(())).await;
+        let mut helix = Self { home, tmux, socket, changes: output, _input: input, _follower: follower };
+        helix.shows("def launch_rocket").await;
         helix
     }
 
     /// Presses keys, as tmux names them, in one go.
     pub(crate) fn press(&self, keys: &[&str]) {
         let keys = [&["send-keys", "-t", "hx"], keys].concat();
-        tmux_in(self.home, &self.tmux, &keys).run().success();
+        tmux_in(self.home, &self.tmux, &self.socket, &keys).run().success();
     }
 
     fn screen(&self) -> String {
-        tmux_in(self.home, &self.tmux, &["capture-pane", "-p", "-t", "hx"]).run().success()
+        tmux_in(self.home, &self.tmux, &self.socket, &["capture-pane", "-p", "-t", "hx"]).run().success()
     }
 
     /// Looks at the screen now and after each change until `find` finds something there.
@@ -285,21 +234,31 @@ impl<'a> Helix<'a> {
         }
     }
 
+    /// Waits until the screen shows `text`, and returns the screen.
+    pub(crate) async fn shows(&mut self, text: &str) -> String {
+        self.wait_for(&format!("{text:?}"), |screen| screen.contains(text).then(|| screen.to_owned())).await
+    }
+
+    /// Waits until the screen shows no `text`, and returns the screen.
+    pub(crate) async fn hides(&mut self, text: &str) -> String {
+        self.wait_for(&format!("no {text:?}"), |screen| (!screen.contains(text)).then(|| screen.to_owned())).await
+    }
+
     /// Opens the menu of code actions and returns its lines. Asks again while the server is coming up.
     pub(crate) async fn menu(&mut self) -> Vec<String> {
         for _ in 0..MENU_TRIES_MAX {
             // The list of keys takes the place of what an attempt before this one left.
             self.press(&["Space"]);
-            self.wait_for("the keys of Space", |screen| screen.contains("Perform code action").then_some(()))
-                .await;
+            self.shows("Perform code action").await;
             self.press(&["a"]);
             let titles = self.wait_for("the menu", |screen| {
                 if screen.contains("Perform code action") {
                     return None;
                 }
-                let titles: Vec<String> =
-                    screen.lines().filter(|line| line.contains("Familiar:")).map(Into::into).collect();
-                (!titles.is_empty() || screen.contains("No configured language server")).then_some(titles)
+                let titles = entries(screen);
+                let refused = ["No configured language server", "No code actions available"];
+                let refused = refused.iter().any(|reason| screen.contains(reason));
+                (!titles.is_empty() || refused).then_some(titles)
             });
             let titles = titles.await;
             if !titles.is_empty() {
@@ -309,10 +268,72 @@ impl<'a> Helix<'a> {
         panic!("the server never came up:\n{}", self.screen());
     }
 
+    /// Closes that menu.
+    pub(crate) async fn close_menu(&mut self) {
+        self.press(&["Escape"]);
+        // Escape with a key right behind it is another key: the menu has to be gone before the next one.
+        self.wait_for("no menu", |screen| entries(screen).is_empty().then_some(())).await;
+    }
+
+    /// Waits until the server answers.
+    pub(crate) async fn ready(&mut self) {
+        self.menu().await;
+        self.close_menu().await;
+    }
+
+    /// Takes the first entry with `title` in it from the menu, as soon as it is offered. It has to be among the first
+    /// ten, which are those that Helix shows.
+    pub(crate) async fn choose(&mut self, title: &str) {
+        let limit = tokio::time::Instant::now() + Duration::from_secs(SCREEN_SECS_MAX);
+        while tokio::time::Instant::now() < limit {
+            let titles = self.menu().await;
+            if let Some(at) = titles.iter().position(|entry| entry.contains(title)) {
+                // The first entry is chosen already.
+                for _ in 0..at {
+                    self.press(&["Down"]);
+                }
+                return self.press(&["Enter"]);
+            }
+            self.close_menu().await;
+        }
+        self.menu().await;
+        panic!("the menu never offered {title:?}:\n{}", self.screen());
+    }
+
+    /// Asks for an edit of the selected lines with the key of the README.
+    pub(crate) async fn edit(&mut self, words: &str) {
+        self.press(&["Space", "i", "i"]);
+        self.shows("%{file_path_absolute}\" \"").await;
+        self.press(&["-l", words]);
+        self.press(&["Enter"]);
+    }
+
+    /// Types a line below the one of the cursor.
+    pub(crate) async fn add_line(&mut self, line: &str) {
+        self.press(&["o"]);
+        self.shows(" INS ").await;
+        self.press(&["-l", line]);
+        self.shows(line).await;
+        self.press(&["Escape"]);
+        self.shows(" NOR ").await;
+    }
+
+    /// Types a command and sends it.
+    pub(crate) fn command(&self, command: &str) {
+        let command = format!(":{command}");
+        self.press(&["-l", command.as_str()]);
+        self.press(&["Enter"]);
+    }
+
+    /// Saves, and waits until that is done.
+    pub(crate) async fn save(&mut self) {
+        self.command("w");
+        self.shows("' written").await;
+    }
+
     /// Leaves without saving, and waits for the end.
     pub(crate) async fn quit(mut self) {
-        self.press(&["-l", ":q!"]);
-        self.press(&["Enter"]);
+        self.command("q!");
         let mut rest = Vec::new();
         let ended = self.changes.read_to_end(&mut rest);
         let limit = Duration::from_secs(SCREEN_SECS_MAX);
@@ -321,9 +342,15 @@ impl<'a> Helix<'a> {
     }
 }
 
-/// tmux with a socket of its own, in `home`.
-fn tmux_in(home: &TempHome, tmux: &Path, args: &[&str]) -> Launch {
-    let launch = home.program(tmux, &["-u", "-S"]).arg(home.runtime_folder().join("tmux"));
+/// The lines of the menu of code actions. Helix shows progress in the last line of the screen, under the same name.
+fn entries(screen: &str) -> Vec<String> {
+    let lines = screen.lines().take(SCREEN_LINES - 1);
+    lines.filter(|line| line.contains("Familiar: ")).map(Into::into).collect()
+}
+
+/// tmux with this socket, in `home`.
+fn tmux_in(home: &TempHome, tmux: &Path, socket: &Path, args: &[&str]) -> Launch {
+    let launch = home.program(tmux, &["-u", "-S"]).arg(socket);
     let launch = launch.env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
     args.iter().fold(launch, Launch::arg)
 }

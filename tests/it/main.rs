@@ -6,6 +6,7 @@ mod commands;
 mod daemon;
 mod editors;
 mod examples;
+mod helix;
 mod hostile;
 mod indexing;
 mod neovim;

@@ -8,14 +8,14 @@ use kit::TempWorkspace;
 use kit::process::TempHome;
 use serde_json::{Value, json};
 
-use crate::editors::{editors, with_familiar};
-use crate::project::{Daemon, json, root, serve};
+use crate::editors::{code, daemon_saying, editors, endless, with_familiar};
+use crate::project::{Daemon, json, root};
 
-const ORIGINAL: &str =
+pub(crate) const ORIGINAL: &str =
     "def launch_rocket(fuel):\n    return fuel > 9000\n\n\ndef land(height):\n    return height < 10\n";
-const EDITED: &str =
+pub(crate) const EDITED: &str =
     "def launch_rocket(fuel):\n    return fuel >= 9001\n\n\ndef land(height):\n    return height <= 9\n";
-const FIRST_EDITED: &str =
+pub(crate) const FIRST_EDITED: &str =
     "def launch_rocket(fuel):\n    return fuel >= 9001\n\n\ndef land(height):\n    return height < 10\n";
 const FIRST_LINES_EDITED: &str = "def launch_rocket(fuel):\n    return fuel >= 9001\n";
 const OTHERWISE: &str =
@@ -39,9 +39,7 @@ impl Desk {
 
     /// A daemon whose model gives these answers.
     fn daemon(&self, replies: &Value) -> Daemon {
-        let script = self.home.user_folder().join("script.json");
-        std::fs::write(&script, json!({ "replies": replies }).to_string()).expect("written");
-        serve(self.home.familiar(&["serve", "--scripted-model"]).arg(script))
+        daemon_saying(&self.home, replies)
     }
 
     /// Runs a script of `tests/it/editors`, which starts the Neovim that it drives.
@@ -55,11 +53,6 @@ impl Desk {
         let shown = neovim.in_folder(self.workspace.root()).run().success();
         json(shown.lines().last().unwrap_or_else(|| panic!("{script} reported nothing")))
     }
-}
-
-/// An answer of the model: one block of code.
-fn code(text: &str) -> Value {
-    json!({ "text": [format!("```python\n{text}```\n")] })
 }
 
 /// What a script saw under this name.
@@ -127,15 +120,10 @@ fn the_menu_asks_for_words_and_what_they_made_is_undone() {
     check_shows(&seen, "symbol", &["╭ Edit app.py:5"]);
 }
 
-/// A model that begins to write code and never ends.
-fn endless() -> Value {
-    json!([{ "text": ["```python\ndef launch_rocket(fuel):\n", "    return fuel >= 9001\n"], "hang": true }])
-}
-
 #[test]
 fn the_words_of_an_edit_that_was_lost_with_the_daemon_come_back() {
     let Some(desk) = Desk::new() else { return };
-    let daemon = desk.daemon(&endless());
+    let daemon = desk.daemon(&json!([endless()]));
     let seen = desk.run("client_lost.lua");
     drop(daemon);
     check_shows(&seen, "prompt", &["│careful with the fuel"]);
@@ -156,7 +144,7 @@ fn without_a_model_it_is_said_what_brings_one() {
 #[test]
 fn what_is_written_is_shown_and_can_be_cancelled() {
     let Some(desk) = Desk::new() else { return };
-    let _daemon = desk.daemon(&endless());
+    let _daemon = desk.daemon(&json!([endless()]));
     let seen = desk.run("client_cancel.lua");
     check_shows(
         &seen,
@@ -198,6 +186,30 @@ fn changes_wait_while_the_daemon_is_killed_and_comes_back() {
         FIRST_EDITED.trim_end(),
         "what was made by the first daemon is judged by the second"
     );
+}
+
+#[test]
+fn two_editors_on_one_file_do_not_harm_each_other() {
+    let Some(desk) = Desk::new() else { return };
+    let replies = json!([code(EDITED), code(OTHERWISE), endless(), code(OTHERWISE), code(EDITED)]);
+    let _daemon = desk.daemon(&replies);
+    let seen = desk.run("client_two.lua");
+    for (name, expected) in [
+        ("first_edited", EDITED),
+        ("second_untouched", ORIGINAL),
+        ("second_edited", OTHERWISE),
+        ("first_untouched", EDITED),
+        ("reverted", ORIGINAL),
+        ("first_cancelled", ORIGINAL),
+        ("reloaded", EDITED),
+        ("judged", FIRST_EDITED),
+        ("first_at_the_end", EDITED),
+    ] {
+        assert_eq!(seen[name], expected.trim_end(), "{name}");
+    }
+    check_shows(&seen, "waiting", &["waiting, place 1 in the queue", "<Space>ac cancels"]);
+    check_shows(&seen, "writing", &["return fuel >= 9001", "<Space>ac cancels"]);
+    assert_eq!(desk.workspace.read("app.py"), EDITED, "what the first saved");
 }
 
 #[test]

@@ -134,7 +134,7 @@ async fn helix_edits_by_instruction_with_what_was_written() {
     helix.press(&["x", "x"]);
     helix.press(&["Space", "i", "i"]);
     helix.wait_for("the command line", |screen| screen.contains("%{file_path_absolute}\" \"").then_some(())).await;
-    helix.press(&["-l", "be careful with the fuel\""]);
+    helix.press(&["-l", "be careful with the fuel"]);
     helix.press(&["Enter"]);
     helix.wait_for("the edit", |screen| screen.contains("return fuel >= 9001").then_some(())).await;
     helix.quit().await;

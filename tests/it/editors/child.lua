@@ -53,6 +53,9 @@ function M.attached()
   )
 end
 
+-- One more Neovim beside this one, with the same words to drive it.
+function M.another() return dofile(FOLDER .. '/child.lua') end
+
 -- Types keys, as people write them.
 function M.keys(keys) vim.rpcrequest(channel, 'nvim_input', keys) end
 
