@@ -8,6 +8,8 @@ import type { Scenario } from "../scenario.ts";
 
 const files = { "shop.py": SHOP };
 const edited = code(shopWith(0, 1, 2));
+/** The shop with a line of documentation in each function. */
+const DOCUMENTED = SHOP.replace(/^def (\w+).*\n/gm, '$&    """The $1."""\n');
 
 /** Opens the shop and asks for the edit of all three functions. */
 async function edit(desk: Desk, words = "make it exact"): Promise<Editor> {
@@ -188,6 +190,33 @@ export const EDITING: readonly Scenario[] = [
       await past.locator(".codicon-discard").click();
       await editor.waitForText("result = 0");
       await editor.saveAs(`# shop\n${SHOP}`, () => desk.read("shop.py"));
+    },
+  },
+  {
+    name: "a whole file is explained and documented, by selecting all of it",
+    setting: { files, replies: [{ text: ["It sells things."] }, code(DOCUMENTED)] },
+    play: async (desk, picture) => {
+      const editor = await desk.open("shop.py");
+      await editor.waitForStatus(/Familiar$/);
+      await editor.goTo(1);
+      await editor.press("Control+a");
+      await editor.openBox();
+      await picture("box");
+      await editor.page.locator(".quick-input-list .monaco-list-row", { hasText: "Explain" }).click();
+      await editor.waitForText("Explain shop.py:1-13");
+      await editor.waitForText("It sells things.");
+      await picture("explained");
+      await editor.page.locator(".tab", { hasText: "shop.py" }).first().click();
+      await editor.goTo(1);
+      await editor.press("Control+a");
+      await editor.openBox();
+      await editor.page.locator(".quick-input-list .monaco-list-row", { hasText: "Document" }).click();
+      await editor.waitForStatus(/3 changes to judge/);
+      await editor.lens("Keep all 3").waitFor();
+      await picture("documented");
+      await editor.press("Control+Shift+Enter");
+      await editor.waitForStatus(/Familiar$/);
+      await editor.saveAs(DOCUMENTED, () => desk.read("shop.py"));
     },
   },
   {
