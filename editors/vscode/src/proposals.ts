@@ -31,10 +31,9 @@ export class ProposalLenses implements vscode.CodeLensProvider, vscode.Disposabl
   }
 
   async provideCodeLenses(document: vscode.TextDocument): Promise<vscode.CodeLens[]> {
-    // Any diff may be open; ours are those that the server has marked.
-    if (vscode.languages.getDiagnostics(document.uri).every(({ source }) => source !== "familiar")) return [];
-    const lines = Array.from({ length: document.lineCount }, (_, line) => line);
-    const starts = lines.filter((line) => document.lineAt(line).text.startsWith("@@")).slice(0, CHANGES_MAX);
+    // Any diff may be open; in ours the server marks the first line of each change, also of those without a line `@@`.
+    const marks = vscode.languages.getDiagnostics(document.uri).filter(({ source }) => source === "familiar");
+    const starts = marks.map(({ range }) => range.start.line).sort((one, other) => one - other).slice(0, CHANGES_MAX);
     const lenses: vscode.CodeLens[] = [];
     // What is offered for all changes is offered at each of them; once is enough.
     const shown = new Set<string>();

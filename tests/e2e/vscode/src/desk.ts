@@ -4,14 +4,14 @@
 
 import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { chmod, cp, mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, open, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import type { Browser } from "playwright-core";
 import { Editor } from "./editor.ts";
-import { until } from "./until.ts";
+import { until, untilEqual } from "./until.ts";
 
 const run = promisify(execFile);
 
@@ -117,6 +117,21 @@ export class Desk {
   /** A file of the workspace as it is on the disk. */
   read(file: string): Promise<string> {
     return readFile(path.join(this.workspace, file), "utf8");
+  }
+
+  /** The names of the workspace's files on the disk, in order. */
+  async list(): Promise<string[]> {
+    return (await readdir(this.workspace)).filter((name) => name !== ".git").sort();
+  }
+
+  /** Waits until the workspace has exactly these files on the disk, with these texts. Names are in order. */
+  async waitForFiles(expected: Readonly<Record<string, string>>): Promise<void> {
+    await untilEqual("the workspace", JSON.stringify(expected, null, 1), async () => {
+      const names = await this.list();
+      // A file that goes between the two looks is read again at the next one.
+      const texts = await Promise.all(names.map((name) => this.read(name).catch(() => "")));
+      return JSON.stringify(Object.fromEntries(names.map((name, at) => [name, texts[at]])), null, 1);
+    });
   }
 
   /** Runs a command of the program in this desk's home. */

@@ -140,6 +140,14 @@ export class Editor {
     await untilEqual("the saved file", expected, read);
   }
 
+  /** Saves all files, once these have changes that are not saved: an edit of several reaches one after the other. */
+  async saveAll(...files: readonly string[]): Promise<void> {
+    const unsaved = (more: { hasText?: string } = {}) => this.page.locator(".tab.dirty", more).first();
+    for (const file of files) await unsaved({ hasText: file }).waitFor();
+    await this.command("File: Save All Files");
+    await unsaved().waitFor({ state: "hidden" });
+  }
+
   /** The entry of a lens line; `at` counts from the top of the file. */
   lens(title: string, at = 0): Locator {
     return this.page.locator(".codelens-decoration a", { hasText: title }).nth(at);

@@ -39,6 +39,22 @@ export const SEVERAL = [
   ...[">>>>>>> REPLACE", "", "money.py", "<<<<<<< SEARCH", "=======", "from decimal import Decimal", ">>>>>>> REPLACE", ""],
 ].join("\n");
 
+/** A file that nobody needs any more. */
+export const OLD = `from shop import total
+
+
+def old_total(prices):
+    return total(prices)
+`;
+
+/** An answer that changes a file, gives the one that uses it another name, makes a third and takes a fourth away. */
+export const MOVING = [
+  ...["shop.py", "<<<<<<< SEARCH", "    result = 0", "=======", "    result = Decimal(0)", ">>>>>>> REPLACE", ""],
+  ...["cart.py", "<<<<<<< SEARCH", "    return total(cart.prices)", "=======", "    return rounded(total(cart.prices))"],
+  ...[">>>>>>> REPLACE", "", "money.py", "<<<<<<< SEARCH", "=======", "from decimal import Decimal", ">>>>>>> REPLACE", ""],
+  ...["RENAME FILE: cart.py -> basket.py", "DELETE FILE: old.py", ""],
+].join("\n");
+
 /** The lines that the edit replaces, and what stands there afterwards. */
 export const CHANGES = [
   ["    result = 0\n", "    result = Decimal(0)\n"],

@@ -50,11 +50,14 @@ async function installExtension(): Promise<string> {
 
 /** The surroundings of the scenario that is being played. */
 let current: Desk | undefined;
+/** Whether somebody ends the tests: then no further surroundings are made, which nobody would end. */
+let ending = false;
 
 /** Ends what was started when somebody ends the tests; code-server and the daemon would outlive them. */
 function endWith(browser: Browser): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => {
+      ending = true;
       void Promise.allSettled([current?.close(), browser.close()]).then(() => process.exit(1));
     });
   }
@@ -127,7 +130,10 @@ async function main(words: readonly string[]): Promise<number> {
   const programs = { familiar: path.resolve(familiar), codeServer: CODE_SERVER, extensions, browser };
   const results: Result[] = [];
   try {
-    for (const scenario of chosen) results.push(await play(scenario, programs));
+    for (const scenario of chosen) {
+      if (ending) return 1;
+      results.push(await play(scenario, programs));
+    }
     if (words.length === 0) await writeFile(RESULTS, await table(results, programs));
   } finally {
     await browser.close();

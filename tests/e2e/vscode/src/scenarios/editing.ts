@@ -1,13 +1,15 @@
 // Edits: the box, what is drawn, and judging change by change. What counts is the file on the disk after it was saved.
 // Refuses: trusting the screen alone.
 
-import { CART, CHANGES, FIRST_FUNCTION, SEVERAL, SHOP, SHOP_LINES, code, shopWith, slowCode } from "../files.ts";
+import { CHANGES, FIRST_FUNCTION, SHOP, SHOP_LINES, code, shopWith, slowCode } from "../files.ts";
 import type { Desk } from "../desk.ts";
 import type { Editor } from "../editor.ts";
 import type { Scenario } from "../scenario.ts";
 
 const files = { "shop.py": SHOP };
 const edited = code(shopWith(0, 1, 2));
+/** The shop with a line of documentation in each function. */
+const DOCUMENTED = SHOP.replace(/^def (\w+).*\n/gm, '$&    """The $1."""\n');
 
 /** Opens the shop and asks for the edit of all three functions. */
 async function edit(desk: Desk, words = "make it exact"): Promise<Editor> {
@@ -191,6 +193,33 @@ export const EDITING: readonly Scenario[] = [
     },
   },
   {
+    name: "a whole file is explained and documented, by selecting all of it",
+    setting: { files, replies: [{ text: ["It sells things."] }, code(DOCUMENTED)] },
+    play: async (desk, picture) => {
+      const editor = await desk.open("shop.py");
+      await editor.waitForStatus(/Familiar$/);
+      await editor.goTo(1);
+      await editor.press("Control+a");
+      await editor.openBox();
+      await picture("box");
+      await editor.page.locator(".quick-input-list .monaco-list-row", { hasText: "Explain" }).click();
+      await editor.waitForText("Explain shop.py:1-13");
+      await editor.waitForText("It sells things.");
+      await picture("explained");
+      await editor.page.locator(".tab", { hasText: "shop.py" }).first().click();
+      await editor.goTo(1);
+      await editor.press("Control+a");
+      await editor.openBox();
+      await editor.page.locator(".quick-input-list .monaco-list-row", { hasText: "Document" }).click();
+      await editor.waitForStatus(/3 changes to judge/);
+      await editor.lens("Keep all 3").waitFor();
+      await picture("documented");
+      await editor.press("Control+Shift+Enter");
+      await editor.waitForStatus(/Familiar$/);
+      await editor.saveAs(DOCUMENTED, () => desk.read("shop.py"));
+    },
+  },
+  {
     name: "a comment in the code is carried out and taken away",
     setting: { files: { "shop.py": `# familiar: make it exact\n${SHOP}` }, replies: [code(shopWith(0).slice(0, FIRST_FUNCTION))] },
     play: async (desk, picture) => {
@@ -203,38 +232,6 @@ export const EDITING: readonly Scenario[] = [
       await editor.press("Control+Shift+Enter");
       await editor.waitForStatus(/Familiar$/);
       await editor.saveAs(shopWith(0), () => desk.read("shop.py"));
-    },
-  },
-  {
-    name: "an edit of several files is shown first, and made at once",
-    setting: { files: { "shop.py": SHOP, "cart.py": CART }, replies: [{ text: [SEVERAL] }] },
-    play: async (desk, picture) => {
-      const editor = await desk.open("shop.py");
-      await editor.waitForStatus(/Familiar$/);
-      await editor.select(1, SHOP_LINES);
-      await (await editor.openBox()).fill("make it exact everywhere");
-      await editor.page.locator(".quick-input-list .monaco-list-row", { hasText: "Edit several files" }).click();
-      const asked = editor.message(/3 changes in 3 files/);
-      await asked.waitFor();
-      await picture("asked");
-      await asked.locator(".monaco-button", { hasText: "Choose changes" }).click();
-      const panel = editor.page.locator(".bulk-edit-panel");
-      await panel.locator(".monaco-list-row", { hasText: "money.py" }).waitFor();
-      // What is not new is ticked by the user: the panel begins with what needs no confirmation.
-      for (const file of ["shop.py", "cart.py"]) {
-        await panel.locator(".monaco-list-row", { hasText: file }).locator(".edit-checkbox").click();
-      }
-      await picture("chosen");
-      await panel.locator(".monaco-button", { hasText: "Apply" }).click();
-      await editor.page.locator(".tab", { hasText: "shop.py" }).first().click();
-      await editor.waitForText("Decimal(0)");
-      await picture("applied");
-      await editor.command("File: Save All Files");
-      await editor.saveAs(shopWith(0), () => desk.read("shop.py"));
-      await editor.until("the other files are saved", async () => {
-        const [cart, money] = [await desk.read("cart.py"), await desk.read("money.py").catch(() => "")];
-        return cart.includes("rounded(total(") && money === "from decimal import Decimal\n";
-      });
     },
   },
 ];
