@@ -141,6 +141,7 @@ impl Writer {
             (REFRESHED, refreshed_ms.to_string()),
             (SKIPPED, serde_json::to_string(&skipped).unwrap_or_default()),
         ];
+        self.base_mut().merge_next();
         self.publish(&facts, Some(State::Ready))?;
         self.shared.all_shown();
         tell(Progress { done: total, total });

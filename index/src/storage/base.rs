@@ -25,6 +25,8 @@ use crate::storage::manifest::{Changes, FileRow, Loaded, Manifest};
 const DELETED_SHARE_MAX: f32 = 0.2;
 /// Segments of one size that are merged into one.
 const MERGE_SEGMENTS_MIN: usize = 6;
+/// The same while a build runs.
+const BUILD_SEGMENTS_MAX: usize = 32;
 /// Threads that write the text index during a build, so that the last segments are not written by one core alone.
 const BUILD_WRITERS: usize = 2;
 
@@ -205,8 +207,18 @@ impl Base {
         }
         // There is one writer at a time, so the small one goes first.
         self.writer = None;
-        self.writer = Some((self.new_writer(BUILD_WRITERS, bytes)?, true));
+        let writer = self.new_writer(BUILD_WRITERS, bytes)?;
+        // What is merged meanwhile is merged again at the end, and takes its time from the build.
+        writer.set_merge_policy(merging(BUILD_SEGMENTS_MAX));
+        self.writer = Some((writer, true));
         Ok(())
+    }
+
+    /// Lets the next publication merge what a build left apart.
+    pub(crate) fn merge_next(&mut self) {
+        if let Some((writer, true)) = &self.writer {
+            writer.set_merge_policy(merging(MERGE_SEGMENTS_MIN));
+        }
     }
 
     /// Replaces what is indexed of a file.
@@ -296,16 +308,21 @@ impl Base {
     fn new_writer(&self, threads: usize, bytes: usize) -> Result<IndexWriter, IndexError> {
         let writer: IndexWriter =
             self.text.writer_with_num_threads(threads, bytes).doing("opening the text index for writing")?;
-        let mut policy = LogMergePolicy::default();
-        policy.set_min_num_segments(MERGE_SEGMENTS_MIN);
-        policy.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
-        writer.set_merge_policy(Box::new(policy));
+        writer.set_merge_policy(merging(MERGE_SEGMENTS_MIN));
         // The library numbers the first operation of a writer like the last commit. A merge takes a segment that has
         // deletions of that commit for one that has this deletion too, and so may bring a document back. An empty batch
         // uses that number up.
         writer.run(std::iter::empty()).doing("opening the text index for writing")?;
         Ok(writer)
     }
+}
+
+/// Merges so many segments of about one size at a time, and those of which much is deleted.
+fn merging(segments: usize) -> Box<LogMergePolicy> {
+    let mut policy = LogMergePolicy::default();
+    policy.set_min_num_segments(segments);
+    policy.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
+    Box::new(policy)
 }
 
 /// Opens the text index for reading, and refuses one with other fields.
