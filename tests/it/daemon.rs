@@ -130,7 +130,7 @@ fn a_daemon_in_a_terminal_shows_where_things_are() {
     let workspace = TempWorkspace::new("//- /a.py\nx = 1\n");
     let root = workspace.root().to_str().expect("a path");
     let daemon = serve(familiar(&home, &["serve", "--workspace", root]));
-    for word in ["setup vscode (or neovim, or helix)", "Ctrl+C", "1 files"] {
+    for word in ["setup vscode (or neovim, or helix)", "Ctrl+C", "1 file, 1 chunk"] {
         daemon.process.wait_for(Stream::Out, word);
     }
     let forgotten = familiar(&home, &["index", root, "--forget"]).run().success();

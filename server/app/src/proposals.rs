@@ -119,6 +119,12 @@ impl Proposed {
 }
 
 impl ProposedFile {
+    /// Whether the file has this place, before the change or after it.
+    #[must_use]
+    pub fn is_at(&self, place: &str) -> bool {
+        self.place == place || matches!(&self.change, ProposedChange::Rename { to } if to == place)
+    }
+
     /// The blocks of an edit; none for anything else.
     #[must_use]
     pub fn blocks(&self) -> &[Block] {
@@ -230,8 +236,13 @@ impl App {
     }
 }
 
+/// The places at which a proposal is looked for: also those that files get by it.
 fn places(said: &Proposed) -> Vec<String> {
-    said.files.iter().map(|file| file.place.clone()).collect()
+    let renamed = said.files.iter().filter_map(|file| match &file.change {
+        ProposedChange::Rename { to } => Some(to.clone()),
+        _ => None,
+    });
+    said.files.iter().map(|file| file.place.clone()).chain(renamed).collect()
 }
 
 fn written(said: &Proposed) -> Result<String> {

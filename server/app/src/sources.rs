@@ -75,6 +75,10 @@ pub(crate) async fn find(app: &App, ask: &Ask, events: &Events<AnswerEvent>) -> 
         // As it is written, so that files which are named that way are known.
         wait_for_first_index(app, written, events).await?;
         events.send(AnswerEvent::Searching).await?;
+        // Blank lines are in no index; the question may be answered all the same.
+        if query.trim().is_empty() {
+            return Ok(found);
+        }
         let editing = Editing { buffers: &ask.open_buffers, open: &ask.open_files };
         let result = app.search_with(&root, &query, CANDIDATES_MAX, editing).await?;
         found.notice = result.notice;

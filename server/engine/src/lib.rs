@@ -27,4 +27,4 @@ pub use edit::{
 };
 pub use pack::{Manifest, ManifestEntry, Packed, pack};
 pub use passage::{Origin, Passage};
-pub use review::{Block, Lost, Review, Side};
+pub use review::{Block, Followed, Lost, Review, Side};

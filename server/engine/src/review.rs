@@ -156,6 +156,36 @@ pub struct Review {
     blocks: Vec<Block>,
     /// Where each block is; `None` once nobody needs to know.
     places: Vec<Option<Range<usize>>>,
+    /// What was undone, for blocks that have no place because of it.
+    undone: Vec<Option<Undone>>,
+}
+
+/// A block that was undone, and may be done again.
+#[derive(Clone, Debug)]
+struct Undone {
+    /// Where its old text stands.
+    place: Range<usize>,
+    /// What stood there instead, with what the user had typed in it.
+    text: Rope,
+}
+
+impl Undone {
+    /// Where its text stands in the text now; `around` is its place with what was put in at its edges.
+    fn comes_back(&self, around: &Range<usize>, now: &Rope) -> Option<Range<usize>> {
+        let starts = [self.place.start, around.start];
+        let ends = [self.place.end, around.end];
+        let mut places = starts.into_iter().flat_map(|start| ends.map(|end| start..end));
+        places.find(|place| now.get_byte_slice(place.clone()).is_some_and(|text| text == self.text))
+    }
+}
+
+/// What a change of the text meant for blocks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// It undid these, or they went with the text they stood in; they no longer wait.
+    pub ended: Vec<usize>,
+    /// It undid the undoing of these; they wait again.
+    pub again: Vec<usize>,
 }
 
 impl Review {
@@ -165,7 +195,7 @@ impl Review {
         let text = now.to_string();
         let blocks = hunks.iter().map(|hunk| Block::of(hunk, &text)).collect();
         let places = hunks.iter().map(|hunk| Some(hunk.new_bytes.clone())).collect();
-        Self { base, blocks, places }
+        Self { base, undone: vec![None; hunks.len()], blocks, places }
     }
 
     /// Blocks that are looked for in a text anew; those for which `wanted` does not hold, and those that are lost, have
@@ -187,7 +217,7 @@ impl Review {
             }
         }
         let mut base = Rope::from_str(now);
-        let review = Self { base: base.clone(), blocks, places };
+        let review = Self { base: base.clone(), undone: vec![None; blocks.len()], blocks, places };
         if let Ok(before) = review.revert(|_| true).apply(&base) {
             base = before;
         }
@@ -205,30 +235,79 @@ impl Review {
         (0..).zip(&self.places).filter_map(|(number, place)| Some((number, place.clone()?)))
     }
 
+    /// Whether a block that does not wait may wait again: the user undid it.
+    #[must_use]
+    pub fn may_return(&self) -> bool {
+        self.undone.iter().any(Option::is_some)
+    }
+
     /// Takes a block out of what waits to be judged. Says whether it did.
     pub fn settle(&mut self, number: usize) -> bool {
         self.places.get_mut(number).and_then(Option::take).is_some()
     }
 
-    /// Follows a change of the text from `before` to `now`. Gives back the blocks that it undid, or that went with the text
-    /// they stood in; they no longer wait.
-    pub fn follow(&mut self, before: &Rope, typed: &Edit, now: &Rope) -> Vec<usize> {
-        let typed = refined(before, typed);
+    /// Follows a change of the text from `before` to `now`, and tells what it meant for the blocks.
+    pub fn follow(&mut self, before: &Rope, typed: &Edit, now: &Rope) -> Followed {
+        self.follow_all(before, &[(typed.clone(), now.clone())])
+    }
+
+    /// Follows changes that were made as one, each with the text after it, and tells what they meant for the blocks.
+    pub fn follow_all(&mut self, before: &Rope, steps: &[(Edit, Rope)]) -> Followed {
+        let text = |place: &Option<Range<usize>>| before.get_byte_slice(place.clone()?).map(Rope::from);
+        let stood: Vec<Option<Rope>> = self.places.iter().map(text).collect();
+        // Where what was undone lies, with what is put in at its edges: that may be a part of it which comes back.
+        let place = |undone: &Option<Undone>| undone.as_ref().map(|undone| undone.place.clone());
+        let mut around: Vec<Option<Range<usize>>> = self.undone.iter().map(place).collect();
+        let mut followed = Followed::default();
+        let mut now = before;
+        for (typed, after) in steps {
+            let typed = refined(now, typed);
+            followed.ended.extend(self.step(now, &typed, after));
+            for bytes in around.iter_mut().flatten() {
+                let start = typed.map_byte(bytes.start, Bias::Before);
+                *bytes = start..typed.map_byte(bytes.end, Bias::After).max(start);
+            }
+            now = after;
+        }
+        for (number, (stood, around)) in stood.into_iter().zip(around).enumerate() {
+            let Some(undone) = &mut self.undone[number] else { continue };
+            if let Some(text) = stood {
+                // What is undone in several steps comes back as it stood before the first of them.
+                undone.text = text;
+            }
+            if let Some(place) = around.and_then(|around| undone.comes_back(&around, now)) {
+                self.places[number] = Some(place);
+                self.undone[number] = None;
+                followed.again.push(number);
+            }
+        }
+        followed
+    }
+
+    /// Follows one change, and gives back the blocks that it ended.
+    fn step(&mut self, before: &Rope, typed: &Edit, now: &Rope) -> Vec<usize> {
         let all_undone = same_text(&self.base, now);
         let mut ended = Vec::new();
-        for (number, place) in self.places.iter_mut().enumerate() {
-            let Some(bytes) = place.clone() else { continue };
-            let block = &self.blocks[number];
-            let (mut moved, swallowed) = moved(&bytes, &typed);
-            moved.end -= opened_below(before, &bytes, &typed);
-            let undone = all_undone
-                || now.get_byte_slice(moved.clone()).is_some_and(|now| now == block.old_text.as_str())
-                || bytes.is_empty() && puts_back(&typed, bytes.start, &block.old_text);
-            if undone || swallowed {
-                *place = None;
+        for (number, block) in self.blocks.iter().enumerate() {
+            if let Some(bytes) = self.places[number].clone() {
+                let (mut moved, swallowed) = moved(&bytes, typed);
+                moved.end -= opened_below(before, &bytes, typed);
+                let old = stands(&bytes, &moved, typed, now, &block.old_text);
+                if old.is_none() && !all_undone && !swallowed {
+                    self.places[number] = Some(moved);
+                    continue;
+                }
+                let old = old.or_else(|| all_undone.then(|| old_place(now, block)).flatten());
+                let text = before.get_byte_slice(bytes).map(Rope::from);
+                self.places[number] = None;
+                self.undone[number] = old.zip(text).map(|(place, text)| Undone { place, text });
                 ended.push(number);
-            } else {
-                *place = Some(moved);
+            } else if let Some(undone) = &mut self.undone[number] {
+                let (moved, swallowed) = moved(&undone.place, typed);
+                undone.place = moved;
+                if swallowed {
+                    self.undone[number] = None;
+                }
             }
         }
         ended
@@ -275,6 +354,28 @@ fn refined(before: &Rope, typed: &Edit) -> Edit {
             _ => vec![part.clone()],
         });
     Edit::new(parts.collect()).unwrap_or_else(|_| typed.clone())
+}
+
+/// Where `wanted` stands after a change, in the place of what were these bytes before it and are `moved` since.
+fn stands(
+    bytes: &Range<usize>,
+    moved: &Range<usize>,
+    typed: &Edit,
+    now: &Rope,
+    wanted: &str,
+) -> Option<Range<usize>> {
+    if now.get_byte_slice(moved.clone()).is_some_and(|now| now == wanted) {
+        return Some(moved.clone());
+    }
+    let at = moved.start;
+    (bytes.is_empty() && puts_back(typed, bytes.start, wanted)).then(|| at..at + wanted.len())
+}
+
+/// Where the old text of a block stands in the text that all blocks were made for.
+fn old_place(base: &Rope, block: &Block) -> Option<Range<usize>> {
+    let start = base.try_line_to_byte(block.old_line).ok()?;
+    let place = start..start + block.old_text.len();
+    base.get_byte_slice(place.clone()).is_some_and(|old| old == block.old_text.as_str()).then_some(place)
 }
 
 fn same_text(one: &Rope, other: &Rope) -> bool {

@@ -304,8 +304,9 @@ impl MainLoop {
         match self.documents.change(params, self.client.encoding) {
             Changed::Applied => {
                 if let Some(before) = reviewed {
-                    let ended = self.reviews.follow(&before, &changes_of(params), self.client.encoding);
-                    self.ended(ended);
+                    let is_ours = self.is_landing(uri);
+                    let turned = self.reviews.follow(&before, &changes_of(params), self.client.encoding, is_ours);
+                    self.turned(turned);
                 }
                 self.look_for_delivered_edits(uri);
                 self.show_review(uri);

@@ -58,15 +58,18 @@ pub(crate) struct Candidate {
     pub(crate) edit: Edit,
 }
 
-/// Changes that are no longer in the text, because the user undid them or took away what they stood in.
+/// Changes that are no longer in the text, because the user undid them or took away what they stood in, or that are in it
+/// again, because the user undid that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub(crate) struct Turned {
     /// The proposal.
     pub(crate) proposal: String,
     /// The file of it.
     pub(crate) file: usize,
     /// Their numbers.
     pub(crate) changes: Vec<usize>,
+    /// Whether they are in the text now.
+    pub(crate) stands: bool,
 }
 
 /// The waiting changes by the document's URI.
@@ -96,7 +99,9 @@ impl Reviews {
     pub(crate) fn insert(&mut self, uri: &str, standing: Standing) -> Option<Standing> {
         self.remove(uri, &standing.proposal);
         let all = self.of.entry(uri.to_owned()).or_default();
-        let oldest = (all.len() >= STANDING_MAX).then(|| all.remove(0));
+        // One of which nothing waits, though it may wait again, goes before one of which something does.
+        let least = all.iter().position(|one| one.review.standing().next().is_none()).unwrap_or(0);
+        let oldest = (all.len() >= STANDING_MAX).then(|| all.remove(least));
         all.push(standing);
         oldest
     }
@@ -131,37 +136,48 @@ impl Reviews {
         !numbers.is_empty()
     }
 
-    /// Follows what the editor did to a document, and tells which changes it ended.
+    /// Follows what the editor did to a document, and tells which changes it ended or brought back, one after the other.
+    /// What another edit of ours brings is a change of that edit, and brings none back.
     pub(crate) fn follow(
         &mut self,
         before: &Document,
         changes: &[Change],
         encoding: PositionEncoding,
-    ) -> Vec<Ended> {
+        is_ours: bool,
+    ) -> Vec<Turned> {
         let Some(all) = self.of.get_mut(before.uri()) else { return Vec::new() };
-        let mut ended: Vec<Ended> = Vec::new();
-        let mut rope = before.rope().clone();
+        let mut turned: Vec<Turned> = Vec::new();
+        let mut steps: Vec<(Edit, Rope)> = Vec::with_capacity(changes.len());
         for change in changes {
-            let Ok(typed) = Edit::from_changes(&rope, std::slice::from_ref(change), encoding) else { continue };
-            let Ok(now) = typed.apply(&rope) else { continue };
-            for one in all.iter_mut() {
-                let changes = one.review.follow(&rope, &typed, &now);
-                if !changes.is_empty() {
-                    ended.push(Ended { proposal: one.proposal.clone(), file: one.file, changes });
-                }
-                if let Some(wish) = &mut one.wish {
-                    wish.target = moved(&wish.target, &typed);
+            let rope = steps.last().map_or(before.rope(), |(_, rope)| rope);
+            let Ok(typed) = Edit::from_changes(rope, std::slice::from_ref(change), encoding) else { continue };
+            let Ok(now) = typed.apply(rope) else { continue };
+            steps.push((typed, now));
+        }
+        for one in all.iter_mut() {
+            let engine::Followed { ended, mut again } = one.review.follow_all(before.rope(), &steps);
+            if is_ours {
+                for number in again.drain(..) {
+                    one.review.settle(number);
                 }
             }
-            rope = now;
+            for (changes, stands) in [(ended, false), (again, true)] {
+                if !changes.is_empty() {
+                    turned.push(Turned { proposal: one.proposal.clone(), file: one.file, changes, stands });
+                }
+            }
+            if let Some(wish) = &mut one.wish {
+                wish.target = steps.iter().fold(wish.target.clone(), |target, (typed, _)| moved(&target, typed));
+            }
         }
         self.drop_settled(before.uri());
-        ended
+        turned
     }
 
     fn drop_settled(&mut self, uri: &str) {
         if let Some(all) = self.of.get_mut(uri) {
-            all.retain(|one| one.review.standing().next().is_some());
+            // What was undone is kept in mind while its document is open: undoing that brings it back.
+            all.retain(|one| one.review.standing().next().is_some() || one.review.may_return());
             if all.is_empty() {
                 self.of.remove(uri);
             }

@@ -93,7 +93,9 @@ impl Page {
             }),
             ProposedChange::Rename { to } => self.change(number, 0, |page| {
                 page.line(&format!("rename from {name}"));
-                page.line(&format!("rename to {}", one_line(to)));
+                // A diff names files as the folder does, on both sides.
+                let folder = file.place.strip_suffix(file.name.as_str()).unwrap_or_default();
+                page.line(&format!("rename to {}", one_line(to.strip_prefix(folder).unwrap_or(to))));
             }),
             ProposedChange::Delete { text } => self.change(number, 0, |page| {
                 page.line(&format!("--- a/{name}"));
@@ -220,7 +222,7 @@ mod tests {
             &proposal(vec![
                 ("a b.py", edit(old, new)),
                 ("new.py", ProposedChange::Create { text: "x\n".into() }),
-                ("old.py", ProposedChange::Rename { to: "other.py".into() }),
+                ("old.py", ProposedChange::Rename { to: "/w/other.py".into() }),
             ]),
             Path::new("/home/documents"),
         );

@@ -31,7 +31,7 @@ fn blocks_move_with_typing_and_come_back_alone() {
     assert_eq!(review.blocks().len(), 3);
     for (old, new) in [("a\n", "zero\nuno\n"), ("d\n", "d\ndd\n"), ("B2", "B2 and more"), ("i\n", "")] {
         let (edit, after) = typed(&now, old, new);
-        assert!(review.follow(&now, &edit, &after).is_empty(), "{old:?}");
+        assert_eq!(review.follow(&now, &edit, &after), Followed::default(), "{old:?}");
         now = after;
     }
     assert_eq!(standing(&review, &now), [(0, "B\nB2 and more\n".into()), (1, "".into()), (2, "j\n".into())]);
@@ -51,7 +51,7 @@ fn a_line_opened_below_a_block_is_no_part_of_it() {
     // With the break first, as VS Code and Helix report it.
     let edit = Edit::replace(at, at, "\nmine").expect("one part is an edit");
     let after = edit.apply(&now).expect("it fits");
-    assert!(review.follow(&now, &edit, &after).is_empty());
+    assert_eq!(review.follow(&now, &edit, &after), Followed::default());
     assert_eq!(standing(&review, &after)[0], (0, "B\nB2\n".into()));
     assert!(!review.is_touched(0, &after));
     let one = review.revert(|number| number == 0).apply(&after).expect("it fits").to_string();
@@ -77,7 +77,7 @@ fn undoing_ends_blocks_however_an_editor_reports_it() {
         let edit = way(&now);
         let after = edit.apply(&now).expect("it fits");
         assert_eq!(after.to_string(), BASE);
-        assert_eq!(review.follow(&now, &edit, &after), [0, 1, 2]);
+        assert_eq!(review.follow(&now, &edit, &after).ended, [0, 1, 2]);
     }
 }
 
@@ -89,16 +89,66 @@ fn undoing_is_seen_beside_other_typing() {
         review.follow(&now, &edit, &after);
         let back = review.revert(|number| number == block);
         let then = back.apply(&after).expect("it fits");
-        assert_eq!(review.follow(&after, &back, &then), [block]);
+        assert_eq!(review.follow(&after, &back, &then).ended, [block]);
         assert_eq!(review.standing().count(), 2);
     }
+}
+
+#[test]
+fn what_is_undone_and_done_again_waits_again() {
+    for block in 0..3 {
+        let (mut review, now) = review();
+        let (typing, touched) = typed(&now, "B2", "B2 and more");
+        review.follow(&now, &typing, &touched);
+        let back = review.revert(|number| number == block);
+        let without = back.apply(&touched).expect("it fits");
+        assert_eq!(review.follow(&touched, &back, &without).ended, [block]);
+        assert!(review.may_return());
+        // The user goes on elsewhere, and then undoes the undoing.
+        let (typing, moved) = typed(&without, "a\n", "zero\na\n");
+        assert_eq!(review.follow(&without, &typing, &moved), Followed::default());
+        let wanted = Rope::from_str(&touched.to_string().replace("a\n", "zero\na\n"));
+        let redo = text::minimal_edit(&moved.to_string(), &wanted.to_string());
+        let again = Followed { ended: Vec::new(), again: vec![block] };
+        assert_eq!(review.follow(&moved, &redo, &wanted), again);
+        let texts = [(0, "B\nB2 and more\n".into()), (1, "".into()), (2, "j\n".into())];
+        assert_eq!(standing(&review, &wanted), texts);
+        assert!(!review.may_return());
+    }
+}
+
+/// As editors report an edit of several places, and its undoing: each place with the text after it.
+#[test]
+fn what_is_undone_in_several_steps_waits_again() {
+    let (mut review, now) = review();
+    let step = |before: &Rope, old: &str, new: &str| typed(before, old, new);
+    let first = step(&now, "B\nB2", "B\nb");
+    let second = step(&first.1, "B\nb", "b");
+    assert_eq!(second.1.to_string(), now.to_string().replace("B\nB2", "b"));
+    let steps = [first, second];
+    assert_eq!(review.follow_all(&now, &steps).ended, [0]);
+    let without = steps[1].1.clone();
+    let back = [step(&without, "a\nb", "a\nB\nb"), step(&steps[0].1, "B\nb", "B\nB2")];
+    assert_eq!(review.follow_all(&without, &back).again, [0]);
+    assert_eq!(standing(&review, &now)[0], (0, "B\nB2\n".into()));
+}
+
+#[test]
+fn a_whole_edit_that_is_done_again_waits_again() {
+    let (mut review, now) = review();
+    let base = Rope::from_str(BASE);
+    let undo = Edit::replace(0, now.len_bytes(), BASE).expect("one part is an edit");
+    assert_eq!(review.follow(&now, &undo, &base).ended, [0, 1, 2]);
+    let redo = Edit::replace(0, base.len_bytes(), MADE).expect("one part is an edit");
+    assert_eq!(review.follow(&base, &redo, &now).again, [0, 1, 2]);
+    assert_eq!(standing(&review, &now).len(), 3);
 }
 
 #[test]
 fn a_block_that_is_replaced_with_its_surroundings_is_gone() {
     let (mut review, now) = review();
     let (edit, after) = typed(&now, "a\nB\nB2\nc\n", "quite another text\n");
-    assert_eq!(review.follow(&now, &edit, &after), [0]);
+    assert_eq!(review.follow(&now, &edit, &after).ended, [0]);
 }
 
 #[test]

@@ -132,7 +132,19 @@ fn judged(what: Judging) -> Result<Judged, String> {
     if made.operations.is_empty() {
         return Err("there is nothing to change".into());
     }
+    if made.lets_choose {
+        made.operations.iter_mut().for_each(annotate);
+    }
     Ok(made)
+}
+
+/// Has the client ask before it carries out an operation. All of them say so: one that does not would be carried out
+/// before the user ticks anything, and a deletion is the last that should.
+fn annotate(operation: &mut Value) {
+    match operation.get_mut("edits").and_then(Value::as_array_mut) {
+        Some(edits) => edits.iter_mut().for_each(|edit| edit["annotationId"] = ANNOTATION.into()),
+        None => operation["annotationId"] = ANNOTATION.into(),
+    }
 }
 
 /// Where a file that is to be edited is now.
@@ -206,10 +218,7 @@ fn edit(
     let uri = named.or_else(|| uri_of(Path::new(place)));
     let uri = uri.ok_or_else(|| format!("{} is not open; open it in the editor first", file.name))?;
     let version = open.filter(|_| !now.renamed_back).map_or(Value::Null, |document| document.version().into());
-    let mut edits = edits_of(&changes);
-    if made.lets_choose {
-        edits.iter_mut().for_each(|edit| edit["annotationId"] = ANNOTATION.into());
-    }
+    let edits = edits_of(&changes);
     made.operations.push(json!({ "textDocument": { "uri": uri, "version": version }, "edits": edits }));
     if let Some(document) = open {
         made.revisions.push((document.uri().to_owned(), document.revision()));
@@ -219,7 +228,7 @@ fn edit(
     Ok(())
 }
 
-/// Which of these changes of a proposal are in the texts now. Reads files that are not open.
+/// Which of these changes of a proposal are in the texts and the folders now. Reads files that are not open.
 pub(crate) fn changes_in(
     proposal: &Proposal,
     changes: &[(usize, usize)],
@@ -227,14 +236,36 @@ pub(crate) fn changes_in(
 ) -> Vec<(usize, usize)> {
     let is_in = |(file, number): &&(usize, usize)| {
         let Some(file) = proposal.said.files.get(*file) else { return false };
-        let text = match open.get(&file.place) {
-            Some(document) => document.rope().to_string(),
-            None => read(&file.place).unwrap_or_default(),
-        };
-        let block = file.blocks().get(*number);
-        block.is_some_and(|block| block.find(&text, Side::New).is_ok() && block.find(&text, Side::Old).is_err())
+        let text = |place: &str| text_of(place, open.get(place)).unwrap_or_default();
+        match &file.change {
+            ProposedChange::Edit { blocks } => {
+                // The user may have chosen to rename the file as well.
+                let renamed = proposal.said.files.iter().find_map(|other| match &other.change {
+                    ProposedChange::Rename { to } if other.place == file.place => Some(to),
+                    _ => None,
+                });
+                let text = text(renamed.filter(|to| is_renamed(&file.place, to)).unwrap_or(&file.place));
+                blocks.get(*number).is_some_and(|block| {
+                    block.find(&text, Side::New).is_ok() && block.find(&text, Side::Old).is_err()
+                })
+            }
+            ProposedChange::Create { text: made } => {
+                is_there(&file.place) && same_but_for_its_end(&text(&file.place), made)
+            }
+            ProposedChange::Rename { to } => is_renamed(&file.place, to),
+            ProposedChange::Delete { .. } => !is_there(&file.place),
+        }
     };
     changes.iter().filter(is_in).copied().collect()
+}
+
+fn is_there(place: &str) -> bool {
+    // `symlink_metadata` also sees a link that leads nowhere.
+    std::fs::symlink_metadata(place).is_ok()
+}
+
+fn is_renamed(from: &str, to: &str) -> bool {
+    !is_there(from) && is_there(to)
 }
 
 /// Changes in the protocol's form.
@@ -245,9 +276,8 @@ pub(crate) fn edits_of(changes: &[text::Change]) -> Vec<Value> {
 }
 
 fn create(made: &mut Judged, place: &str, text: &str, ends_itself: bool) -> Result<(), String> {
-    let (path, uri) = (Path::new(place), uri(place)?);
-    // `symlink_metadata` also sees a link that leads nowhere.
-    if std::fs::symlink_metadata(path).is_ok() {
+    let uri = uri(place)?;
+    if is_there(place) {
         return Err(format!("{place} exists already; nothing was overwritten"));
     }
     let start = json!({ "line": 0, "character": 0 });
@@ -263,7 +293,7 @@ fn create(made: &mut Judged, place: &str, text: &str, ends_itself: bool) -> Resu
 
 fn rename(made: &mut Judged, from: &str, to: &str) -> Result<(), String> {
     let (old, new) = (uri(from)?, uri(to)?);
-    if std::fs::symlink_metadata(to).is_ok() {
+    if is_there(to) {
         return Err(format!("{to} exists already; nothing was overwritten"));
     }
     made.operations

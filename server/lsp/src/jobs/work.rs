@@ -74,15 +74,25 @@ pub(crate) enum JobEvent {
     Settled,
     /// There is no edit, for a reason.
     Refused(String),
-    /// The editor had its time to tell what it did with an edit.
-    Waited,
+    /// The editor had time to tell what it did with an edit.
+    Waited {
+        /// Whether it gets no more.
+        last: bool,
+    },
     /// The texts were compared with those an edit was to make.
     LookedAt {
         /// Whether the edit is in them.
         is_in: bool,
+        /// Whether they are not looked at again.
+        last: bool,
     },
     /// Of changes among which the user chose, these are in the texts.
-    Chosen(Vec<(usize, usize)>),
+    Chosen {
+        /// File and number of each.
+        changes: Vec<(usize, usize)>,
+        /// Whether the texts are not looked at again.
+        last: bool,
+    },
     /// It failed.
     Failed(AppError),
     /// It was cancelled.

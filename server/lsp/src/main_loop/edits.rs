@@ -23,6 +23,8 @@ const PREPARE_ROUNDS_MAX: u32 = 20;
 
 /// How long the editor's text may take to show an edit the editor says it applied, in milliseconds.
 const LANDING_MS_MAX: u64 = 5000;
+/// When it is looked for the first time: a file that is made, renamed or deleted is told by nothing else.
+const LANDING_MS_FIRST: u64 = 300;
 
 /// Edits that were given up and may still come into the text; the oldest is no longer looked for.
 const LATE_EDITS_MAX: usize = 16;
@@ -65,9 +67,9 @@ impl MainLoop {
             }
             JobEvent::Judged(judged) => self.judged(number, *judged),
             JobEvent::Settled => self.finish(number, "done"),
-            JobEvent::Waited => self.waited(number),
-            JobEvent::LookedAt { is_in } => self.looked_at(number, is_in),
-            JobEvent::Chosen(changes) => self.chosen_in(number, changes),
+            JobEvent::Waited { last } => self.waited(number, last),
+            JobEvent::LookedAt { is_in, last } => self.looked_at(number, is_in, last),
+            JobEvent::Chosen { changes, last } => self.chosen_in(number, changes, last),
             JobEvent::Refused(reason) => self.refuse(number, &reason),
             JobEvent::Failed(error) => {
                 self.finish(number, "failed");
@@ -106,6 +108,17 @@ impl MainLoop {
             self.settle(begun.proposal.id.clone(), every_change(&begun.proposal), app::ChangeState::Standing);
             self.begin_review(uri, title, *begun, &target);
         }
+    }
+
+    /// Whether the text of a document is what an edit of ours was to make of it.
+    pub(super) fn is_landing(&self, uri: &str) -> bool {
+        let Some(document) = self.documents.get(uri) else { return false };
+        let is_here = |target: &Target| target.uri == uri && target.expected == *document.rope();
+        let is_sent = |job: &Job| match &job.phase {
+            Phase::Delivering(delivery) => delivery.targets.iter().any(is_here),
+            _ => false,
+        };
+        !self.jobs.numbers(is_sent).is_empty() || self.late_edits.iter().any(|late| is_here(&late.target))
     }
 
     /// Before a job is given up: an edit that lies with the editor cannot be called back, and is marked when it comes.
@@ -147,9 +160,14 @@ impl MainLoop {
             return;
         }
         // "Applied" proves nothing: some editors say so for an edit they refused. Wait for the text to tell.
-        self.start(number, |_| async {
-            tokio::time::sleep(Duration::from_millis(LANDING_MS_MAX)).await;
-            JobEvent::Waited
+        self.wait_for_text(number, LANDING_MS_FIRST, false);
+    }
+
+    /// Gives the editor time to tell what it did with an edit.
+    fn wait_for_text(&mut self, number: u64, ms: u64, last: bool) {
+        self.start(number, move |_| async move {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            JobEvent::Waited { last }
         });
     }
 
@@ -280,7 +298,7 @@ impl MainLoop {
     }
 
     /// The editor said it applied an edit, and had its time to show it.
-    fn waited(&mut self, number: u64) {
+    fn waited(&mut self, number: u64, last: bool) {
         let Some(Phase::Delivering(delivery)) = self.jobs.get_mut(number).map(|job| &job.phase) else {
             return;
         };
@@ -288,7 +306,7 @@ impl MainLoop {
             let (proposal, changes, open) = (proposal.clone(), changes.clone(), self.documents_by_place());
             return self.start(number, |_| async move {
                 let looked = tokio::task::spawn_blocking(move || changes_in(&proposal, &changes, &open));
-                JobEvent::Chosen(looked.await.unwrap_or_default())
+                JobEvent::Chosen { changes: looked.await.unwrap_or_default(), last }
             });
         }
         let now = |target: &Target| self.documents.get(&target.uri).cloned();
@@ -296,14 +314,17 @@ impl MainLoop {
         let files = delivery.files.clone();
         self.start(number, |_| async move {
             let looked = tokio::task::spawn_blocking(move || all_in(&targets, &files));
-            JobEvent::LookedAt { is_in: looked.await.unwrap_or(false) }
+            JobEvent::LookedAt { is_in: looked.await.unwrap_or(false), last }
         });
     }
 
     /// The texts were compared with what the edit was to make of them.
-    fn looked_at(&mut self, number: u64, is_in: bool) {
+    fn looked_at(&mut self, number: u64, is_in: bool, last: bool) {
         if is_in {
             return self.landed(number);
+        }
+        if !last {
+            return self.wait_for_text(number, LANDING_MS_MAX - LANDING_MS_FIRST, true);
         }
         let Some(job) = self.jobs.get_mut(number) else {
             return;
@@ -315,14 +336,18 @@ impl MainLoop {
     }
 
     /// The user chose among the changes; these are in.
-    fn chosen_in(&mut self, number: u64, changes: Vec<(usize, usize)>) {
+    fn chosen_in(&mut self, number: u64, changes: Vec<(usize, usize)>, last: bool) {
         let Some(Phase::Delivering(delivery)) = self.jobs.get_mut(number).map(|job| &job.phase) else {
             return;
         };
         if let Purpose::Settle { proposal, changes: all, state, .. } = &delivery.purpose {
-            let (id, last, state) =
+            if changes.len() < all.len() && !last {
+                // Either the user left some out, or the editor is not done.
+                return self.wait_for_text(number, LANDING_MS_MAX - LANDING_MS_FIRST, true);
+            }
+            let (id, done, state) =
                 (proposal.id.clone(), format!("{} of {} changes", changes.len(), all.len()), *state);
-            self.finish(number, &last);
+            self.finish(number, &done);
             self.settle(id, changes, state);
         }
     }
@@ -375,8 +400,8 @@ impl MainLoop {
             // Typing came right behind the edit.
             let before = Document::new(uri, now.language_id(), now.version(), &target.expected.to_string());
             let whole = text::Change { range: None, text: now.rope().to_string() };
-            let ended = self.reviews.follow(&before, &[whole], self.client.encoding);
-            self.ended(ended);
+            let turned = self.reviews.follow(&before, &[whole], self.client.encoding, false);
+            self.turned(turned);
         }
         self.show_review(uri);
     }

@@ -211,6 +211,11 @@ impl MainLoop {
                     };
                 }
                 changes.retain(|(file, change)| fits(proposal.said.files[*file].states[*change]));
+                // What was rejected one by one stays out when all others are accepted.
+                let is_proposed = |one: &(usize, usize)| state_of(one) == ChangeState::Proposed;
+                if change.is_none() && changes.iter().any(is_proposed) {
+                    changes.retain(is_proposed);
+                }
                 let what =
                     Judging { proposal, changes, side, open, encoding, makes_files, ends_new_files, lets_choose };
                 judging::judge(what).await
@@ -338,7 +343,7 @@ fn chosen_changes(proposal: &Proposal, file: Option<usize>, change: Option<usize
 
 fn history_entry(proposal: &Proposal, place: &str) -> Value {
     let said = &proposal.said;
-    let states = said.files.iter().filter(|file| file.place == place).flat_map(|file| &file.states);
+    let states = said.files.iter().filter(|file| file.is_at(place)).flat_map(|file| &file.states);
     json!({
         "proposal": proposal.id,
         "createdMs": proposal.created_ms,

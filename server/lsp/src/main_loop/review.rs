@@ -21,7 +21,7 @@ use crate::door::Reply;
 use crate::messages;
 use crate::review::marks::{actions_at, diagnostics, function_lenses, lenses, marks, notification};
 use crate::review::shown::Shown;
-use crate::review::{Ended, Standing};
+use crate::review::{Standing, Turned};
 use crate::uris::path_of;
 
 /// Proposals of a file that are looked through for changes that still wait.
@@ -240,11 +240,11 @@ impl MainLoop {
         });
     }
 
-    /// Changes that the user undid or took away.
-    pub(super) fn ended(&mut self, ended: Vec<Ended>) {
-        for Ended { proposal, file, changes } in ended {
+    /// Changes that the user undid or took away, or brought back.
+    pub(super) fn turned(&mut self, turned: Vec<Turned>) {
+        for Turned { proposal, file, changes, stands } in turned {
             let changes = changes.into_iter().map(|change| (file, change)).collect();
-            self.settle(proposal, changes, ChangeState::Reverted);
+            self.settle(proposal, changes, if stands { ChangeState::Standing } else { ChangeState::Reverted });
         }
     }
 
