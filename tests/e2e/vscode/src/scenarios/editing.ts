@@ -61,6 +61,25 @@ export const EDITING: readonly Scenario[] = [
     },
   },
   {
+    name: "what was reverted and is undone waits to be judged again",
+    setting: { files, replies: [edited] },
+    play: async (desk, picture) => {
+      const editor = await edit(desk);
+      await editor.waitForStatus(/3 changes to judge/);
+      await editor.goTo(9);
+      await editor.press("Control+Alt+n");
+      await editor.waitForStatus(/2 changes to judge/);
+      await editor.press("Control+z");
+      await editor.waitForStatus(/3 changes to judge/);
+      await picture("again");
+      await editor.press("Control+y");
+      await editor.waitForStatus(/2 changes to judge/);
+      await editor.press("Control+Shift+Enter");
+      await editor.waitForStatus(/Familiar$/);
+      await editor.saveAs(shopWith(0, 2), () => desk.read("shop.py"));
+    },
+  },
+  {
     name: "one undo takes a whole edit back",
     setting: { files, replies: [edited] },
     play: async (desk) => {

@@ -32,8 +32,8 @@ export const SEVERAL_FILES: readonly Scenario[] = [
       await asked.locator(".monaco-button", { hasText: "Choose changes" }).click();
       const panel = editor.page.locator(".bulk-edit-panel");
       await panel.locator(".monaco-list-row", { hasText: "money.py" }).waitFor();
-      // What is not new is ticked by the user: the panel begins with what needs no confirmation.
-      for (const file of ["shop.py", "cart.py"]) {
+      // Nothing is ticked beforehand, so that what is not looked at is not done.
+      for (const file of ["shop.py", "cart.py", "money.py"]) {
         await panel.locator(".monaco-list-row", { hasText: file }).locator(".edit-checkbox").click();
       }
       await picture("chosen");
@@ -69,6 +69,33 @@ export const SEVERAL_FILES: readonly Scenario[] = [
       await picture("saved");
       await editor.lens("Take back all changes").click();
       await editor.lens("Take back all changes").waitFor({ state: "hidden" });
+      await editor.saveAll("shop.py", "cart.py", "old.py");
+      await desk.waitForFiles({ "cart.py": CART, "old.py": OLD, "shop.py": SHOP });
+      await picture("taken-back");
+    },
+  },
+  {
+    name: "a deletion and a rename that were chosen are taken back as well",
+    setting: { files: { "shop.py": SHOP, "cart.py": CART, "old.py": OLD }, replies: [{ text: [MOVING] }] },
+    play: async (desk, picture) => {
+      const editor = await edit(desk, "exact sums, a cart is a basket, and nobody needs old_total");
+      await editor.message(/5 changes in 5 files/).locator(".monaco-button", { hasText: "Choose changes" }).click();
+      const panel = editor.page.locator(".bulk-edit-panel");
+      await panel.locator(".monaco-list-row", { hasText: "old.py" }).waitFor();
+      // The box of a file ticks all of it.
+      for (const file of ["basket.py", "money.py", "old.py", "shop.py"]) {
+        await panel.locator(".monaco-list-row", { hasText: file }).first().locator(".edit-checkbox").click();
+      }
+      await picture("chosen");
+      await panel.locator(".monaco-button", { hasText: "Apply" }).click();
+      await editor.page.locator(".tab", { hasText: "shop.py" }).first().click();
+      await editor.waitForText("Decimal(0)");
+      await editor.saveAll("shop.py", "basket.py", "money.py");
+      await desk.waitForFiles({ "basket.py": EXACT_CART, "money.py": MONEY, "shop.py": shopWith(0) });
+      await editor.command("Familiar: Earlier Edits of This File...");
+      const past = editor.page.locator(".quick-input-list .monaco-list-row", { hasText: "exact sums" });
+      await past.hover();
+      await past.locator(".codicon-discard").click();
       await editor.saveAll("shop.py", "cart.py", "old.py");
       await desk.waitForFiles({ "cart.py": CART, "old.py": OLD, "shop.py": SHOP });
       await picture("taken-back");
