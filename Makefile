@@ -1,6 +1,6 @@
 # The commands a person types: `make run` and `make test` each do all their own set-up. How each step is done stands in
 # .make/; what a build needs to know stands in .cargo/config.toml, so that `cargo` alone builds the very same things.
-.PHONY: help run test soak bench setup assets test-editors clean
+.PHONY: help run test soak bench parity setup assets test-editors clean
 
 # The folder to index and to ask about.
 WORKSPACE ?= $(CURDIR)
@@ -21,6 +21,7 @@ help:
 	@echo 'make test                 set up and run every check and test'
 	@echo 'make soak                 fuzz the index, answers and protocol at full size, for about two hours, into tests/bench/results/soak.md'
 	@echo 'make bench                measure, side by side, into tests/bench/results'
+	@echo 'make parity [PARITY_PYTHON=FILE]  make the references of the image engine anew with torch (6 GB), then compare'
 	@echo 'make setup                install what a build needs, and nothing else'
 	@echo 'make assets               build the style sheet and scripts of the web pages'
 	@echo 'make test-editors         bring VS Code as code-server (1.2 GB) and play tests/e2e/vscode in it'
@@ -70,6 +71,12 @@ bench: assets
 	done
 	cargo bench --workspace --features familiar/scripted --target-dir $(TEST_DIR) --bench session -- \
 		$(CURDIR)/tests/bench/results
+
+# Needs Python packages of 6 GB, so it is run by hand, when a version is taken or a case is added; what it makes is
+# committed, and `make test` compares with that. PARITY_PYTHON names an interpreter that has the packages already.
+parity:
+	@.make/parity $(PARITY_PYTHON)
+	cargo test --release -p paint --test parity -- --nocapture
 
 setup:
 	@.make/setup

@@ -1,0 +1,33 @@
+//! Why an image is not made, cut by what the caller does about it.
+
+/// Why an image is not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PaintError {
+    /// A file of the model is missing, damaged or asks for something we do not do; another request does not help.
+    #[error("the model cannot be used: {file}: {reason}")]
+    BadModel {
+        /// The file, relative to the model's folder.
+        file: String,
+        /// What is wrong with it, with the name of the key or tensor.
+        reason: String,
+    },
+    /// The request asks for something that this model or this program does not do; the text says what to change.
+    #[error("{0}")]
+    BadRequest(String),
+    /// A model gave numbers that are not finite. Damaged weights do this, and settings far out of range.
+    #[error("the model gave numbers that are not finite at {place}")]
+    NotFinite {
+        /// Where it was noticed.
+        place: String,
+    },
+    /// A defect of ours.
+    #[error("internal error of the image engine: {0}")]
+    Bug(String),
+}
+
+impl PaintError {
+    /// A file of the model that cannot be used, and why.
+    pub(crate) fn bad_model(file: &str, reason: impl Into<String>) -> Self {
+        Self::BadModel { file: file.to_owned(), reason: reason.into() }
+    }
+}

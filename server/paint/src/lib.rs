@@ -1,0 +1,16 @@
+//! Images from text on the user's own machine.
+//!
+//! Everything that decides what a picture looks like is here and compared with recorded results of the reference
+//! implementation: the noise a seed gives, the noise levels of a schedule, and the steps of each sampler. What a model
+//! needs is read from its own files. Refuses: any global random state, any default that the model's own files name, any
+//! key of a configuration that it does not understand.
+
+mod error;
+pub mod noise;
+pub mod schedule;
+pub mod scheduler;
+
+pub use error::PaintError;
+
+// Makes a different checkout a different input to cargo; see `.cargo/config.toml`.
+const _: Option<&str> = option_env!("FAMILIAR_CHECKOUT");

@@ -1,0 +1,9 @@
+//! Comparison with recorded results of torch, diffusers and transformers. `make parity` makes the references anew.
+//!
+//! Refuses: weights and recorded model outputs on disk; both come from the integers of `integers.rs`, which Python has
+//! as well, so that only results are kept.
+
+mod integers;
+mod noise;
+mod references;
+mod schedulers;
