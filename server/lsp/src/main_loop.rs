@@ -304,8 +304,7 @@ impl MainLoop {
         match self.documents.change(params, self.client.encoding) {
             Changed::Applied => {
                 if let Some(before) = reviewed {
-                    let is_ours = self.is_landing(uri);
-                    let turned = self.reviews.follow(&before, &changes_of(params), self.client.encoding, is_ours);
+                    let turned = self.reviews.follow(&before, &changes_of(params), self.client.encoding);
                     self.turned(turned);
                 }
                 self.look_for_delivered_edits(uri);

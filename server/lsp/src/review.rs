@@ -137,13 +137,11 @@ impl Reviews {
     }
 
     /// Follows what the editor did to a document, and tells which changes it ended or brought back, one after the other.
-    /// What another edit of ours brings is a change of that edit, and brings none back.
     pub(crate) fn follow(
         &mut self,
         before: &Document,
         changes: &[Change],
         encoding: PositionEncoding,
-        is_ours: bool,
     ) -> Vec<Turned> {
         let Some(all) = self.of.get_mut(before.uri()) else { return Vec::new() };
         let mut turned: Vec<Turned> = Vec::new();
@@ -155,12 +153,7 @@ impl Reviews {
             steps.push((typed, now));
         }
         for one in all.iter_mut() {
-            let engine::Followed { ended, mut again } = one.review.follow_all(before.rope(), &steps);
-            if is_ours {
-                for number in again.drain(..) {
-                    one.review.settle(number);
-                }
-            }
+            let engine::Followed { ended, again } = one.review.follow_all(before.rope(), &steps);
             for (changes, stands) in [(ended, false), (again, true)] {
                 if !changes.is_empty() {
                     turned.push(Turned { proposal: one.proposal.clone(), file: one.file, changes, stands });
@@ -171,6 +164,38 @@ impl Reviews {
             }
         }
         self.drop_settled(before.uri());
+        turned
+    }
+
+    /// Takes out of other edits what is the very same change as one of this edit: an edit that makes again what was undone
+    /// also brings back the undone one.
+    pub(crate) fn displace(&mut self, uri: &str, proposal: &str) -> Vec<Turned> {
+        let Some(all) = self.of.get_mut(uri) else { return Vec::new() };
+        let changes = |one: &Standing| -> Vec<(usize, Range<usize>, String)> {
+            let blocks = one.review.blocks();
+            one.review.standing().map(|(number, bytes)| (number, bytes, blocks[number].old_text.clone())).collect()
+        };
+        let made: Vec<_> = all
+            .iter()
+            .filter(|one| one.proposal == proposal)
+            .flat_map(changes)
+            .map(|(_, at, old)| (at, old))
+            .collect();
+        let mut turned = Vec::new();
+        for one in all.iter_mut().filter(|one| one.proposal != proposal) {
+            let same = changes(one)
+                .into_iter()
+                .filter(|(_, at, old)| made.iter().any(|made| (&made.0, &made.1) == (at, old)));
+            let numbers: Vec<usize> = same.map(|(number, ..)| number).collect();
+            for number in &numbers {
+                one.review.settle(*number);
+            }
+            if !numbers.is_empty() {
+                let (proposal, file) = (one.proposal.clone(), one.file);
+                turned.push(Turned { proposal, file, changes: numbers, stands: false });
+            }
+        }
+        self.drop_settled(uri);
         turned
     }
 

@@ -110,17 +110,6 @@ impl MainLoop {
         }
     }
 
-    /// Whether the text of a document is what an edit of ours was to make of it.
-    pub(super) fn is_landing(&self, uri: &str) -> bool {
-        let Some(document) = self.documents.get(uri) else { return false };
-        let is_here = |target: &Target| target.uri == uri && target.expected == *document.rope();
-        let is_sent = |job: &Job| match &job.phase {
-            Phase::Delivering(delivery) => delivery.targets.iter().any(is_here),
-            _ => false,
-        };
-        !self.jobs.numbers(is_sent).is_empty() || self.late_edits.iter().any(|late| is_here(&late.target))
-    }
-
     /// Before a job is given up: an edit that lies with the editor cannot be called back, and is marked when it comes.
     pub(super) fn keep_late_edit(&mut self, number: u64) {
         let Some(job) = self.jobs.get_mut(number) else {
@@ -400,9 +389,11 @@ impl MainLoop {
             // Typing came right behind the edit.
             let before = Document::new(uri, now.language_id(), now.version(), &target.expected.to_string());
             let whole = text::Change { range: None, text: now.rope().to_string() };
-            let turned = self.reviews.follow(&before, &[whole], self.client.encoding, false);
+            let turned = self.reviews.follow(&before, &[whole], self.client.encoding);
             self.turned(turned);
         }
+        let displaced = self.reviews.displace(uri, &proposal.id);
+        self.turned(displaced);
         self.show_review(uri);
     }
 
