@@ -68,7 +68,7 @@ fn footnotes(tasks: &[TaskResult]) -> String {
 }
 
 /// A number of things, of which one has no `s`.
-pub(crate) fn counted(count: usize, what: &str) -> String {
+pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
