@@ -1,9 +1,14 @@
 # The commands a person types: `make run` and `make test` each do all their own set-up. How each step is done stands in
 # .make/; what a build needs to know stands in .cargo/config.toml, so that `cargo` alone builds the very same things.
-.PHONY: help run test soak bench parity setup assets test-editors clean
+.PHONY: help run test soak bench eval-edits parity setup assets test-editors clean
 
 # The folder to index and to ask about.
 WORKSPACE ?= $(CURDIR)
+
+# Where the exercises of `make eval-edits` lie, as OWNER+NAME; what is missing is cloned into it.
+REPOS ?= $(CURDIR)/target/repos
+# How many of each track are done.
+EXERCISES ?= 20
 
 # The tests build the binary with the scripted model into a folder of their own, so that the user's binary is never
 # replaced. Compiled crates are shared all the same: they lie in the build-dir, not here.
@@ -21,6 +26,9 @@ help:
 	@echo 'make test                 set up and run every check and test'
 	@echo 'make soak                 fuzz the index, answers and protocol at full size, for about two hours, into tests/bench/results/soak.md'
 	@echo 'make bench                measure, side by side, into tests/bench/results'
+	@echo 'make eval-edits           have the starter model do public exercises in two forms, and read recorded answers again,'
+	@echo '                          into tests/eval/results/edits.md; REPOS=DIR holds them, else they are cloned;'
+	@echo '                          EXERCISES=N of each track (20)'
 	@echo 'make parity [PARITY_PYTHON=FILE]  make the references of the image engine anew with torch (6 GB), then compare'
 	@echo 'make setup                install what a build needs, and nothing else'
 	@echo 'make assets               build the style sheet and scripts of the web pages'
@@ -71,6 +79,12 @@ bench: assets
 	done
 	cargo bench --workspace --features familiar/scripted --target-dir $(TEST_DIR) --bench session -- \
 		$(CURDIR)/tests/bench/results
+
+# Apart from the tests: what a small model says is no matter of right or wrong.
+eval-edits: assets
+	cargo build --workspace --bins $(TEST_BUILD)
+	$(TEST_HOME) $(TEST_BIN) models pull starter
+	@$(TEST_HOME) .make/eval-edits $(TEST_BIN) "$(REPOS)" $(EXERCISES)
 
 # Needs Python packages of 6 GB, so it is run by hand, when a version is taken or a case is added; what it makes is
 # committed, and `make test` compares with that. PARITY_PYTHON names an interpreter that has the packages already.

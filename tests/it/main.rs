@@ -5,6 +5,7 @@ mod answers;
 mod commands;
 mod daemon;
 mod editors;
+mod evaluating;
 mod examples;
 mod helix;
 mod hostile;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use git2::{FileMode, ObjectType, Oid, Repository, RepositoryOpenFlags};
 
 use crate::eval::EvalError;
-use crate::eval::task::{Sets, documents};
+use crate::eval::task::documents;
 use crate::limits::{CancelFlag, EVAL_TREE_BYTES_MAX, FILE_BYTES_MAX, FILES_MAX, FOLDER_DEPTH_MAX};
 
 /// Mode bits of a git tree entry: what kind it is, and the two kinds of plain files.
@@ -47,12 +47,12 @@ fn folder_of(name: &str, repos: &Path) -> PathBuf {
     repos.join(name.replace('/', "+"))
 }
 
-/// The repositories that questions are about and that do not lie in a folder of repositories, each with the folder in
-/// which a clone of it is looked for. Names that cannot be folders are left out.
-pub fn missing(sets: &Sets, repos: &Path) -> Vec<(String, PathBuf)> {
-    let names: BTreeSet<&String> = sets.tasks.iter().filter_map(|task| task.repo.as_ref()).collect();
+/// Those of some repositories that do not lie in a folder of repositories, each with the folder in which a clone of it is
+/// looked for. Names that cannot be folders are left out.
+pub fn missing<'a>(names: impl IntoIterator<Item = &'a str>, repos: &Path) -> Vec<(String, PathBuf)> {
+    let names: BTreeSet<&str> = names.into_iter().collect();
     let absent = names.into_iter().filter(|name| is_plain(name) && repository(name, repos).is_err());
-    absent.map(|name| (name.clone(), folder_of(name, repos).join("repo"))).collect()
+    absent.map(|name| (name.to_owned(), folder_of(name, repos).join("repo"))).collect()
 }
 
 /// Whether a name has the form `owner/name` and can be a folder.
@@ -111,6 +111,24 @@ impl Layout {
         let shared = self.work.join("blobs").join(&slug);
         finished(&folder, |part| write_tree(repository, tree, part, &shared, cancel))?;
         Ok(folder)
+    }
+
+    /// Lays out a folder of the commit that a repository has checked out, or would, and gives back where the folder lies
+    /// and the commit.
+    ///
+    /// # Errors
+    /// As [`repository`] and [`Layout::tree`].
+    pub fn newest(
+        &self,
+        name: &str,
+        repos: &Path,
+        root: &str,
+        cancel: &CancelFlag,
+    ) -> Result<(PathBuf, String), EvalError> {
+        let repository = repository(name, repos)?;
+        let head = repository.head().and_then(|head| head.peel_to_commit());
+        let rev = head.map_err(|error| EvalError::git(&repository, &error))?.id().to_string();
+        Ok((self.tree(&repository, name, &rev, Some(root), cancel)?, rev))
     }
 
     /// Writes the documents of a set as files, and gives back their folder.

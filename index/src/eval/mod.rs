@@ -6,7 +6,7 @@
 pub mod compare;
 pub mod layout;
 pub mod own;
-pub mod report;
+mod report;
 pub mod run;
 mod score;
 pub mod statistics;

@@ -8,6 +8,9 @@ use serde::Serialize;
 
 use crate::limits::{BOOTSTRAP_ROUNDS, EVAL_SEED};
 
+/// 95 % of a normal distribution lie within this many deviations of its mean.
+const NORMAL_95: f64 = 1.959_964;
+
 /// A small generator of numbers from a seed (SplitMix64): enough for resampling, and the same everywhere.
 #[derive(Debug, Clone)]
 pub(crate) struct Chance(u64);
@@ -94,6 +97,22 @@ pub fn interval(samples: &[Sample<'_>]) -> Interval {
     Interval { low: percentile(&means, 0.025), high: percentile(&means, 0.975), by_repository }
 }
 
+/// Wilson's 95 % interval of a share, which also tells how little none or all of a few says: resampling those gives an
+/// interval without width. All there is of nothing.
+pub fn share_interval(hits: usize, count: usize) -> Interval {
+    let (low, high) = if count == 0 {
+        (0.0, 1.0)
+    } else {
+        let (n, share) = (count as f64, hits.min(count) as f64 / count as f64);
+        let square = NORMAL_95 * NORMAL_95;
+        let middle = share + square / (2.0 * n);
+        let reach = NORMAL_95 * (share * (1.0 - share) / n + square / (4.0 * n * n)).sqrt();
+        let whole = 1.0 + square / n;
+        (((middle - reach) / whole).max(0.0), ((middle + reach) / whole).min(1.0))
+    };
+    Interval { low, high, by_repository: false }
+}
+
 /// The value below which a share of sorted values lies (nearest rank). 0 of nothing.
 pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     let rank = (share * sorted.len() as f64).ceil().max(1.0) as usize;
@@ -149,6 +168,19 @@ mod tests {
         assert_eq!(percentile(&sorted, 0.95), 4.0);
         assert_eq!(percentile(&sorted, 0.0), 1.0);
         assert_eq!(percentile(&[], 0.5), 0.0);
+    }
+
+    #[test]
+    fn a_share_of_a_few_is_not_certain() {
+        let ends = |hits, count| {
+            let Interval { low, high, .. } = share_interval(hits, count);
+            [low, high].map(|end| (end * 1000.0).round() / 1000.0)
+        };
+        // Wilson's own formula by hand.
+        assert_eq!(ends(0, 20), [0.0, 0.161]);
+        assert_eq!(ends(20, 20), [0.839, 1.0]);
+        assert_eq!(ends(10, 20), [0.299, 0.701]);
+        assert_eq!(ends(0, 0), [0.0, 1.0]);
     }
 
     #[test]

@@ -129,12 +129,12 @@ impl Sets {
 }
 
 /// At most `limit` of some questions, evenly spread over them: neighbours are often of one repository.
-fn spread(tasks: Vec<Task>, limit: Option<usize>) -> Vec<Task> {
-    let count = tasks.len();
-    let Some(limit) = limit.filter(|limit| *limit < count) else { return tasks };
+pub fn spread<T>(questions: Vec<T>, limit: Option<usize>) -> Vec<T> {
+    let count = questions.len();
+    let Some(limit) = limit.filter(|limit| *limit < count) else { return questions };
     // A question is taken where the share of those taken so far reaches the next whole number.
     let taken = |at: usize| (at + 1) * limit / count > at * limit / count;
-    tasks.into_iter().enumerate().filter(|(at, _)| taken(*at)).map(|(_, task)| task).collect()
+    questions.into_iter().enumerate().filter(|(at, _)| taken(*at)).map(|(_, question)| question).collect()
 }
 
 /// The documents in a file.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use engine::{EditAction, EditTask, Refusal};
+use engine::{EditAction, EditTask, Format, Refusal};
 use futures::Stream;
 use text::{Document, Edit};
 
@@ -46,6 +46,9 @@ pub struct EditRequest {
     pub variation: u32,
     /// Whether it may change other files of the folder, and make, rename and delete some.
     pub several_files: bool,
+    /// The form that the model is asked for, whether or not it fits; without one the model's own history decides.
+    /// Several files are changed by blocks in any case.
+    pub form: Option<Format>,
 }
 
 /// What happens while an edit is made.
@@ -79,6 +82,13 @@ pub enum EditEvent {
         answer_tokens: u32,
         /// The code so far, where the answer is to be code and nothing else.
         code: Option<String>,
+    },
+    /// An answer was read.
+    Answered {
+        /// What the model wrote.
+        answer: String,
+        /// Why it is no edit, if it is none.
+        refused: Option<Refusal>,
     },
     /// The last answer could not be used, and the model is asked for another one.
     TryingAgain {
@@ -150,7 +160,7 @@ impl App {
             events.send(EditEvent::Loading { fraction: 0.0 }).await?;
         }
         let info = self.inner.models.load(&*model).await?;
-        let (format, size) = self.form_for(&task, &*model, &info).await?;
+        let (format, size) = self.form_for(&task, request.form, &*model, &info).await?;
         let room = size.room_beside(&info, config.prompt_seconds_max);
         let editing = Editing { buffers: &request.open_buffers, open: &request.open_files };
         let related = match workspace {

@@ -20,6 +20,7 @@ pub use budget::{Budget, budget};
 pub use citation::{Citation, CitationFilter, cite};
 pub use code::fenced;
 pub use edit::limits as edit_limits;
+pub use edit::recorded;
 pub use edit::{
     BaseFile, EditAction, EditPlan, EditTask, FileChange, FileEdit, Format, Grade, Nearest, OutcomeRow, Outcomes,
     Proposal, Reach, Refusal, Reply, Standing, Trigger, TriggerKind, code_so_far, may_ask, plan_edit, read_edit,

@@ -72,10 +72,11 @@ impl App {
                 Err(error) => return Err(error),
             };
             answers += 1;
-            let made = asking.read(answer, reason == FinishReason::Stop).await?;
+            let made = asking.read(answer.clone(), reason == FinishReason::Stop).await?;
             if answers == 1 && made.as_ref().err().is_none_or(is_about_the_answer) {
                 self.note_outcome(asking, made.is_ok()).await;
             }
+            events.send(EditEvent::Answered { answer, refused: made.as_ref().err().cloned() }).await?;
             match made {
                 Ok(made) => return Ok(made),
                 Err(refusal) => {
@@ -106,17 +107,22 @@ impl App {
         }
     }
 
-    /// The form that the model's history speaks for; a rewrite, which shows least, where that does not fit its window.
+    /// The form that was asked for, else the one that the model's history speaks for; instead of the latter a rewrite,
+    /// which shows least, where that does not fit its window.
     pub(super) async fn form_for(
         &self,
         task: &Arc<EditTask>,
+        asked: Option<Format>,
         model: &dyn RunningModel,
         info: &ModelInfo,
     ) -> Result<(Format, Size)> {
-        let (app, name, asked) = (self.clone(), info.name.clone(), Arc::clone(task));
+        if let Some(form) = asked.filter(|_| !may_change_several(task)) {
+            return Ok((form, size_of(task, form, model, info).await?));
+        }
+        let (app, name, wanted) = (self.clone(), info.name.clone(), Arc::clone(task));
         // Only blocks can name other files.
         let format = match task.others.is_empty() && !may_change_several(task) {
-            true => self.stored(move |store| Ok(app.inner.edits.choose(store, &name, &asked))).await?,
+            true => self.stored(move |store| Ok(app.inner.edits.choose(store, &name, &wanted))).await?,
             false => Format::Blocks,
         };
         let size = size_of(task, format, model, info).await?;

@@ -31,6 +31,7 @@ fn request(world: &World, instruction: Option<&str>) -> EditRequest {
         earlier: None,
         variation: 0,
         several_files: false,
+        form: None,
     }
 }
 
@@ -210,6 +211,22 @@ async fn the_form_that_is_asked_for_follows_the_history() {
         assert!(requests.iter().all(|request| request.messages[0].content.contains("<<<<<<< SEARCH")));
         assert!(known(&world).contains(&(Format::Blocks, 50 + first, 51, Standing::Trusted)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_is_named_is_asked_for_and_every_answer_is_told() {
+    let block = "a.py\n<<<<<<< SEARCH\n    return x\n=======\n    return 2 * x\n>>>>>>> REPLACE\n";
+    let world = World::new([Reply::text(GOOD), Reply::text(block)]);
+    let request = EditRequest { form: Some(Format::Blocks), ..request(&world, Some("double it")) };
+    let mut events = world.app.edit(request);
+    let mut told = Vec::new();
+    while let Some(event) = events.next().await {
+        if let EditEvent::Answered { answer, refused } = event.expect("no error") {
+            told.push((answer, refused.map(|refusal| (refusal.kind(), refusal.is_about_the_form()))));
+        }
+    }
+    assert_eq!(told, [(GOOD.to_owned(), Some(("malformed", true))), (block.to_owned(), None)]);
+    assert_eq!(known(&world), [(Format::Blocks, 0, 1, Standing::Untried)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,3 +48,7 @@ pub const TRIGGER_WORDS_BYTES_MAX: usize = 2_000;
 pub const TRIGGER_SOURCE_BYTES_MAX: usize = 1 << 20;
 /// Time that a file may take to parse for them, in milliseconds; one that takes longer has none.
 pub const TRIGGER_PARSE_MS_MAX: u64 = 500;
+/// A recording of answers larger than this is not read.
+pub const RECORDED_BYTES_MAX: usize = 1 << 20;
+/// Answers in one recording.
+pub const RECORDED_CASES_MAX: usize = 5_000;

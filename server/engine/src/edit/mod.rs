@@ -22,6 +22,7 @@ mod pieces;
 mod place;
 mod prompt;
 mod read;
+pub mod recorded;
 mod refusal;
 mod region;
 mod rewrite;

@@ -213,6 +213,12 @@ impl Refusal {
         }
     }
 
+    /// Whether the answer could not even be read in the form that was asked for; else it was read, and its content refused.
+    #[must_use]
+    pub fn is_about_the_form(&self) -> bool {
+        matches!(self, Self::NoCode | Self::Several { .. } | Self::CutOff | Self::TooLong | Self::Malformed { .. })
+    }
+
     /// What the model is told: the reason, and the lines that are really there where that is known.
     #[must_use]
     pub fn advice(&self) -> String {

@@ -1,20 +1,26 @@
-//! `familiar eval`: how often search finds what it should, on sets of questions or on one's own repository.
+//! `familiar eval`: how often search finds what it should, on sets of questions or on one's own repository, and how often
+//! a model's edits can be used.
 //!
-//! Refuses: the user's own index, any write in a repository, and figures without intervals.
+//! Refuses: the user's own index and history, any write in a repository, and figures without intervals.
 
+mod answers;
 mod clone;
+mod edits;
+mod table;
 
 use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, Args};
 use index::CancelFlag;
 use index::eval::{EvalError, Options, Outcome, Sets, compare, layout, own, report, run};
 
 use super::folder;
-use crate::failure::{Failure, USAGE};
+use super::script::Script;
+use crate::failure::{Failure, INTERRUPTED, USAGE};
 use crate::render::{self, ProgressLine};
 
 /// Questions of each kind that are made from a repository.
@@ -24,15 +30,17 @@ const OWN_QUESTIONS: usize = 100;
 const SETS_HINT: &str = r#"name files with a question on each line, such as {"set": "mine", "id": "1", "repo": "owner/name", "rev": "COMMIT", "query": "parse the header", "gold": [{"path": "src/header.rs"}]}"#;
 const COMPARE_HINT: &str = "name two files that `familiar eval --json FILE` wrote";
 
-/// Measure how often search finds what it should.
+/// Measure how often search finds what it should, or a model's edits can be used.
 ///
 /// Sets are lines of JSON with questions and known answers. With --own the questions come from your repository:
-/// documentation asks for its function, commits ask for the files they changed. Nothing is written there.
+/// documentation asks for its function, commits ask for the files they changed. Nothing is written there. With --edits
+/// the model does exercises, as whole files and as search and replace blocks; nothing of what it writes is run.
 #[derive(Debug, Args)]
 #[command(
-    group = ArgGroup::new("what").required(true).args(["sets", "own", "compare"]),
+    group = ArgGroup::new("what").required(true).args(["sets", "own", "edits", "answers", "compare"]),
     after_help = "Examples:\n  familiar eval --own\n  familiar eval --sets sets/ --repos ~/repos --work /tmp/eval --json new.json\n  \
-                  familiar eval --compare old.json new.json"
+                  familiar eval --compare old.json new.json\n  familiar eval --edits --clone --repos ~/repos\n  \
+                  familiar eval --edits exercism/rust --repos ~/repos --model my-model --limit-tasks 50"
 )]
 pub(crate) struct Eval {
     /// Files of questions, or folders of them.
@@ -41,34 +49,46 @@ pub(crate) struct Eval {
     /// Make questions from a git repository [default: the one around the working directory]
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     own: Option<Option<PathBuf>>,
-    /// Compare two files written by --json, question by question.
+    /// Have the model do exercises of these public tracks [default: all of them]
+    #[arg(long, value_name = "TRACK", num_args = 0.., value_parser = PossibleValuesParser::new(edits::TRACK_NAMES))]
+    edits: Option<Vec<String>>,
+    /// Read recorded answers of models again, without a model: files of them, or folders.
+    #[arg(long, value_name = "FILE_OR_DIR", num_args = 1..)]
+    answers: Vec<PathBuf>,
+    /// Compare two files written by --json with --sets or --own, question by question.
     #[arg(long, value_name = "FILE", num_args = 2)]
     compare: Vec<PathBuf>,
-    /// Where the repositories of the sets lie: DIR/OWNER+NAME, a git directory, a checkout, or either inside it.
-    #[arg(long, value_name = "DIR", requires = "sets")]
+    /// Where the repositories of sets and tracks lie: DIR/OWNER+NAME, a git directory, a checkout, or either inside it.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["own", "answers", "compare"])]
     repos: Option<PathBuf>,
     /// Clone what --repos lacks, with git, from URL/OWNER/NAME [default: https://github.com]; without --repos into the
     /// folder of --work
-    #[arg(long, value_name = "URL", requires = "sets", num_args = 0..=1, default_missing_value = clone::ORIGIN)]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["own", "answers", "compare"], num_args = 0..=1,
+          default_missing_value = clone::ORIGIN)]
     clone: Option<String>,
     /// Keep laid out trees and their indexes here for the next run [default: a temporary folder]
-    #[arg(long, value_name = "DIR", conflicts_with = "compare")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["answers", "compare"])]
     work: Option<PathBuf>,
     /// Only these sets.
-    #[arg(long, value_name = "SET", value_delimiter = ',', requires = "sets")]
+    #[arg(long, value_name = "SET", value_delimiter = ',', conflicts_with_all = ["own", "edits", "answers", "compare"])]
     only: Vec<String>,
-    /// Questions at most, of each set [default: all; 100 of each kind with --own]
-    #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with = "compare")]
+    /// Questions or exercises at most, of each set or track [default: all; 100 of each kind with --own, 20 with --edits]
+    #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with_all = ["answers", "compare"])]
     limit_tasks: Option<usize>,
+    /// The model that does the exercises [default: the one in use]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["sets", "own", "answers", "compare"])]
+    model: Option<String>,
     /// Trees handled at the same time [default: one for each core; 1 gives the truest search times]
-    #[arg(long, value_name = "N", conflicts_with = "compare")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["edits", "answers", "compare"])]
     jobs: Option<usize>,
-    /// Also write every question with its scores to a file.
+    /// Also write every question with its scores, or every answer with what became of it, to a file.
     #[arg(long, value_name = "FILE", conflicts_with = "compare")]
     json: Option<PathBuf>,
-    /// Also print the questions that were not answered in full, or that differ.
+    /// Also print what was not answered in full, became no edit, or differs.
     #[arg(long)]
     details: bool,
+    #[command(flatten)]
+    script: Script,
 }
 
 impl Eval {
@@ -82,6 +102,12 @@ impl Eval {
             }
             render::output(&render::escape(&compare::table(&first, &second)))?;
             return Ok(0);
+        }
+        if self.edits.is_some() {
+            return edits::run(self).await;
+        }
+        if !self.answers.is_empty() {
+            return tokio::task::spawn_blocking(move || answers::run(&self)).await?;
         }
         let cancel = CancelFlag::new();
         let json = self.json.clone();
@@ -99,9 +125,7 @@ impl Eval {
         };
         let outcome = outcome??;
         if let Some(path) = json {
-            let written = serde_json::to_vec(&outcome)?;
-            std::fs::write(&path, written)
-                .map_err(|error| Failure::new(format!("{} cannot be written: {error}", path.display())))?;
+            write_json(&path, &outcome)?;
         }
         if details {
             render::output(&render::escape(&report::details(&outcome)))?;
@@ -112,18 +136,8 @@ impl Eval {
 
     /// Lays out, indexes, asks and scores. A temporary folder is gone afterwards, whatever happened.
     fn measure(&self, cancel: &CancelFlag) -> anyhow::Result<Outcome> {
-        let temporary;
-        let work = match &self.work {
-            Some(work) => {
-                std::fs::create_dir_all(work)
-                    .map_err(|error| Failure::new(format!("{} cannot be made: {error}", work.display())))?;
-                std::fs::canonicalize(work)?
-            }
-            None => {
-                temporary = tempfile::Builder::new().prefix("familiar-eval-").tempdir()?;
-                temporary.path().canonicalize()?
-            }
-        };
+        let work_folder = WorkFolder::open(self.work.as_deref())?;
+        let work = work_folder.path().to_owned();
         let sets = match &self.own {
             Some(own) => self.own_sets(own.as_deref(), &work, cancel)?,
             None => {
@@ -161,7 +175,8 @@ impl Eval {
     fn repositories(&self, sets: &Sets, work: &Path, cancel: &CancelFlag) -> anyhow::Result<Option<PathBuf>> {
         let Some(origin) = &self.clone else { return Ok(self.repos.clone()) };
         let repos = self.repos.clone().unwrap_or_else(|| work.join("repos"));
-        clone::all(&layout::missing(sets, &repos), origin, cancel)?;
+        let names = sets.tasks.iter().filter_map(|task| task.repo.as_deref());
+        clone::all(&layout::missing(names, &repos), origin, cancel)?;
         Ok(Some(repos))
     }
 
@@ -181,6 +196,35 @@ impl Eval {
     }
 }
 
+/// Where trees are laid out: the user's folder, or one that is gone with this.
+struct WorkFolder {
+    path: PathBuf,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl WorkFolder {
+    fn open(named: Option<&Path>) -> anyhow::Result<Self> {
+        if let Some(work) = named {
+            std::fs::create_dir_all(work)
+                .map_err(|error| Failure::new(format!("{} cannot be made: {error}", work.display())))?;
+            return Ok(Self { path: std::fs::canonicalize(work)?, _temporary: None });
+        }
+        let temporary = tempfile::Builder::new().prefix("familiar-eval-").tempdir()?;
+        Ok(Self { path: temporary.path().canonicalize()?, _temporary: Some(temporary) })
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Writes what was measured for other programs to read.
+fn write_json(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let written = serde_json::to_vec(value)?;
+    let failed = |error| Failure::new(format!("{} cannot be written: {error}", path.display()));
+    Ok(std::fs::write(path, written).map_err(failed)?)
+}
+
 /// What went wrong with the next step, which is `input` for a file that is not what was asked for.
 fn failed(error: &EvalError, input: &str) -> Failure {
     let failure = Failure::new(error.to_string());
@@ -191,7 +235,8 @@ fn failed(error: &EvalError, input: &str) -> Failure {
         }
         EvalError::Repository { .. } => failure.hint("name --repos, or add --clone"),
         EvalError::Files { .. } => failure.hint("name a folder that can be written, with some room, with --work"),
-        EvalError::Index(_) | EvalError::Cancelled => failure,
+        EvalError::Cancelled => failure.code(INTERRUPTED),
+        EvalError::Index(_) => failure,
     }
 }
 

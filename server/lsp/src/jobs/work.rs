@@ -358,7 +358,10 @@ fn edit_progress<E: Send + 'static>(event: &EditEvent, refused: Option<&str>, te
         EditEvent::Loading { fraction } => (Stage::Loading, loading(*fraction)),
         EditEvent::Reading { done_tokens, total_tokens } => (Stage::Reading, reading(*done_tokens, *total_tokens)),
         EditEvent::Writing { answer_tokens, .. } => (Stage::Writing, writing(u64::from(*answer_tokens))),
-        EditEvent::About { .. } | EditEvent::TryingAgain { .. } | EditEvent::Finished(_) => return,
+        EditEvent::About { .. }
+        | EditEvent::Answered { .. }
+        | EditEvent::TryingAgain { .. }
+        | EditEvent::Finished(_) => return,
     };
     teller.report(stage, || match refused {
         Some(reason) => format!("{}; {words}", trying_again(reason)),

@@ -367,6 +367,7 @@ impl MainLoop {
             earlier: earlier.clone(),
             variation: wish.variation,
             several_files,
+            form: None,
         };
         let open = self.documents.snapshots();
         let number = self.add_job(Feature::Edit(wish.action).verb(), uri, token);
