@@ -6,7 +6,7 @@
 pub mod compare;
 pub mod layout;
 pub mod own;
-mod report;
+pub mod report;
 pub mod run;
 mod score;
 pub mod statistics;
