@@ -230,7 +230,7 @@ mod tests {
             "| blocks | 4       | 3      | 2 (67 %) | 1      | 1        | 1 (100 %) | 0     |",
             "| whole  | 2       | 1      | 0 (0 %)  | 0      | 1        | 1 (100 %) | 1     |",
             "| all    | 6       | 4      | 2 (50 %) | 1      | 2        | 2 (100 %) | 1     |",
-            "refused: they were, 2 of them for another reason",
+            "Refused: they were, 2 of them for another reason",
             "6 answers in 3 ms",
         ] {
             assert!(report.contains(line), "{line}\n{report}");
