@@ -63,6 +63,8 @@ async fn measure() -> Vec<Row> {
     let workspace = workspace();
     // It stays, and with it the workspace.
     let mut other = hello(&app, &workspace).await;
+    // What became of the first index is said there, at its end.
+    other.ignore("window/logMessage").await;
     wait_for_the_index(&mut other).await;
     let hellos = hellos(&app, &workspace).await;
     let mut client = hello(&app, &workspace).await;
