@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 
 import noise
 import schedulers
+import tokenizer
 
 PLACE = pathlib.Path(__file__).resolve().parents[2] / "server" / "paint" / "tests" / "references"
-PARTS = {"noise": noise, "schedulers": schedulers}
+PARTS = {"noise": noise, "schedulers": schedulers, "tokenizer": tokenizer}
 
 
 def main(names):

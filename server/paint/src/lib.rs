@@ -7,8 +7,10 @@
 
 mod error;
 pub mod noise;
+pub mod prompt;
 pub mod schedule;
 pub mod scheduler;
+pub mod tokenizer;
 
 pub use error::PaintError;
 

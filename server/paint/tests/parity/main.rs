@@ -7,3 +7,4 @@ mod integers;
 mod noise;
 mod references;
 mod schedulers;
+mod tokenizer;
