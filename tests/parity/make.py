@@ -8,11 +8,15 @@ import sys
 import torch
 from safetensors.torch import save_file
 
+import models
 import noise
+import pipelines
 import schedulers
+import tokenizer
 
 PLACE = pathlib.Path(__file__).resolve().parents[2] / "server" / "paint" / "tests" / "references"
-PARTS = {"noise": noise, "schedulers": schedulers}
+PARTS = {"models": models, "noise": noise, "schedulers": schedulers, "tokenizer": tokenizer,
+         "pipelines": pipelines}
 
 
 def main(names):

@@ -20,6 +20,12 @@ pub enum PaintError {
         /// Where it was noticed.
         place: String,
     },
+    /// The device or its memory failed; the text is the tensor library's.
+    #[error("the computation failed: {0}")]
+    Compute(String),
+    /// The caller took the request back.
+    #[error("cancelled")]
+    Cancelled,
     /// A defect of ours.
     #[error("internal error of the image engine: {0}")]
     Bug(String),
@@ -29,5 +35,11 @@ impl PaintError {
     /// A file of the model that cannot be used, and why.
     pub(crate) fn bad_model(file: &str, reason: impl Into<String>) -> Self {
         Self::BadModel { file: file.to_owned(), reason: reason.into() }
+    }
+}
+
+impl From<candle_core::Error> for PaintError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Compute(error.to_string())
     }
 }

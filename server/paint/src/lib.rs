@@ -1,14 +1,24 @@
 //! Images from text on the user's own machine.
 //!
 //! Everything that decides what a picture looks like is here and compared with recorded results of the reference
-//! implementation: the noise a seed gives, the noise levels of a schedule, and the steps of each sampler. What a model
-//! needs is read from its own files. Refuses: any global random state, any default that the model's own files name, any
-//! key of a configuration that it does not understand.
+//! implementation: the noise a seed gives, the noise levels of a schedule, the steps of each sampler, the models and
+//! their pipeline. What a model needs is read from its own files. Refuses: any global random state, any default that the
+//! model's own files name, any key of a configuration that it does not understand.
 
+pub mod clip;
 mod error;
+mod layers;
+mod model_config;
 pub mod noise;
+pub mod pipeline;
+pub mod prompt;
+mod resnet;
 pub mod schedule;
 pub mod scheduler;
+pub mod tokenizer;
+pub mod unet;
+pub mod vae;
+pub mod weights;
 
 pub use error::PaintError;
 

@@ -4,6 +4,9 @@
 //! as well, so that only results are kept.
 
 mod integers;
+mod models;
 mod noise;
+mod pipelines;
 mod references;
 mod schedulers;
+mod tokenizer;

@@ -1,0 +1,155 @@
+//! The layers that every model here is made of, loaded by name with their shapes checked.
+//!
+//! Refuses: the faster GELU. Where a model was trained with the exact one, so it is computed.
+
+use candle_core::{D, Tensor};
+use candle_nn::{Conv2dConfig, Module};
+
+use crate::error::PaintError;
+use crate::weights::Weights;
+
+/// Most bytes of attention scores that are held at once; queries are taken in parts so that they fit.
+const SCORE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// A linear layer; weight `(outputs, inputs)`.
+pub(crate) fn linear(
+    weights: &Weights,
+    inputs: usize,
+    outputs: usize,
+    bias: bool,
+) -> Result<candle_nn::Linear, PaintError> {
+    let weight = weights.tensor("weight", &[outputs, inputs])?;
+    let bias = if bias { Some(weights.tensor("bias", &[outputs])?) } else { None };
+    Ok(candle_nn::Linear::new(weight, bias))
+}
+
+/// A convolution with a square kernel; weight `(outputs, inputs, kernel, kernel)`.
+pub(crate) fn conv(
+    weights: &Weights,
+    inputs: usize,
+    outputs: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<candle_nn::Conv2d, PaintError> {
+    let weight = weights.tensor("weight", &[outputs, inputs, kernel, kernel])?;
+    let bias = weights.tensor("bias", &[outputs])?;
+    Ok(candle_nn::Conv2d::new(weight, Some(bias), Conv2dConfig { stride, padding, ..Conv2dConfig::default() }))
+}
+
+/// Normalisation over groups of channels, each with a factor and an offset.
+pub(crate) fn group_norm(
+    weights: &Weights,
+    groups: usize,
+    channels: usize,
+    eps: f64,
+) -> Result<candle_nn::GroupNorm, PaintError> {
+    let weight = weights.tensor("weight", &[channels])?;
+    let bias = weights.tensor("bias", &[channels])?;
+    Ok(candle_nn::GroupNorm::new(weight, bias, channels, groups, eps)?)
+}
+
+/// Normalisation over the last axis.
+pub(crate) fn layer_norm(weights: &Weights, size: usize, eps: f64) -> Result<candle_nn::LayerNorm, PaintError> {
+    let weight = weights.tensor("weight", &[size])?;
+    let bias = weights.tensor("bias", &[size])?;
+    Ok(candle_nn::LayerNorm::new(weight, bias, eps))
+}
+
+/// Softmax of `query * key / sqrt(size)`, plus a mask, times `value`. All are `(batch, heads, length, size)`; a mask is
+/// `(queries, keys)`.
+pub(crate) fn attention(
+    query: &Tensor,
+    key: &Tensor,
+    value: &Tensor,
+    mask: Option<&Tensor>,
+) -> Result<Tensor, PaintError> {
+    let (batch, heads, queries, size) = query.dims4()?;
+    let keys = key.dim(2)?;
+    let scale = 1.0 / (size as f64).sqrt();
+    let key = key.transpose(2, 3)?.contiguous()?;
+    let bytes_per_query = batch * heads * keys * query.dtype().size_in_bytes();
+    let part = (SCORE_BYTES_MAX / bytes_per_query.max(1)).clamp(1, queries.max(1));
+    let mut parts = Vec::new();
+    for start in (0..queries).step_by(part) {
+        let length = part.min(queries - start);
+        let scores = (query.narrow(2, start, length)?.contiguous()?.matmul(&key)? * scale)?;
+        let scores = match mask {
+            Some(mask) => scores.broadcast_add(&mask.narrow(0, start, length)?)?,
+            None => scores,
+        };
+        parts.push(candle_nn::ops::softmax_last_dim(&scores)?.matmul(value)?);
+    }
+    Ok(if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(&parts, 2)? })
+}
+
+/// `(batch, length, heads * size)` to `(batch, heads, length, size)`.
+pub(crate) fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor, PaintError> {
+    let (batch, length, width) = x.dims3()?;
+    Ok(x.reshape((batch, length, heads, width / heads))?.transpose(1, 2)?.contiguous()?)
+}
+
+/// `(batch, heads, length, size)` to `(batch, length, heads * size)`.
+pub(crate) fn join_heads(x: &Tensor) -> Result<Tensor, PaintError> {
+    let (batch, heads, length, size) = x.dims4()?;
+    Ok(x.transpose(1, 2)?.reshape((batch, length, heads * size))?)
+}
+
+/// Two linear layers with `silu` between them, as embeddings of times have them.
+pub(crate) struct EmbeddingMlp {
+    first: candle_nn::Linear,
+    second: candle_nn::Linear,
+}
+
+impl EmbeddingMlp {
+    pub(crate) fn load(weights: &Weights, inputs: usize, width: usize) -> Result<Self, PaintError> {
+        Ok(Self {
+            first: linear(&weights.at("linear_1"), inputs, width, true)?,
+            second: linear(&weights.at("linear_2"), width, width, true)?,
+        })
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, PaintError> {
+        Ok(self.second.forward(&candle_nn::ops::silu(&self.first.forward(x)?)?)?)
+    }
+}
+
+/// Sines and cosines of numbers at falling frequencies (Vaswani et al., 2017, section 3.5), `(numbers, width)` in f32,
+/// whatever type the model has: in half precision the angles would be off by whole turns.
+pub(crate) fn sinusoids(
+    numbers: &[f32],
+    width: usize,
+    cosine_first: bool,
+    frequency_shift: f64,
+    device: &candle_core::Device,
+) -> Result<Tensor, PaintError> {
+    const PERIOD_MAX: f64 = 10_000.0;
+    let half = width / 2;
+    let frequency =
+        |at: usize| (-(PERIOD_MAX.ln() as f32) * at as f32 / (half as f64 - frequency_shift) as f32).exp();
+    let frequencies: Vec<f32> = (0..half).map(frequency).collect();
+    let mut rows = Vec::with_capacity(numbers.len() * width);
+    for number in numbers {
+        let sines = frequencies.iter().map(|frequency| (number * frequency).sin());
+        let cosines = frequencies.iter().map(|frequency| (number * frequency).cos());
+        let start = rows.len();
+        if cosine_first {
+            rows.extend(cosines.chain(sines));
+        } else {
+            rows.extend(sines.chain(cosines));
+        }
+        rows.resize(start + width, 0.0);
+    }
+    Ok(Tensor::from_vec(rows, (numbers.len(), width), device)?)
+}
+
+/// `x * sigmoid(1.702 * x)`, the activation of the first CLIP.
+pub(crate) fn quick_gelu(x: &Tensor) -> Result<Tensor, PaintError> {
+    Ok((x * candle_nn::ops::sigmoid(&(x * 1.702)?)?)?)
+}
+
+/// The halves of the last axis.
+pub(crate) fn halves(x: &Tensor) -> Result<(Tensor, Tensor), PaintError> {
+    let half = x.dim(D::Minus1)? / 2;
+    Ok((x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?))
+}

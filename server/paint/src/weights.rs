@@ -1,0 +1,162 @@
+//! Weights of a model by name: every tensor that the model needs is there in the right shape, and every tensor that is
+//! there is needed.
+//!
+//! Refuses, by name: what is missing, what is left over, shapes that differ, and numbers that are not finite. A file of
+//! another family or another version fails here and not in the picture.
+
+mod files;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::error::PaintError;
+
+pub use files::SafetensorFiles;
+
+/// Most names that one error lists.
+const NAMES_LISTED_MAX: usize = 8;
+
+/// Where the numbers of a tensor come from.
+pub trait TensorSource {
+    /// The file, or the folder, that an error names.
+    fn place(&self) -> String;
+
+    /// Every name there is; empty when the source has whatever it is asked for.
+    fn names(&self) -> BTreeSet<String>;
+
+    /// Whether there is a tensor of this name.
+    fn has(&self, name: &str) -> bool;
+
+    /// The numbers of a tensor, which has this shape, in f32.
+    ///
+    /// # Errors
+    /// `BadModel` when it is missing, has another shape or cannot be read.
+    fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, PaintError>;
+}
+
+struct Shared {
+    source: Box<dyn TensorSource>,
+    used: BTreeSet<String>,
+    missing: BTreeSet<String>,
+    device: Device,
+    dtype: DType,
+}
+
+/// The tensors below a prefix. Clones share what was used.
+#[derive(Clone)]
+pub struct Weights {
+    shared: Rc<RefCell<Shared>>,
+    prefix: String,
+}
+
+impl Weights {
+    /// All tensors of a source, for a device and a type that they are converted to.
+    #[must_use]
+    pub fn new(source: impl TensorSource + 'static, device: &Device, dtype: DType) -> Self {
+        let shared = Shared {
+            source: Box::new(source),
+            used: BTreeSet::new(),
+            missing: BTreeSet::new(),
+            device: device.clone(),
+            dtype,
+        };
+        Self { shared: Rc::new(RefCell::new(shared)), prefix: String::new() }
+    }
+
+    /// The tensors whose names go on with `name` and a dot.
+    #[must_use]
+    pub fn at(&self, name: impl std::fmt::Display) -> Self {
+        Self { shared: Rc::clone(&self.shared), prefix: format!("{}{name}.", self.prefix) }
+    }
+
+    /// The first of several names that some tensor here goes on with; the first one when none does. Model folders of
+    /// different age have different names for the same thing.
+    #[must_use]
+    pub fn at_any(&self, names: &[&str]) -> Self {
+        let found = names.iter().find(|name| self.has(&format!("{name}.weight")));
+        self.at(found.or(names.first()).unwrap_or(&""))
+    }
+
+    /// Whether there is a tensor of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.shared.borrow().source.has(&format!("{}{name}", self.prefix))
+    }
+
+    /// A tensor. When it is missing, zeros stand in for it until [`Weights::finish`], so that all missing names are
+    /// told at once.
+    ///
+    /// # Errors
+    /// `BadModel` when its shape differs, when it cannot be read or holds numbers that are not finite.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, PaintError> {
+        let name = format!("{}{name}", self.prefix);
+        let shared = &mut *self.shared.borrow_mut();
+        if !shared.source.has(&name) {
+            shared.missing.insert(name);
+            return Ok(Tensor::zeros(shape, shared.dtype, &shared.device)?);
+        }
+        let numbers = shared.source.read(&name, shape)?;
+        if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
+            let place = shared.source.place();
+            return Err(PaintError::bad_model(&place, format!("`{name}` is not finite at place {at}")));
+        }
+        shared.used.insert(name);
+        let tensor = Tensor::from_vec(numbers, shape, &Device::Cpu)?;
+        Ok(tensor.to_dtype(shared.dtype)?.to_device(&shared.device)?)
+    }
+
+    /// Where tensors are put.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.shared.borrow().device.clone()
+    }
+
+    /// The type of the tensors.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.shared.borrow().dtype
+    }
+
+    /// Ends the loading of a model.
+    ///
+    /// # Errors
+    /// `BadModel` with the names that are missing and those that nothing needs; `may_be_left` says which of the latter
+    /// are of no consequence.
+    pub fn finish(&self, may_be_left: impl Fn(&str) -> bool) -> Result<(), PaintError> {
+        let shared = self.shared.borrow();
+        let names = shared.source.names();
+        let left: BTreeSet<&String> =
+            names.iter().filter(|name| !shared.used.contains(*name) && !may_be_left(name)).collect();
+        let mut reasons = Vec::new();
+        if !shared.missing.is_empty() {
+            reasons.push(format!(
+                "{} tensors are missing: {}",
+                shared.missing.len(),
+                listed(shared.missing.iter())
+            ));
+        }
+        if !left.is_empty() {
+            reasons.push(format!("{} tensors belong to no part of it: {}", left.len(), listed(left.into_iter())));
+        }
+        if reasons.is_empty() {
+            Ok(())
+        } else {
+            Err(PaintError::bad_model(&shared.source.place(), reasons.join("; ")))
+        }
+    }
+}
+
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+    let count = names.len();
+    let mut first: Vec<&str> = names.take(NAMES_LISTED_MAX).map(String::as_str).collect();
+    if count > NAMES_LISTED_MAX {
+        first.push("...");
+    }
+    first.join(", ")
+}
+
+#[cfg(test)]
+mod tests;

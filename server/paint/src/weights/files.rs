@@ -1,0 +1,195 @@
+//! The safetensors files of one part of a model: a single file, or shards with an index.
+//!
+//! Files are read a tensor at a time and never mapped, so that one that shrinks while it is read ends in an error.
+//! Refuses: headers that do not fit their file, tensors that overlap no bytes of it, names outside of the folder, and
+//! types other than f32, f16 and bf16.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use half::{bf16, f16};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::TensorSource;
+use crate::error::PaintError;
+
+/// Largest header of one file, in bytes; those of large models have some hundred KB.
+const HEADER_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// Largest index of shards, in bytes.
+const INDEX_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// Most shards of one part.
+const SHARDS_MAX: usize = 256;
+
+/// Most dimensions of a tensor.
+const RANK_MAX: usize = 8;
+
+#[derive(Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: (u64, u64),
+}
+
+struct Place {
+    file: usize,
+    start: u64,
+    bytes: u64,
+    dtype: Kind,
+    shape: Vec<usize>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    F32,
+    F16,
+    Bf16,
+    /// A type that no weight has; an error only when somebody asks for the numbers.
+    Other,
+}
+
+/// The tensors of some safetensors files.
+pub struct SafetensorFiles {
+    folder: String,
+    files: Vec<(String, File)>,
+    places: BTreeMap<String, Place>,
+}
+
+impl SafetensorFiles {
+    /// Opens the weights in a folder: `{stem}.safetensors`, its `fp16` variant, or the shards that an index names.
+    ///
+    /// # Errors
+    /// `BadModel` with the file that is missing or damaged.
+    pub fn open(folder: &Path, stem: &str) -> Result<Self, PaintError> {
+        let mut files = Self { folder: name_of(folder), files: Vec::new(), places: BTreeMap::new() };
+        for variant in ["", ".fp16"] {
+            let single = format!("{stem}{variant}.safetensors");
+            if folder.join(&single).is_file() {
+                files.add(folder, &single)?;
+                return Ok(files);
+            }
+            let index = format!("{stem}.safetensors.index{variant}.json");
+            if folder.join(&index).is_file() {
+                for shard in shards(folder, &index)? {
+                    files.add(folder, &shard)?;
+                }
+                return Ok(files);
+            }
+        }
+        Err(PaintError::bad_model(&files.folder, format!("there is no {stem}.safetensors and no index of shards")))
+    }
+
+    fn add(&mut self, folder: &Path, name: &str) -> Result<(), PaintError> {
+        let wrong = |reason: String| PaintError::bad_model(name, reason);
+        let mut file = File::open(folder.join(name)).map_err(|error| wrong(error.to_string()))?;
+        let bytes = file.metadata().map_err(|error| wrong(error.to_string()))?.len();
+        let mut length = [0; 8];
+        file.read_exact(&mut length).map_err(|_| wrong("it is too short".to_owned()))?;
+        let length = u64::from_le_bytes(length);
+        let data = length.checked_add(8).filter(|data| *data <= bytes && length <= HEADER_BYTES_MAX);
+        let data = data.ok_or_else(|| wrong("its header does not fit".to_owned()))?;
+        let mut header = vec![0; length as usize];
+        file.read_exact(&mut header).map_err(|error| wrong(error.to_string()))?;
+        let header: Map<String, Value> =
+            serde_json::from_slice(&header).map_err(|error| wrong(format!("its header is no JSON: {error}")))?;
+        for (tensor, entry) in header.into_iter().filter(|(tensor, _)| tensor != "__metadata__") {
+            let place = Entry::deserialize(entry)
+                .ok()
+                .and_then(|entry| place(&entry, self.files.len(), data, bytes))
+                .ok_or_else(|| wrong(format!("the place of `{tensor}` is no part of the file")))?;
+            if self.places.insert(tensor.clone(), place).is_some() {
+                return Err(wrong(format!("`{tensor}` is there twice")));
+            }
+        }
+        self.files.push((name.to_owned(), file));
+        Ok(())
+    }
+}
+
+fn name_of(folder: &Path) -> String {
+    folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// Where a tensor lies, when that is within the file and as long as its shape says.
+fn place(entry: &Entry, file: usize, data: u64, file_bytes: u64) -> Option<Place> {
+    let (dtype, size) = match entry.dtype.as_str() {
+        "F32" => (Kind::F32, Some(4)),
+        "F16" => (Kind::F16, Some(2)),
+        "BF16" => (Kind::Bf16, Some(2)),
+        _ => (Kind::Other, None),
+    };
+    let (start, end) = entry.data_offsets;
+    let bytes = end.checked_sub(start)?;
+    if entry.shape.len() > RANK_MAX || data.checked_add(end)? > file_bytes {
+        return None;
+    }
+    let elements = entry.shape.iter().try_fold(1u64, |all, size| all.checked_mul(*size as u64))?;
+    if let Some(size) = size
+        && elements.checked_mul(size)? != bytes
+    {
+        return None;
+    }
+    Some(Place { file, start: data + start, bytes, dtype, shape: entry.shape.clone() })
+}
+
+/// The files that an index names, each once.
+fn shards(folder: &Path, index: &str) -> Result<BTreeSet<String>, PaintError> {
+    let wrong = |reason: &str| PaintError::bad_model(index, reason);
+    let mut text = String::new();
+    let file = File::open(folder.join(index)).map_err(|error| wrong(&error.to_string()))?;
+    file.take(INDEX_BYTES_MAX).read_to_string(&mut text).map_err(|error| wrong(&error.to_string()))?;
+    let json: Value = serde_json::from_str(&text).map_err(|_| wrong("it is no JSON"))?;
+    let map = json.get("weight_map").and_then(Value::as_object).ok_or_else(|| wrong("it has no `weight_map`"))?;
+    let mut shards = BTreeSet::new();
+    for shard in map.values() {
+        let shard = shard.as_str().ok_or_else(|| wrong("a file is not named by a word"))?;
+        // A name with a folder in it would lead out of the model.
+        if PathBuf::from(shard).file_name().is_none_or(|name| name != shard) {
+            return Err(wrong("it names a file outside of its folder"));
+        }
+        shards.insert(shard.to_owned());
+    }
+    if shards.is_empty() || shards.len() > SHARDS_MAX {
+        return Err(wrong("the number of its files is out of range"));
+    }
+    Ok(shards)
+}
+
+impl TensorSource for SafetensorFiles {
+    fn place(&self) -> String {
+        self.folder.clone()
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        self.places.keys().cloned().collect()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
+    fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, PaintError> {
+        let folder = self.folder.clone();
+        let place =
+            self.places.get(name).ok_or_else(|| PaintError::bad_model(&folder, format!("`{name}` is missing")))?;
+        let (file_name, file) = &mut self.files[place.file];
+        let wrong = |reason: String| PaintError::bad_model(file_name, reason);
+        if place.shape != shape {
+            return Err(wrong(format!("`{name}` has the shape {:?}, not {shape:?}", place.shape)));
+        }
+        let mut bytes = vec![0; place.bytes as usize];
+        file.seek(SeekFrom::Start(place.start)).map_err(|error| wrong(error.to_string()))?;
+        file.read_exact(&mut bytes).map_err(|error| wrong(format!("`{name}`: {error}")))?;
+        let pairs = || bytes.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
+        match place.dtype {
+            Kind::F32 => Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
+            Kind::F16 => Ok(pairs().map(|pair| f16::from_le_bytes(pair).to_f32()).collect()),
+            Kind::Bf16 => Ok(pairs().map(|pair| bf16::from_le_bytes(pair).to_f32()).collect()),
+            Kind::Other => Err(wrong(format!("`{name}` is of a type that weights do not have"))),
+        }
+    }
+}

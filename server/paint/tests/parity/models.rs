@@ -1,0 +1,236 @@
+//! Text encoders, denoisers and autoencoders against transformers and diffusers, with weights made of integers.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+
+use candle_core::{DType, Device, IndexOp, Tensor};
+use paint::PaintError;
+use paint::clip::{ClipConfig, ClipTextEncoder, before_last};
+use paint::unet::{SizeCondition, UNet, UNetConfig};
+use paint::vae::{Vae, VaeConfig};
+use paint::weights::{TensorSource, Weights};
+use serde_json::Value;
+
+use crate::integers::{fnv, numbers};
+use crate::references::{References, description, error};
+
+const BAR: f64 = 1e-5;
+
+/// Weights by name, made when they are asked for; remembers for what it was asked.
+pub(crate) struct MadeUp {
+    model: String,
+    asked: Rc<RefCell<BTreeSet<String>>>,
+}
+
+impl TensorSource for MadeUp {
+    fn place(&self) -> String {
+        self.model.clone()
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
+
+    /// Of the two text encoders one has the prefix that all had in older files.
+    fn has(&self, name: &str) -> bool {
+        !name.starts_with("text_model.") || self.model == "clip-exact"
+    }
+
+    fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, PaintError> {
+        let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
+        self.asked.borrow_mut().insert(format!("{name} [{}]", sizes.join(", ")));
+        Ok(made_up(&self.model, name, shape))
+    }
+}
+
+fn made_up(model: &str, name: &str, shape: &[usize]) -> Vec<f32> {
+    let count: usize = shape.iter().product();
+    let key = format!("{model} {name}");
+    match shape {
+        [first, _, ..] => numbers(&key, count, (3.0 / (count / first) as f64).sqrt() as f32),
+        _ if name.contains("norm") && name.ends_with("weight") => {
+            numbers(&key, count, 0.1).into_iter().map(|number| 1.0 + number).collect()
+        }
+        _ => numbers(&key, count, 0.1),
+    }
+}
+
+/// A recorded model: its configuration, its weights, and a check that it asked for the tensors of the reference.
+pub(crate) struct Model {
+    pub(crate) config: String,
+    pub(crate) weights: Weights,
+    names: String,
+    asked: Rc<RefCell<BTreeSet<String>>>,
+}
+
+impl Model {
+    pub(crate) fn of(name: &str) -> Self {
+        let description = description("models");
+        let all = description.as_array().expect("a list");
+        let item = all.iter().find(|item| item["name"] == name).expect("it is described");
+        let text = |key: &str| item[key].as_str().expect("a word").to_owned();
+        let asked = Rc::default();
+        let source = MadeUp { model: name.to_owned(), asked: Rc::clone(&asked) };
+        let weights = Weights::new(source, &Device::Cpu, DType::F32);
+        Self { config: text("config"), weights, names: text("names"), asked }
+    }
+
+    /// Writes configuration and weights as a folder has them; the model must have been loaded before.
+    pub(crate) fn save(&self, name: &str, folder: &Path, stem: &str) {
+        fs::create_dir_all(folder).expect("a folder");
+        fs::write(folder.join("config.json"), &self.config).expect("written");
+        let asked = self.asked.borrow();
+        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = asked
+            .iter()
+            .map(|asked| {
+                let (tensor, shape) = asked.split_once(' ').expect("a name and a shape");
+                let shape: Vec<usize> = serde_json::from_str(shape).expect("a shape");
+                let bytes = made_up(name, tensor, &shape).into_iter().flat_map(f32::to_le_bytes).collect();
+                (tensor.to_owned(), shape, bytes)
+            })
+            .collect();
+        let views = tensors.iter().map(|(tensor, shape, bytes)| {
+            (
+                tensor,
+                safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes)
+                    .expect("it fits"),
+            )
+        });
+        let file = safetensors::serialize(views, None).expect("serialised");
+        fs::write(folder.join(format!("{stem}.safetensors")), file).expect("written");
+    }
+
+    fn asked_for_all(&self) {
+        let asked: Vec<String> = self.asked.borrow().iter().cloned().collect();
+        // Python sorts by name alone, and no name begins another one and a blank.
+        assert_eq!(fnv(asked.join("\n").as_bytes()).to_string(), self.names, "other tensors: {asked:#?}");
+    }
+}
+
+fn tensor(name: &str, shape: &[usize]) -> Tensor {
+    let count = shape.iter().product();
+    Tensor::from_vec(numbers(name, count, 1.0), shape, &Device::Cpu).expect("it fits")
+}
+
+/// The largest difference over the largest reference, which is within the bar.
+fn off(got: &Tensor, references: &References, name: &str) -> f64 {
+    let got: Vec<f32> = got.flatten_all().and_then(|flat| flat.to_vec1()).expect("numbers");
+    let expected = references.numbers(name);
+    let off = error(&got, &expected);
+    assert!(off <= BAR, "{name}: {off:.2e}");
+    off
+}
+
+#[test]
+fn text_encoders_agree() {
+    let references = References::open("models");
+    let mut worst = 0.0f64;
+    let first: Vec<u32> = [932].into_iter().chain(1..60).chain(200..216).chain([933]).collect();
+    let second: Vec<u32> = [932, 5, 6, 7, 933].into_iter().chain([1; 72]).collect();
+    let kept = Tensor::new(&[0u32, 1, 4, 5, 40, 76], &Device::Cpu).unwrap();
+    for name in ["clip-quick", "clip-exact"] {
+        let model = Model::of(name);
+        let encoder = ClipTextEncoder::load(&ClipConfig::parse(&model.config).unwrap(), &model.weights).unwrap();
+        model.asked_for_all();
+        let encoded = encoder.encode(&[first.clone(), second.clone()]).unwrap();
+        let places = |tensor: &Tensor| tensor.index_select(&kept, 1).unwrap();
+        for (got, what) in [
+            (places(&encoded.last), "last"),
+            (places(before_last(&encoded, 1).unwrap()), "before-last"),
+            (places(&encoder.normalised(&encoded, 2).unwrap()), "skipped"),
+            (encoded.pooled.clone(), "pooled"),
+        ] {
+            worst = worst.max(off(&got, &references, &format!("{name}/{what}")));
+        }
+        assert!(encoder.encode(&[vec![1; 78]]).is_err() && encoder.encode(&[vec![934]]).is_err());
+        assert!(before_last(&encoded, 4).is_err());
+    }
+    println!("text encoders: largest difference {worst:.2e}");
+}
+
+#[test]
+fn denoisers_agree() {
+    let references = References::open("models");
+    let mut worst = 0.0f64;
+    for (name, channels, width) in [("unet-sd", 4, 32), ("unet-groups", 9, 32), ("unet-xl", 4, 64)] {
+        let model = Model::of(name);
+        let unet = UNet::load(&UNetConfig::parse(&model.config).unwrap(), &model.weights).unwrap();
+        model.asked_for_all();
+        let text = tensor(&format!("{name} text"), &[2, 10, width]);
+        let condition = (name == "unet-xl").then(|| SizeCondition {
+            text: tensor(&format!("{name} pooled"), &[2, 24]),
+            sizes: vec![[64.0, 48.0, 0.0, 0.0, 64.0, 48.0], [100.0, 90.0, 3.0, 5.0, 64.0, 48.0]],
+        });
+        let latents = tensor(&format!("{name} latents"), &[2, channels, 8, 6]);
+        for (timestep, at) in [(1.0, "1.0"), (500.25, "500.25"), (999.0, "999.0")] {
+            let got = unet.forward(&latents, timestep, &text, condition.as_ref()).unwrap();
+            worst = worst.max(off(&got, &references, &format!("{name}/{at}")));
+        }
+        let odd = tensor(&format!("{name} odd"), &[2, channels, 7, 5]);
+        let got = unet.forward(&odd, 10.0, &text, condition.as_ref()).unwrap();
+        worst = worst.max(off(&got, &references, &format!("{name}/odd")));
+        // An image of the batch does not depend on the others.
+        let alone = (condition.is_none())
+            .then(|| unet.forward(&latents.i(1..2).unwrap(), 999.0, &text.i(1..2).unwrap(), None));
+        if let Some(alone) = alone {
+            let both = unet.forward(&latents, 999.0, &text, None).unwrap();
+            let difference = (both.i(1..2).unwrap() - alone.unwrap()).unwrap().abs().unwrap().max_all().unwrap();
+            assert!(difference.to_scalar::<f32>().unwrap() <= 1e-5);
+        }
+    }
+    println!("denoisers: largest difference {worst:.2e}");
+}
+
+#[test]
+fn autoencoders_agree() {
+    let references = References::open("models");
+    let mut worst = 0.0f64;
+    for (name, channels) in [("vae", 4), ("vae-groups", 6)] {
+        let model = Model::of(name);
+        let vae = Vae::load(&VaeConfig::parse(&model.config).unwrap(), &model.weights).unwrap();
+        model.asked_for_all();
+        let (mean, logarithm) = vae.encode(&tensor(&format!("{name} image"), &[2, 3, 16, 12])).unwrap();
+        let decoded = vae.decode(&tensor(&format!("{name} latents"), &[2, channels, 8, 6])).unwrap();
+        for (got, what) in [(mean, "mean"), (logarithm, "logvar"), (decoded, "decoded")] {
+            worst = worst.max(off(&got, &references, &format!("{name}/{what}")));
+        }
+        assert!(vae.encode(&tensor("odd", &[1, 3, 15, 12])).is_err());
+    }
+    println!("autoencoders: largest difference {worst:.2e}");
+}
+
+/// A configuration with one key changed.
+fn changed(name: &str, key: &str, value: Value) -> String {
+    let mut config: Value = serde_json::from_str(&Model::of(name).config).expect("it is JSON");
+    config[key] = value;
+    config.to_string()
+}
+
+#[test]
+fn configurations_that_ask_for_more_are_refused_by_key() {
+    for (key, value) in [
+        ("brand_new", Value::Bool(true)),
+        ("class_embed_type", "timestep".into()),
+        ("time_cond_proj_dim", 256.into()),
+        ("down_block_types", serde_json::json!(["SimpleCrossAttnDownBlock2D", "DownBlock2D"])),
+        ("block_out_channels", serde_json::json!([33, 64])),
+        ("attention_head_dim", 7.into()),
+        ("norm_eps", serde_json::json!(-1)),
+        ("layers_per_block", serde_json::json!(1_000_000)),
+        ("addition_embed_type", "text_time".into()),
+    ] {
+        let refused = UNetConfig::parse(&changed("unet-sd", key, value)).unwrap_err().to_string();
+        assert!(refused.contains("config.json"), "{key}: {refused}");
+    }
+    for (key, value) in [("hidden_act", "relu".into()), ("num_attention_heads", 5.into()), ("odd", 1.into())] {
+        assert!(ClipConfig::parse(&changed("clip-quick", key, value)).is_err(), "{key}");
+    }
+    for (key, value) in
+        [("latents_mean", serde_json::json!([0.1])), ("norm_num_groups", 5.into()), ("odd", 1.into())]
+    {
+        assert!(VaeConfig::parse(&changed("vae", key, value)).is_err(), "{key}");
+    }
+}
