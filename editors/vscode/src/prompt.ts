@@ -36,27 +36,31 @@ class Prompt {
     backgroundColor: new vscode.ThemeColor("editor.inactiveSelectionBackground"),
   });
   private readonly clear: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("clear-all"), tooltip: "Clear the words" };
+  private readonly file: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("file-code"), tooltip: "The whole file instead" };
 
   constructor(
     private readonly server: Server,
     private readonly words: Words,
-    private readonly place: Place,
+    private place: Place,
     private readonly change: Change | undefined,
   ) {}
 
   show(): void {
     const { box } = this;
-    box.title = `Familiar: ${this.change === undefined ? this.where() : `the edit here, or ${this.where()}`}`;
     box.placeholder = this.change === undefined ? "What should be changed, or asked?" : "Now also ...";
-    box.buttons = [this.clear];
+    box.buttons = [this.file, this.clear];
     box.value = this.words.draft;
     box.matchOnDescription = false;
-    this.fill();
     box.onDidChangeValue((value) => {
       this.words.keepDraft(value);
       this.fill();
     });
-    box.onDidTriggerButton(() => {
+    box.onDidTriggerButton((button) => {
+      if (button === this.file) {
+        this.place = { ...this.place, range: wholeOf(this.place.document) };
+        this.point();
+        return;
+      }
       box.value = "";
       this.words.keepDraft("");
       this.fill();
@@ -66,13 +70,21 @@ class Prompt {
       this.target.dispose();
       box.dispose();
     });
-    vscode.window.activeTextEditor?.setDecorations(this.target, [this.place.range]);
+    this.point();
     box.show();
+  }
+
+  /** Says what the words are about, and shows it in the text. */
+  private point(): void {
+    this.box.title = `Familiar: ${this.change === undefined ? this.where() : `the edit here, or ${this.where()}`}`;
+    vscode.window.activeTextEditor?.setDecorations(this.target, [this.place.range]);
+    this.fill();
   }
 
   private where(): string {
     const { start, end, isEmpty } = this.place.range;
-    if (isEmpty) return `the symbol at line ${start.line + 1}`;
+    if (!isEmpty && this.place.range.contains(wholeOf(this.place.document))) return "the whole file";
+    if (isEmpty) return `line ${start.line + 1} and what it belongs to`;
     const last = end.character === 0 && end.line > start.line ? end.line : end.line + 1;
     return last === start.line + 1 ? `the selection in line ${last}` : `lines ${start.line + 1} to ${last}`;
   }
@@ -125,4 +137,8 @@ class Prompt {
     this.box.hide();
     await chosen.send(words);
   }
+}
+
+function wholeOf(document: vscode.TextDocument): vscode.Range {
+  return document.validateRange(new vscode.Range(0, 0, document.lineCount, 0));
 }

@@ -41,6 +41,14 @@ pub(crate) fn menu(params: &CodeActionParams, menu: &Menu<'_>) -> Vec<CodeAction
     let ours = |diagnostic: &&Diagnostic| diagnostic.source.as_deref() == Some(SOURCE);
     let foreign: Vec<&Diagnostic> = params.context.diagnostics.iter().filter(|one| !ours(one)).collect();
     let mut entries = Vec::new();
+    if menu.running > 0 {
+        let running = menu.running;
+        let title =
+            if running == 1 { "Cancel the running job".into() } else { format!("Cancel {running} running jobs") };
+        // A quick fix, because Helix puts those on top and shows ten entries.
+        let kind = Some(CodeActionKind::QuickFix);
+        entries.push(action(format!("Familiar: {title}"), kind, "familiar.cancel", Vec::new()));
+    }
     for (title, command, arguments) in &menu.offers {
         let kind = Some(CodeActionKind::QuickFix);
         let mut entry = action(format!("Familiar: {title}"), kind, command, vec![arguments.clone()]);
@@ -63,12 +71,6 @@ pub(crate) fn menu(params: &CodeActionParams, menu: &Menu<'_>) -> Vec<CodeAction
                 entries.push(generated(entry(feature, selected, place.clone()), menu.client));
             }
         }
-    }
-    if menu.running > 0 {
-        let running = menu.running;
-        let title =
-            if running == 1 { "Cancel the running job".into() } else { format!("Cancel {running} running jobs") };
-        entries.push(action(format!("Familiar: {title}"), None, "familiar.cancel", Vec::new()));
     }
     if let Some(only) = &params.context.only {
         entries.retain(|entry| only.iter().any(|wanted| is_kind(entry.kind.as_ref(), wanted)));

@@ -39,6 +39,10 @@ pub(crate) struct Client {
     pub(crate) marks_generated: bool,
     /// Whether what goes wrong with a command is only in its log.
     pub(crate) hides_errors: bool,
+    /// Whether it puts the server's name before what the server says, so that we do not.
+    pub(crate) names_us: bool,
+    /// Whether a message is cut at the end of one line.
+    pub(crate) cuts_messages: bool,
     /// Whether it asks the user for the words of an edit that comes without.
     pub(crate) asks_for_words: bool,
     /// Whether a text put into an empty file gets a line break behind it.
@@ -86,6 +90,8 @@ impl Client {
             applies_edits: workspace.and_then(|workspace| workspace.apply_edit).unwrap_or(false),
             marks_generated: code_action.is_some_and(|action| action.tag_support.is_some()),
             hides_errors: editor == Editor::Helix,
+            names_us: matches!(editor, Editor::Helix | Editor::Neovim),
+            cuts_messages: editor == Editor::Helix,
             asks_for_words: own["prompt"] == true,
             ends_new_files: editor == Editor::Neovim,
             draws_reviews: own["review"] == true,
@@ -107,6 +113,11 @@ impl Client {
             PositionEncoding::Utf16 => PositionEncodingKind::UTF16,
             PositionEncoding::Utf32 => PositionEncodingKind::UTF32,
         }
+    }
+
+    /// A message with our name, where the client does not say whose it is.
+    pub(crate) fn signed(&self, message: &str) -> String {
+        if self.names_us { message.to_owned() } else { format!("Familiar: {message}") }
     }
 
     /// How the user gives an instruction in this editor.

@@ -160,7 +160,7 @@ impl MainLoop {
     fn guarded(&mut self, step: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| step(self))).is_err() {
             tracing::error!("a message of a session met a defect of ours");
-            messages::show(&self.outbox, Level::Error, "Familiar met a defect of its own; the log says more");
+            self.tell(Level::Error, "A defect of our own; the log says more");
         }
     }
 
@@ -232,7 +232,7 @@ impl MainLoop {
             }
             Event::Fallback(folders) => folders.into_iter().for_each(|folder| self.open_folder(folder)),
             Event::Proposal(found) => self.found(found),
-            Event::Status(status) => messages::show(&self.outbox, Level::Info, &commands::status_line(&status)),
+            Event::Status(status) => self.tell(Level::Info, &commands::status_line(&status)),
         }
     }
 
@@ -381,7 +381,20 @@ impl MainLoop {
     fn name_document(&self, path: &std::path::Path) {
         let is_proposal = path.extension().is_some_and(|extension| extension == "diff");
         let what = if is_proposal { "The proposed changes are" } else { "The explanation is" };
-        messages::show(&self.outbox, Level::Info, &format!("{what} in {}", path.display()));
+        self.tell(Level::Info, &format!("{what} in {}", path.display()));
+    }
+
+    /// Shows one line to the user.
+    fn tell(&self, level: Level, message: &str) {
+        messages::show(&self.outbox, level, &self.client.signed(message));
+    }
+
+    /// Shows a failed use case, and logs it here, once.
+    fn tell_error(&self, what: &str, error: &AppError) {
+        messages::log_here(what, error);
+        let cut = self.client.cuts_messages;
+        let why = if cut { messages::next_step_first(error) } else { messages::sentence(error) };
+        self.tell(Level::Error, &format!("{what}: {why}"));
     }
 
     fn teller(&self, number: u64) -> Teller<Event> {

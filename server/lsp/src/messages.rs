@@ -22,7 +22,7 @@ pub(crate) enum Level {
     Info = 3,
 }
 
-/// Shows one line to the user.
+/// Shows one line to the user, as it stands.
 pub(crate) fn show(outbox: &Outbox, level: Level, message: &str) {
     outbox.notify("window/showMessage", json!({ "type": level as u8, "message": one_line(message) }));
 }
@@ -30,12 +30,6 @@ pub(crate) fn show(outbox: &Outbox, level: Level, message: &str) {
 /// Writes one line to the client's log.
 pub(crate) fn log(outbox: &Outbox, level: Level, message: &str) {
     outbox.notify("window/logMessage", json!({ "type": level as u8, "message": one_line(message) }));
-}
-
-/// Shows a failed use case, and logs it here, once.
-pub(crate) fn show_error(outbox: &Outbox, what: &str, error: &AppError) {
-    log_here(what, error);
-    show(outbox, Level::Error, &format!("{what}: {}", sentence(error)));
 }
 
 /// The error of a request whose use case failed, logged here, once.
@@ -64,7 +58,16 @@ pub(crate) fn sentence(error: &AppError) -> String {
     }
 }
 
-fn log_here(what: &str, error: &AppError) {
+/// The same with the next step in front, for where a long line is cut.
+pub(crate) fn next_step_first(error: &AppError) -> String {
+    match &error.hint {
+        Some(hint) => format!("{} ({})", hint.trim_end_matches('.'), error.message.trim_end_matches('.')),
+        None => error.message.clone(),
+    }
+}
+
+/// Logs a failed use case here, once; nobody else does.
+pub(crate) fn log_here(what: &str, error: &AppError) {
     if error.kind == ErrorKind::Bug {
         tracing::error!(what, error = %error.message, source = ?std::error::Error::source(error), "a use case failed");
     } else {

@@ -28,6 +28,8 @@ pub(crate) struct Standing {
     pub(crate) title: String,
     /// Its changes in the text.
     pub(crate) review: Review,
+    /// The user's own words, if there were any.
+    pub(crate) instruction: Option<String>,
     /// How it was asked for; `None` when it comes from an earlier session.
     pub(crate) wish: Option<Wish>,
     /// The versions there are, the one that is shown among them.

@@ -149,7 +149,7 @@ end
 
 local function show_message(_, params)
   local levels = { vim.log.levels.ERROR, vim.log.levels.WARN }
-  familiar.say((params.message:gsub('^Familiar:? ', '')), levels[params.type])
+  familiar.say(params.message, levels[params.type])
 end
 
 -- Neovim prints the label of an edit, over our line about what waits.

@@ -21,8 +21,10 @@ use crate::{App, AppError, Editing, ErrorKind, Result, RunningModel};
 pub(crate) const ATTEMPTS_MAX: u32 = 3;
 /// Code may become this many times longer.
 const GROWTH_MAX: u32 = 3;
-/// Tokens an answer may have however short the code is.
-const ANSWER_TOKENS_MIN: u32 = 256;
+/// Tokens an answer may have however short the code is: a stub of one line may become a screenful.
+const ANSWER_TOKENS_MIN: u32 = 1_024;
+/// At most one part in this many of the model's window is kept free for that alone.
+const WINDOW_SHARE: u32 = 4;
 /// Passages of other files looked at for one edit.
 const RELATED_MAX: usize = 4;
 /// They get one part in this many of what the prompt has room for besides the code.
@@ -230,10 +232,11 @@ async fn size_of(task: &EditTask, format: Format, model: &dyn RunningModel, info
     let written_tokens = counts.pop().unwrap_or(0);
     // Blocks quote the lines they replace.
     let growth = if format == Format::Blocks { GROWTH_MAX + 1 } else { GROWTH_MAX };
-    let wanted = written_tokens.saturating_mul(growth).max(ANSWER_TOKENS_MIN);
+    let window = info.context_tokens.unwrap_or(u32::MAX);
+    let wanted = written_tokens.saturating_mul(growth).max(ANSWER_TOKENS_MIN.min(window / WINDOW_SHARE));
     Ok(Size {
         prompt_tokens: counts.iter().fold(0, |sum, count| sum.saturating_add(*count)),
-        answer_tokens_max: info.context_tokens.map_or(wanted, |window| wanted.min(window / 2)),
+        answer_tokens_max: wanted.min(window / 2),
     })
 }
 

@@ -160,6 +160,10 @@ impl Workspace {
             (_, index::State::Building { done, total }) => Progress::Building(progress_of(done, total)),
             // A walk that failed at its beginning leaves the state as it was.
             (Progress::Failed(why, before), _) if now.refreshed_ms == before => Progress::Failed(why, before),
+            // An unplugged disk is no reason to forget anything, and none to call it ready.
+            (_, index::State::Ready) if !self.root.is_dir() => {
+                Progress::Failed("its folder is gone or cannot be read".to_owned(), now.refreshed_ms)
+            }
             (_, index::State::Ready) => Progress::Ready,
             (_, index::State::Paused { done, total }) => Progress::Paused(progress_of(done, total)),
             (Progress::Building(last) | Progress::Paused(last), _) => Progress::Paused(last),
@@ -288,6 +292,11 @@ mod tests {
         assert_eq!(standing(), Progress::Ready);
         let away = place.path().join("away");
         std::fs::rename(&root, &away).expect("it can be moved");
+        assert!(
+            matches!(standing(), Progress::Failed(..)),
+            "a folder that vanished is not ready: {:?}",
+            standing()
+        );
         workspace.refresh(&CancelFlag::new()).expect_err("there is nothing to walk");
         assert!(matches!(standing(), Progress::Failed(..)), "{:?}", standing());
         std::fs::rename(&away, &root).expect("it can be moved back");

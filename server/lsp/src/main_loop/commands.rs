@@ -76,7 +76,7 @@ impl MainLoop {
         if let Err(error) = &outcome
             && self.client.hides_errors
         {
-            messages::show(&self.outbox, Level::Warning, &format!("Familiar: {}", error.message));
+            self.tell(Level::Warning, &error.message);
         }
         answer(request.reply, outcome.map(|()| None));
     }
@@ -127,7 +127,7 @@ impl MainLoop {
         let token = cancel_target(arguments).map_err(Error::invalid_params)?;
         let wanted = |job: &Job| token.as_ref().is_none_or(|token| job.progress.name() == *token);
         if self.cancel_jobs(wanted, "cancelled") == 0 {
-            messages::show(&self.outbox, Level::Info, "Familiar has nothing to cancel");
+            self.tell(Level::Info, "Nothing is running that could be cancelled");
         }
         Ok(())
     }
@@ -213,8 +213,8 @@ impl MainLoop {
         };
         self.finish(number, "done");
         let Some(trigger) = found else {
-            let message = "Familiar: no comment asks for anything here; write `familiar: ...` or `familiar? ...`";
-            return messages::show(&self.outbox, Level::Info, message);
+            let message = "No comment asks for anything here; write `familiar: ...` or `familiar? ...`";
+            return self.tell(Level::Info, message);
         };
         let begun = match trigger.kind {
             TriggerKind::Edit => self.begin_commented(uri, &document, trigger),
@@ -227,7 +227,7 @@ impl MainLoop {
             }
         };
         if let Err(error) = begun {
-            messages::show(&self.outbox, Level::Warning, &error.message);
+            self.tell(Level::Warning, &error.message);
         }
     }
 
@@ -490,5 +490,5 @@ pub(super) fn status_line(status: &Status) -> String {
     };
     let files: u64 = status.workspaces.iter().map(|workspace| workspace.files).sum();
     let workspaces = counted(status.workspaces.len() as u64, "workspace");
-    format!("Familiar {}: {model}; {workspaces} with {}", status.version, counted(files, "file"))
+    format!("version {}: {model}; {workspaces} with {}", status.version, counted(files, "file"))
 }

@@ -5,16 +5,18 @@
 use std::time::Duration;
 
 use app::{Proposal, Proposed};
+use engine::EditAction;
 use serde_json::{Value, json};
 use text::{Document, Edit};
 
 use super::{Asked, MainLoop};
+use crate::arguments::Feature;
 use crate::jobs::delivery::{Begun, Delivery, LateEdit, Purpose, Target, all_in};
 use crate::jobs::judging::{ANNOTATION, Judged, changes_in, edits_of};
 use crate::jobs::preparing::{self, Belonging, Made, Preparation, Prepared};
 use crate::jobs::work::JobEvent;
 use crate::jobs::{Job, Phase};
-use crate::messages::{self, Level};
+use crate::messages::Level;
 use crate::review::{Standing, moved};
 use crate::uris::path_of;
 
@@ -48,7 +50,7 @@ impl MainLoop {
             JobEvent::Explained { path, notice } => {
                 self.finish(number, "done");
                 if let Some(notice) = notice {
-                    messages::show(&self.outbox, Level::Warning, &notice);
+                    self.tell(Level::Warning, &notice);
                 }
                 self.show_document(path);
             }
@@ -56,7 +58,11 @@ impl MainLoop {
             JobEvent::Comment(found) => self.comment_found(number, found.map(|found| *found)),
             JobEvent::EditedFiles(files) => {
                 let instruction = job.wish.as_ref().and_then(|wish| wish.instruction.clone());
-                let Belonging { title, workspace, .. } = self.belongs(number);
+                let title = match files.as_slice() {
+                    [_] => title,
+                    files => format!("{} {} files", Feature::Edit(EditAction::Edit).verb(), files.len()),
+                };
+                let workspace = self.belongs(number).workspace;
                 let said = Proposed { title, instruction, workspace, files };
                 self.start(number, |this| preparing::keep(this.app.clone(), said));
             }
@@ -73,7 +79,7 @@ impl MainLoop {
             JobEvent::Refused(reason) => self.refuse(number, &reason),
             JobEvent::Failed(error) => {
                 self.finish(number, "failed");
-                messages::show_error(&self.outbox, &title, &error);
+                self.tell_error(&title, &error);
             }
             JobEvent::Cancelled => self.finish(number, "cancelled"),
         }
@@ -145,7 +151,7 @@ impl MainLoop {
         if let Some(reason) = refusal {
             let message = format!("{}: the editor did not apply the edit ({reason}); try again", job.title);
             self.not_applied(number);
-            messages::show(&self.outbox, Level::Warning, &message);
+            self.tell(Level::Warning, &message);
             return;
         }
         // "Applied" proves nothing: some editors say so for an edit they refused. Wait for the text to tell.
@@ -321,7 +327,7 @@ impl MainLoop {
         let message = format!("{}: the editor's text does not show the edit; look at it and try again", job.title);
         self.keep_late_edit(number);
         self.not_applied(number);
-        messages::show(&self.outbox, Level::Warning, &message);
+        self.tell(Level::Warning, &message);
     }
 
     /// The user chose among the changes; these are in.
@@ -366,7 +372,7 @@ impl MainLoop {
     pub(super) fn refuse(&mut self, number: u64, reason: &str) {
         if let Some(title) = self.jobs.get_mut(number).map(|job| job.title.clone()) {
             self.finish(number, "no change");
-            messages::show(&self.outbox, Level::Warning, &format!("{title}: {reason}"));
+            self.tell(Level::Warning, &format!("{title}: {reason}"));
         }
     }
 
@@ -377,7 +383,8 @@ impl MainLoop {
             self.superseded(uri, &over);
         }
         let review = engine::Review::new(base, &hunks, &target.expected);
-        let standing = Standing { proposal: proposal.id.clone(), file: 0, title, review, wish, candidates, shown };
+        let (id, instruction) = (proposal.id.clone(), proposal.said.instruction.clone());
+        let standing = Standing { proposal: id, file: 0, title, instruction, review, wish, candidates, shown };
         let oldest = self.reviews.insert(uri, standing);
         if let Some(oldest) = oldest {
             self.settle_standing(&oldest, app::ChangeState::Kept);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use app::{App, ChangeState, Proposal};
+use app::{App, ChangeState, Proposal, counted};
 use engine::Side;
 use serde_json::{Value, json};
 use text::{Document, Edit};
@@ -125,7 +125,7 @@ impl MainLoop {
     }
 
     fn nothing_waits(&self) -> Result<()> {
-        messages::show(&self.outbox, Level::Info, "Familiar: no change waits here");
+        self.tell(Level::Info, "No change waits here");
         Ok(())
     }
 
@@ -143,11 +143,7 @@ impl MainLoop {
         let (uri, standing) = self.standing_at(which)?;
         let versions = standing.candidates.len();
         if versions < 2 {
-            messages::show(
-                &self.outbox,
-                Level::Info,
-                "Familiar: there is one version; ask for another with retry",
-            );
+            self.tell(Level::Info, "There is one version; ask for another with retry");
             return Ok(());
         }
         let step = which.step.unwrap_or(1).rem_euclid(i64::try_from(versions).unwrap_or(1));
@@ -293,12 +289,13 @@ impl MainLoop {
     /// Asks what is to become of a proposal, where the client can ask; else shows it.
     pub(super) fn ask_about(&mut self, proposal: Proposal, document: PathBuf) {
         let (changes, files) = (proposal.said.changes(), proposal.said.files.len());
-        let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let titles: &[&str] =
             if self.client.lets_choose { &[APPLY, CHOOSE, SHOW, DISCARD] } else { &[APPLY, SHOW, DISCARD] };
+        let place = if files == 1 { " in 1 file" } else { "" };
+        let message = format!("{}: {}{place}", proposal.said.title, counted(changes as u64, "change"));
         let params = json!({
             "type": Level::Info as u8,
-            "message": format!("Familiar: {}: {} in {}", proposal.said.title, count(changes, "change"), count(files, "file")),
+            "message": self.client.signed(&message),
             "actions": titles.iter().map(|title| json!({ "title": title })).collect::<Vec<_>>(),
         });
         let id = self.outbox.request("window/showMessageRequest", params);
@@ -323,12 +320,12 @@ impl MainLoop {
             }
             Ok(_) => {
                 let message = format!("The changes wait for you in {}", document.display());
-                messages::show(&self.outbox, Level::Info, &message);
+                self.tell(Level::Info, &message);
                 Ok(())
             }
         };
         if let Err(error) = done {
-            messages::show(&self.outbox, Level::Warning, &error.message);
+            self.tell(Level::Warning, &error.message);
         }
     }
 }

@@ -18,7 +18,6 @@ use crate::actions::{self, Menu};
 use crate::client::Editor;
 use crate::documents::{lsp_range_of, range_of};
 use crate::door::Reply;
-use crate::messages;
 use crate::review::marks::{actions_at, diagnostics, function_lenses, lenses, marks, notification};
 use crate::review::shown::Shown;
 use crate::review::{Standing, Turned};
@@ -84,7 +83,7 @@ impl MainLoop {
             }
             Found::Read(proposal) => self.proposal_read(&proposal),
             Found::Document(path) => self.show_document(path),
-            Found::Failed(what, error) => messages::show_error(&self.outbox, what, &error),
+            Found::Failed(what, error) => self.tell_error(what, &error),
         }
     }
 
@@ -405,6 +404,7 @@ fn standing_again(proposal: &Proposal, place: &str, text: &str) -> Option<Standi
         proposal: proposal.id.clone(),
         file,
         title: proposal.said.title.clone(),
+        instruction: proposal.said.instruction.clone(),
         review,
         wish: None,
         candidates: Vec::new(),

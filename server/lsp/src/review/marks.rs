@@ -85,8 +85,8 @@ impl Mark<'_> {
 
     /// What was asked for, else what was done.
     fn words(&self) -> String {
-        let wish = self.standing.wish.as_ref().and_then(|wish| wish.instruction.as_deref());
-        wish.map_or_else(|| self.standing.title.clone(), shortened)
+        let instruction = self.standing.instruction.as_deref();
+        instruction.map_or_else(|| self.standing.title.clone(), shortened)
     }
 }
 

@@ -71,9 +71,9 @@ impl Shown {
             }
         }
         let any = |state| self.changes.iter().any(|change| self.state(change) == state);
-        for state in
-            [ChangeState::Proposed, ChangeState::Standing, ChangeState::Kept].into_iter().filter(|one| any(*one))
-        {
+        // What was not applied comes last: where something is proposed, "all" means that alone.
+        let states = [ChangeState::Proposed, ChangeState::Standing, ChangeState::Kept, ChangeState::Reverted];
+        for state in states.into_iter().filter(|one| any(*one)) {
             for (title, command) in verbs(state) {
                 let title = format!("{title} all changes");
                 if self.changes.len() > 1 && actions.iter().all(|known| known.0 != title) {

@@ -26,7 +26,7 @@ export const SEVERAL_FILES: readonly Scenario[] = [
     setting: { files: { "shop.py": SHOP, "cart.py": CART }, replies: [{ text: [SEVERAL] }] },
     play: async (desk, picture) => {
       const editor = await edit(desk, "make it exact everywhere");
-      const asked = editor.message(/3 changes in 3 files/);
+      const asked = editor.message(/Edit 3 files: 3 changes/);
       await asked.waitFor();
       await picture("asked");
       await asked.locator(".monaco-button", { hasText: "Choose changes" }).click();
@@ -50,7 +50,7 @@ export const SEVERAL_FILES: readonly Scenario[] = [
     setting: { files: { "shop.py": SHOP, "cart.py": CART, "old.py": OLD }, replies: [{ text: [MOVING] }] },
     play: async (desk, picture) => {
       const editor = await edit(desk, "exact sums, a cart is a basket, and nobody needs old_total");
-      const asked = editor.message(/5 changes in 5 files/);
+      const asked = editor.message(/Edit 5 files: 5 changes/);
       await asked.locator(".monaco-button", { hasText: "Show changes" }).click();
       await editor.lens("Accept all changes").waitFor();
       await picture("proposal");
@@ -79,7 +79,7 @@ export const SEVERAL_FILES: readonly Scenario[] = [
     setting: { files: { "shop.py": SHOP, "cart.py": CART, "old.py": OLD }, replies: [{ text: [MOVING] }] },
     play: async (desk, picture) => {
       const editor = await edit(desk, "exact sums, a cart is a basket, and nobody needs old_total");
-      await editor.message(/5 changes in 5 files/).locator(".monaco-button", { hasText: "Choose changes" }).click();
+      await editor.message(/Edit 5 files: 5 changes/).locator(".monaco-button", { hasText: "Choose changes" }).click();
       const panel = editor.page.locator(".bulk-edit-panel");
       await panel.locator(".monaco-list-row", { hasText: "old.py" }).waitFor();
       // The box of a file ticks all of it.
