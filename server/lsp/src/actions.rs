@@ -215,7 +215,7 @@ mod tests {
             "message": "undefined name\nmore about it",
         });
         let context = json!({ "diagnostics": [diagnostic], "only": ["quickfix"] });
-        check(context, 0, 2, &["Fix: undefined name [quickfix]"]);
+        check(context, 0, 0, &["Fix: undefined name [quickfix]"]);
     }
 
     #[test]
@@ -242,6 +242,7 @@ mod tests {
             0,
             2,
             &[
+                "Cancel 2 running jobs [quickfix]",
                 "Explain symbol [refactor.familiar.explain]",
                 "Fix symbol [refactor.rewrite.familiar.fix]",
                 "Document symbol [refactor.rewrite.familiar.document]",
@@ -250,7 +251,6 @@ mod tests {
                 "Optimise symbol [refactor.rewrite.familiar.optimise]",
                 "Review symbol [refactor.familiar.review]",
                 "Edit symbol with an instruction [refactor.rewrite.familiar.edit]",
-                "Cancel 2 running jobs []",
             ],
         );
     }

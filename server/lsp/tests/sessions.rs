@@ -142,7 +142,7 @@ async fn a_client_that_can_do_little_is_served_all_the_same() {
     );
     let message = client.expect_notification("window/showMessage").await;
     let text = message["message"].as_str().expect("a message is a text");
-    let path = text.strip_prefix("The explanation is in ").expect("the message names the file");
+    let path = text.strip_prefix("Familiar: The explanation is in ").expect("the message names the file");
     let document = std::fs::read_to_string(path).expect("the file is there");
     assert!(document.contains("It adds up [1]."), "{document}");
     let error = client.request("workspace/executeCommand", command("familiar.fix", &workspace)).await;
