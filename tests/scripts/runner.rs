@@ -292,7 +292,9 @@ impl Player {
                 self.shown_uri = uri.to_owned();
                 self.client.respond(id, json!({ "success": true })).await;
             }
-            "apply" | "apply-first" | "lie" | "decline" => self.edit_step(step, verb, rest).await,
+            "apply" | "apply-first" | "apply-typing" | "decline-typing" | "lie" | "decline" => {
+                self.edit_step(step, verb, rest).await;
+            }
             _ => panic!("{step}: the step has no meaning"),
         }
     }
@@ -321,10 +323,8 @@ impl Player {
                 self.client.notify("textDocument/didClose", json!({ "textDocument": { "uri": uri } })).await;
             }
             "replace" => {
-                let (old, new) = (text_of(&values[0]), text_of(&values[1]));
-                let marked = self.open[&path].text.replacen(old, &format!("$0{old}$0"), 1);
-                let range = Fixture::parse(&format!("//- /f\n{marked}")).mark().range(self.encoding);
-                self.change(&path, json!([{ "range": range, "newText": new }])).await;
+                let typed = self.typed(&path, &values);
+                self.change(&path, json!([typed])).await;
             }
             _ => {
                 let open = self.open.get_mut(&path).expect("the document is open");
@@ -335,6 +335,14 @@ impl Player {
                 self.client.notify("textDocument/didChange", params).await;
             }
         }
+    }
+
+    /// The edit that puts the second text in the place of the first.
+    fn typed(&self, path: &str, values: &[Value]) -> Value {
+        let (old, new) = (text_of(&values[0]), text_of(&values[1]));
+        let marked = self.open[path].text.replacen(old, &format!("$0{old}$0"), 1);
+        let range = Fixture::parse(&format!("//- /f\n{marked}")).mark().range(self.encoding);
+        json!({ "range": range, "newText": new })
     }
 
     /// Changes a document as an editor does that applies `edits`, whose positions all count in the text before.
@@ -376,6 +384,21 @@ impl Player {
                 edit["documentChanges"][0]["edits"].as_array_mut().expect("edits are a list").truncate(1);
                 self.apply_all(step, &params["edit"]).await;
                 self.client.respond(id, json!({ "applied": true })).await;
+            }
+            "apply-typing" => {
+                let (path, values) = word_and_values(rest);
+                let typed = self.typed(&path, &values);
+                let mut edits = params["edit"]["documentChanges"][0]["edits"].take();
+                edits.as_array_mut().expect("edits are a list").push(typed);
+                self.change(&path, edits).await;
+                self.client.respond(id, json!({ "applied": true })).await;
+            }
+            "decline-typing" => {
+                let (path, values) = word_and_values(rest);
+                let typed = self.typed(&path, &values);
+                self.change(&path, json!([typed])).await;
+                let why = "the document has changed";
+                self.client.respond(id, json!({ "applied": false, "failureReason": why })).await;
             }
             "apply" => {
                 self.apply_all(step, &params["edit"]).await;

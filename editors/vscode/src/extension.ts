@@ -64,7 +64,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     command("familiar.client.readme", () => openReadme(context.extensionUri)),
     command("familiar.client.status", () => running.execute("familiar.status")),
     vscode.workspace.onDidChangeConfiguration((change) => {
-      if (["path", "functionLenses"].some((name) => change.affectsConfiguration(`familiar.${name}`))) void running.restart();
+      if (["path", "functionLenses", "review"].some((name) => change.affectsConfiguration(`familiar.${name}`))) void running.restart();
     }),
     registerPrompt(running, changes, new Words(context.workspaceState)),
     registerCancel(running, jobs),

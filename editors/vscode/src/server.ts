@@ -165,7 +165,7 @@ export class Server implements vscode.Disposable {
       {
         documentSelector: [{ scheme: "file" }, { scheme: "untitled" }],
         outputChannel: this.log,
-        initializationOptions: { client: { review: true, preview: true, ...functionLenses() } },
+        initializationOptions: { client: { review: true, preview: true, ...functionLenses(), ...edits() } },
         middleware: this.listeners.middleware,
         errorHandler: {
           // A broken pipe ends the process, and then `closed` speaks; one odd message does not.
@@ -228,6 +228,12 @@ export class Server implements vscode.Disposable {
 }
 
 /** Whether functions get lenses, unless that is left to the configuration of the program. */
+/** Whether edits that the server offers by itself, such as those of its menu, are asked about first. */
+function edits(): { edits?: string } {
+  const setting = vscode.workspace.getConfiguration("familiar").get<string>("review", "configured");
+  return setting === "configured" ? {} : { edits: setting };
+}
+
 function functionLenses(): { functionLenses?: boolean } {
   const setting = vscode.workspace.getConfiguration("familiar").get<string>("functionLenses", "configured");
   return setting === "configured" ? {} : { functionLenses: setting === "on" };

@@ -111,6 +111,13 @@ impl Proposed {
         self.files.iter().map(|file| file.states.len()).sum()
     }
 
+    /// All changes, by file and number.
+    #[must_use]
+    pub fn every_change(&self) -> Vec<(usize, usize)> {
+        let files = (0..).zip(&self.files);
+        files.flat_map(|(file, one)| (0..one.states.len()).map(move |change| (file, change))).collect()
+    }
+
     /// How many changes are in this state.
     #[must_use]
     pub fn count(&self, state: ChangeState) -> usize {

@@ -47,6 +47,8 @@ pub(crate) struct Client {
     pub(crate) asks_for_words: bool,
     /// Whether a text put into an empty file gets a line break behind it.
     pub(crate) ends_new_files: bool,
+    /// Whether edits that say nothing of it are asked about first in it; `None` leaves that to the configuration.
+    pub(crate) asks_first: Option<bool>,
     /// Whether it draws waiting changes itself, from `familiar/review`.
     pub(crate) draws_reviews: bool,
     /// Whether it draws what is being written, from `familiar/preview`.
@@ -94,6 +96,11 @@ impl Client {
             cuts_messages: editor == Editor::Helix,
             asks_for_words: own["prompt"] == true,
             ends_new_files: editor == Editor::Neovim,
+            asks_first: match own["edits"].as_str() {
+                Some("ask") => Some(true),
+                Some("apply") => Some(false),
+                _ => None,
+            },
             draws_reviews: own["review"] == true,
             draws_previews: own["preview"] == true,
             wants_function_lenses: own["functionLenses"].as_bool(),

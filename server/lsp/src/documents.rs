@@ -129,6 +129,11 @@ impl Documents {
         self.open.keys().find(|uri| path_of(uri).as_deref() == Some(path)).map(String::as_str)
     }
 
+    /// The names of open documents whose text is not known for sure.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = &str> {
+        self.open.iter().filter(|(_, open)| open.lost).map(|(uri, _)| uri.as_str())
+    }
+
     /// Snapshots of all documents whose text is known.
     pub(crate) fn snapshots(&self) -> Vec<Document> {
         self.open.values().filter(|open| !open.lost).map(|open| open.document.clone()).collect()

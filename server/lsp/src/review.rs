@@ -146,7 +146,6 @@ impl Reviews {
         encoding: PositionEncoding,
     ) -> Vec<Turned> {
         let Some(all) = self.of.get_mut(before.uri()) else { return Vec::new() };
-        let mut turned: Vec<Turned> = Vec::new();
         let mut steps: Vec<(Edit, Rope)> = Vec::with_capacity(changes.len());
         for change in changes {
             let rope = steps.last().map_or(before.rope(), |(_, rope)| rope);
@@ -154,17 +153,7 @@ impl Reviews {
             let Ok(now) = typed.apply(rope) else { continue };
             steps.push((typed, now));
         }
-        for one in all.iter_mut() {
-            let engine::Followed { ended, again } = one.review.follow_all(before.rope(), &steps);
-            for (changes, stands) in [(ended, false), (again, true)] {
-                if !changes.is_empty() {
-                    turned.push(Turned { proposal: one.proposal.clone(), file: one.file, changes, stands });
-                }
-            }
-            if let Some(wish) = &mut one.wish {
-                wish.target = steps.iter().fold(wish.target.clone(), |target, (typed, _)| moved(&target, typed));
-            }
-        }
+        let turned = all.iter_mut().flat_map(|one| one.follow(before.rope(), &steps)).collect();
         self.drop_settled(before.uri());
         turned
     }
@@ -213,6 +202,19 @@ impl Reviews {
 }
 
 impl Standing {
+    /// Follows what the editor did to the text, step by step with the text after each, and tells which changes that ended
+    /// or brought back.
+    pub(crate) fn follow(&mut self, before: &Rope, steps: &[(Edit, Rope)]) -> Vec<Turned> {
+        let engine::Followed { ended, again } = self.review.follow_all(before, steps);
+        if let Some(wish) = &mut self.wish {
+            wish.target = steps.iter().fold(wish.target.clone(), |target, (typed, _)| moved(&target, typed));
+        }
+        let turned = [(ended, false), (again, true)].into_iter().filter(|(changes, _)| !changes.is_empty());
+        turned
+            .map(|(changes, stands)| Turned { proposal: self.proposal.clone(), file: self.file, changes, stands })
+            .collect()
+    }
+
     /// The document's text without this edit.
     pub(crate) fn base(&self, now: &Rope) -> Rope {
         self.review.revert(|_| true).apply(now).unwrap_or_else(|_| now.clone())

@@ -173,7 +173,7 @@ local function configuration()
     filetypes = options.filetypes,
     root_markers = options.root_markers,
     reuse_client = reuse,
-    init_options = { client = { review = true, preview = options.preview, prompt = true } },
+    init_options = { client = { review = true, preview = options.preview, prompt = true, edits = options.review } },
     commands = { ['familiar.edit'] = with_words('edit'), ['familiar.ask'] = with_words('ask') },
     handlers = {
       ['familiar/review'] = function(_, params) require('familiar.review').show(M.read(params)) end,

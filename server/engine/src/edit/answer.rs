@@ -44,8 +44,9 @@ pub(crate) enum Piece {
     Delete { path: String },
 }
 
-/// Sorts an answer. `language` is that of the file, because fences nest in prose and JSON may be meant as JSON.
-pub(crate) fn read(reply: Reply<'_>, language: &str) -> Result<Draft, Refusal> {
+/// Sorts an answer. `language` is that of the file, because fences nest in prose; `replaced` is the code that it is about:
+/// where that is JSON, JSON is meant as it stands.
+pub(crate) fn read(reply: Reply<'_>, language: &str, replaced: &str) -> Result<Draft, Refusal> {
     if reply.text.len() > ANSWER_BYTES_MAX {
         return Err(if reply.complete { Refusal::TooLong } else { Refusal::CutOff });
     }
@@ -65,6 +66,7 @@ pub(crate) fn read(reply: Reply<'_>, language: &str) -> Result<Draft, Refusal> {
     let fenced = fenced_blocks(text, nests(language));
     if let [one] = fenced.as_slice()
         && !matches!(language, "json" | "jsonc")
+        && !json::is_in(replaced)
         && let Some(draft) = json::read(&one.text)
     {
         return draft;

@@ -50,6 +50,15 @@ pub(crate) fn read(text: &str) -> Option<Result<Draft, Refusal>> {
     Some(Ok(Draft::Pieces(pieces)))
 }
 
+/// Whether a text is JSON, or has a line that is an object or a list of it, such as a line of a log or of a table.
+pub(crate) fn is_in(text: &str) -> bool {
+    let is_json = |text: &str| {
+        let text = text.trim().trim_end_matches([',', ';']);
+        text.starts_with(['{', '[']) && serde_json::from_str::<Value>(text).is_ok()
+    };
+    is_json(text) || text.lines().any(is_json)
+}
+
 /// The text under one of each list of keys, if the object holds no other.
 fn only<'a>(value: &'a Value, wanted: &[&[&str]]) -> Option<Vec<Option<&'a str>>> {
     let object = value.as_object()?;

@@ -70,16 +70,43 @@ impl Proposal {
     }
 }
 
+/// Refuses an answer that was to add tests and changes or takes away other lines; lines that bring names in may change.
+fn only_adds(proposal: &Proposal) -> Result<(), Refusal> {
+    let brings_in = |line: &str| {
+        let line = line.trim_start();
+        ["use ", "import ", "from ", "#include", "require"].iter().any(|word| line.starts_with(word))
+    };
+    let keeps = |hunk: &Hunk| {
+        let mut new = hunk.new_text.lines().map(str::trim_end);
+        let mut old = hunk.old_text.lines().map(str::trim_end).filter(|line| !line.is_empty() && !brings_in(line));
+        old.all(|line| new.any(|other| other == line))
+    };
+    let is_added = |change: &FileChange| match change {
+        FileChange::Edit(edit) => edit.hunks.iter().all(keeps),
+        FileChange::Create { .. } => true,
+        FileChange::Rename { .. } | FileChange::Delete { .. } => false,
+    };
+    if proposal.changes.iter().all(is_added) {
+        return Ok(());
+    }
+    Err(Refusal::Malformed { what: "it changes other code, and only tests were to be added" })
+}
+
 /// Turns a model's answer into changes of the task's files.
 ///
 /// # Errors
 /// A [`Refusal`] that says why it cannot be one.
 pub fn read_edit(reply: Reply<'_>, task: &EditTask, format: Format) -> Result<Proposal, Refusal> {
     let source = Source::of(&task.document)?;
-    let blocks = match read(reply, task.document.language_id())? {
+    let replaced = if format == Format::Whole { task.document.rope().to_string() } else { task.code() };
+    let blocks = match read(reply, task.document.language_id(), &replaced)? {
         Draft::Pieces(found) => {
             let selection_only = format == Format::Rewrite && task.action != EditAction::Tests;
-            return pieces::apply(task, found, selection_only);
+            let proposal = pieces::apply(task, found, selection_only)?;
+            if task.action == EditAction::Tests {
+                only_adds(&proposal)?;
+            }
+            return Ok(proposal);
         }
         Draft::Code(blocks) => blocks,
     };

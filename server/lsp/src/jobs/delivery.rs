@@ -8,6 +8,7 @@ use app::{ChangeState, Proposal};
 use text::{Document, Hunk, Rope};
 
 use super::landing::is_in;
+use super::preparing::Made;
 use crate::review::{Candidate, Wish};
 use crate::uris::path_of;
 
@@ -24,6 +25,8 @@ pub(crate) struct Delivery {
     pub(crate) summary: String,
     /// What follows.
     pub(crate) purpose: Purpose,
+    /// What can be worked out anew when the editor's text is another one by then, with the rounds that took so far.
+    pub(crate) again: Option<(Made, u32)>,
 }
 
 /// One document of an edit.

@@ -4,7 +4,7 @@
 //! Refuses: a part of what was asked. When one of the changes no longer has its place, nothing is sent, and the user
 //! reads which one and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use app::{ChangeState, Proposal, ProposedChange, ProposedFile};
@@ -33,6 +33,8 @@ pub(crate) struct Judging {
     pub(crate) side: Side,
     /// The open documents by their place: path, or URI of what is no file.
     pub(crate) open: BTreeMap<String, Document>,
+    /// The places of open documents whose text is not known for sure.
+    pub(crate) lost: BTreeSet<String>,
     /// The client's columns.
     pub(crate) encoding: PositionEncoding,
     /// Whether the client creates, renames and deletes files.
@@ -73,7 +75,7 @@ pub(crate) async fn judge(what: Judging) -> JobEvent {
 }
 
 fn judged(what: Judging) -> Result<Judged, String> {
-    let Judging { proposal, changes, side, open, encoding, makes_files, ends_new_files, lets_choose } = what;
+    let Judging { proposal, changes, side, open, lost, encoding, makes_files, ends_new_files, lets_choose } = what;
     let mut made = Judged {
         state: if side == Side::Old { ChangeState::Kept } else { ChangeState::Reverted },
         operations: Vec::new(),
@@ -95,6 +97,10 @@ fn judged(what: Judging) -> Result<Judged, String> {
         if !matches!(file.change, ProposedChange::Edit { .. }) && !makes_files {
             return Err(format!("this editor does not create, rename or delete files for us ({})", file.name));
         }
+        let places = [file.place.as_str(), place_now(&made.proposal, file)];
+        if places.into_iter().any(|place| lost.contains(place)) {
+            return Err(format!("the text of {} is not known for sure; close and reopen it", file.name));
+        }
         match &file.change {
             ProposedChange::Edit { .. } => {
                 let place = place_now(&made.proposal, file).to_owned();
@@ -102,7 +108,7 @@ fn judged(what: Judging) -> Result<Judged, String> {
                 edit(&mut made, file, numbers, side, &now, encoding)?;
             }
             ProposedChange::Create { text } if side == Side::Old => {
-                create(&mut made, &file.place, text, ends_new_files)?;
+                create(&mut made, &open, &file.place, text, ends_new_files)?;
             }
             ProposedChange::Create { text } => {
                 if !same_but_for_its_end(&text_of(&file.place, open.get(&file.place))?, text) {
@@ -110,8 +116,8 @@ fn judged(what: Judging) -> Result<Judged, String> {
                 }
                 delete(&mut made, &file.place)?;
             }
-            ProposedChange::Rename { to } if side == Side::Old => rename(&mut made, &file.place, to)?,
-            ProposedChange::Rename { to } => rename(&mut made, to, &file.place)?,
+            ProposedChange::Rename { to } if side == Side::Old => rename(&mut made, &open, &file.place, to)?,
+            ProposedChange::Rename { to } => rename(&mut made, &open, to, &file.place)?,
             ProposedChange::Delete { text } if side == Side::Old => {
                 if let Some(text) = text
                     && text_of(&file.place, open.get(&file.place))? != *text
@@ -120,7 +126,9 @@ fn judged(what: Judging) -> Result<Judged, String> {
                 }
                 delete(&mut made, &file.place)?;
             }
-            ProposedChange::Delete { text: Some(text) } => create(&mut made, &file.place, text, ends_new_files)?,
+            ProposedChange::Delete { text: Some(text) } => {
+                create(&mut made, &open, &file.place, text, ends_new_files)?;
+            }
             ProposedChange::Delete { text: None } => {
                 return Err(format!(
                     "{} was too large to be kept; bring it back from your own history",
@@ -275,11 +283,26 @@ pub(crate) fn edits_of(changes: &[text::Change]) -> Vec<Value> {
     changes.iter().filter_map(one).collect()
 }
 
-fn create(made: &mut Judged, place: &str, text: &str, ends_itself: bool) -> Result<(), String> {
-    let uri = uri(place)?;
+/// Refuses a place where something is already: a file, or a text that was never saved.
+fn is_free(open: &BTreeMap<String, Document>, place: &str) -> Result<(), String> {
     if is_there(place) {
         return Err(format!("{place} exists already; nothing was overwritten"));
     }
+    if open.contains_key(place) {
+        return Err(format!("{place} is open with a text that was never saved; nothing was overwritten"));
+    }
+    Ok(())
+}
+
+fn create(
+    made: &mut Judged,
+    open: &BTreeMap<String, Document>,
+    place: &str,
+    text: &str,
+    ends_itself: bool,
+) -> Result<(), String> {
+    let uri = uri(place)?;
+    is_free(open, place)?;
     let start = json!({ "line": 0, "character": 0 });
     let put_in = if ends_itself { text.strip_suffix('\n').unwrap_or(text) } else { text };
     made.operations.push(json!({ "kind": "create", "uri": uri, "options": { "overwrite": false } }));
@@ -291,11 +314,9 @@ fn create(made: &mut Judged, place: &str, text: &str, ends_itself: bool) -> Resu
     Ok(())
 }
 
-fn rename(made: &mut Judged, from: &str, to: &str) -> Result<(), String> {
+fn rename(made: &mut Judged, open: &BTreeMap<String, Document>, from: &str, to: &str) -> Result<(), String> {
     let (old, new) = (uri(from)?, uri(to)?);
-    if is_there(to) {
-        return Err(format!("{to} exists already; nothing was overwritten"));
-    }
+    is_free(open, to)?;
     made.operations
         .push(json!({ "kind": "rename", "oldUri": old, "newUri": new, "options": { "overwrite": false } }));
     made.files.extend([(from.into(), false), (to.into(), true)]);

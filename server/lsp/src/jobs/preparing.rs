@@ -98,7 +98,15 @@ pub(crate) async fn prepare(app: App, what: Preparation) -> JobEvent {
     });
     let (blocks, placed) = match placed.await {
         Ok(Ok(placed)) => placed,
-        Ok(Err(why)) => return JobEvent::Refused(why.to_owned()),
+        Ok(Err(why)) => {
+            // It was kept in an earlier round, and does not come into the text now.
+            if let Some(kept) = &made.proposal
+                && let Err(error) = app.settle(&kept.id, kept.said.every_change(), ChangeState::Reverted).await
+            {
+                tracing::warn!(error = %error.message, "what became of a change was not written down");
+            }
+            return JobEvent::Refused(why.to_owned());
+        }
         Err(_) => return defect(),
     };
     let proposal = match made.proposal.take() {

@@ -371,7 +371,10 @@ impl MainLoop {
         };
         let open = self.documents.snapshots();
         let number = self.add_job(Feature::Edit(wish.action).verb(), uri, token);
-        let asks_first = asks_first.unwrap_or_else(|| self.app.config().edits_ask_first);
+        let asks_first =
+            asks_first.or(self.client.asks_first).unwrap_or_else(|| self.app.config().edits_ask_first);
+        // An edit that may reach further is asked about also when it stays in its own file.
+        let asks_first = asks_first || several_files;
         if let Some(job) = self.jobs.get_mut(number) {
             // What is shown of the edit names all that it came from.
             let instruction = match (earlier, &wish.instruction) {

@@ -35,7 +35,11 @@ impl MainLoop {
     /// Takes what the task of a job tells.
     pub(super) fn job_event(&mut self, number: u64, event: JobEvent) {
         let Some(job) = self.jobs.get_mut(number) else {
-            return; // It was cancelled; whatever it still says is not wanted.
+            // It was cancelled; whatever it still says is not wanted.
+            if let JobEvent::Prepared(prepared) = event {
+                self.never_was(&prepared.begun.proposal);
+            }
+            return;
         };
         let title = job.title.clone();
         match event {
@@ -111,7 +115,7 @@ impl MainLoop {
         }
         if let Some(LateEdit { title, begun, target }) = late.and_then(|at| self.late_edits.remove(at)) {
             // It was noted as one that is not there.
-            self.settle(begun.proposal.id.clone(), every_change(&begun.proposal), app::ChangeState::Standing);
+            self.settle(begun.proposal.id.clone(), begun.proposal.said.every_change(), app::ChangeState::Standing);
             self.begin_review(uri, title, *begun, &target);
         }
     }
@@ -149,6 +153,9 @@ impl MainLoop {
             Err(reason) => Some(reason),
         };
         if let Some(reason) = refusal {
+            if let Some((made, rounds)) = self.typed_meanwhile(number) {
+                return self.prepare(number, made, rounds);
+            }
             let message = format!("{}: the editor did not apply the edit ({reason}); try again", job.title);
             self.not_applied(number);
             self.tell(Level::Warning, &message);
@@ -156,6 +163,15 @@ impl MainLoop {
         }
         // "Applied" proves nothing: some editors say so for an edit they refused. Wait for the text to tell.
         self.wait_for_text(number, LANDING_MS_FIRST, false);
+    }
+
+    /// An edit that the editor refused, when its text is another one by now: it fits that one, perhaps.
+    fn typed_meanwhile(&mut self, number: u64) -> Option<(Made, u32)> {
+        let job = self.jobs.get_mut(number)?;
+        let Phase::Delivering(delivery) = &mut job.phase else { return None };
+        let before = delivery.targets.first()?.before.as_ref()?.revision();
+        let now = self.documents.get(&job.uri)?.revision();
+        delivery.again.take_if(|_| now != before)
     }
 
     /// Gives the editor time to tell what it did with an edit.
@@ -187,12 +203,15 @@ impl MainLoop {
         let Some(job) = self.jobs.get_mut(number) else {
             return;
         };
-        let Some(now) = self.documents.get(&job.uri).cloned() else {
-            return self.refuse(number, "the document is no longer open");
+        let now = self.documents.get(&job.uri).cloned();
+        let Some(now) = now.filter(|_| rounds < PREPARE_ROUNDS_MAX) else {
+            let is_open = self.documents.get(&job.uri).is_some();
+            if let Some(proposal) = made.proposal {
+                self.never_was(&proposal);
+            }
+            let changing = "the text kept changing; try again when it rests";
+            return self.refuse(number, if is_open { changing } else { "the document is no longer open" });
         };
-        if rounds >= PREPARE_ROUNDS_MAX {
-            return self.refuse(number, "the text kept changing; try again when it rests");
-        }
         job.phase = Phase::Preparing { rounds: rounds + 1 };
         let over = job.over.clone().map(|over| {
             let standing = self.reviews.get(&job.uri, &over.proposal).cloned();
@@ -216,8 +235,9 @@ impl MainLoop {
             return self.prepare(number, made, rounds);
         };
         let target = Target { uri: job.uri.clone(), before: Some(now.clone()), expected, landed: false };
-        let (summary, purpose) = (made.summary, Purpose::Begin(Box::new(begun)));
-        let delivery = Delivery { targets: vec![target], files: Vec::new(), summary, purpose };
+        let (summary, purpose) = (made.summary.clone(), Purpose::Begin(Box::new(begun)));
+        let again = Some((made, rounds));
+        let delivery = Delivery { targets: vec![target], files: Vec::new(), summary, purpose, again };
         self.deliver_edit(number, &send, &now, delivery);
     }
 
@@ -265,7 +285,7 @@ impl MainLoop {
             many => format!("{many} changes"),
         };
         let purpose = Purpose::Settle { proposal, changes, state, lets_choose };
-        self.deliver(number, operations, Delivery { targets, files, summary, purpose });
+        self.deliver(number, operations, Delivery { targets, files, summary, purpose, again: None });
     }
 
     /// An edit is in.
@@ -364,7 +384,7 @@ impl MainLoop {
 
     /// A proposal that was kept before it was sent did not come into the text.
     fn never_was(&mut self, proposal: &Proposal) {
-        let changes = every_change(proposal);
+        let changes = proposal.said.every_change();
         self.settle(proposal.id.clone(), changes, app::ChangeState::Reverted);
     }
 
@@ -384,20 +404,18 @@ impl MainLoop {
         }
         let review = engine::Review::new(base, &hunks, &target.expected);
         let (id, instruction) = (proposal.id.clone(), proposal.said.instruction.clone());
-        let standing = Standing { proposal: id, file: 0, title, instruction, review, wish, candidates, shown };
-        let oldest = self.reviews.insert(uri, standing);
-        if let Some(oldest) = oldest {
-            self.settle_standing(&oldest, app::ChangeState::Kept);
-        }
-        let Some(now) = self.documents.get(uri).cloned() else {
+        let mut standing = Standing { proposal: id, file: 0, title, instruction, review, wish, candidates, shown };
+        let Some(now) = self.documents.get(uri).map(|now| now.rope().clone()) else {
             return;
         };
-        if now.rope() != &target.expected {
-            // Typing came right behind the edit.
-            let before = Document::new(uri, now.language_id(), now.version(), &target.expected.to_string());
-            let whole = text::Change { range: None, text: now.rope().to_string() };
-            let turned = self.reviews.follow(&before, &[whole], self.client.encoding);
+        if now != target.expected {
+            // Typing came right behind the edit. Edits that waited before have followed it already.
+            let typed = text::minimal_edit(&target.expected.to_string(), &now.to_string());
+            let turned = standing.follow(&target.expected, &[(typed, now)]);
             self.turned(turned);
+        }
+        if let Some(oldest) = self.reviews.insert(uri, standing) {
+            self.settle_standing(&oldest, app::ChangeState::Kept);
         }
         let displaced = self.reviews.displace(uri, &proposal.id);
         self.turned(displaced);
@@ -423,10 +441,4 @@ impl MainLoop {
         let place = path.map_or_else(|| uri.clone(), |path| path.to_string_lossy().into_owned());
         Belonging { title, workspace, place, name }
     }
-}
-
-/// All changes of a proposal, by file and number.
-pub(super) fn every_change(proposal: &Proposal) -> Vec<(usize, usize)> {
-    let files = (0..).zip(&proposal.said.files);
-    files.flat_map(|(file, one)| (0..one.states.len()).map(move |change| (file, change))).collect()
 }

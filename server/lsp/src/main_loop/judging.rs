@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use text::{Document, Edit};
 use tower_lsp::jsonrpc::{Error, Result};
 
-use super::edits::every_change;
 use super::review::{Found, place_of};
 use super::{Asked, MainLoop};
 use crate::arguments::ReviewArguments;
@@ -88,7 +87,7 @@ impl MainLoop {
         let number = self.add_silent_job(uri.clone(), title)?;
         let targets = vec![Target { uri, before: Some(now.clone()), expected, landed: false }];
         let purpose = Purpose::TakeBack { changes };
-        let delivery = Delivery { targets, files: Vec::new(), summary: String::new(), purpose };
+        let delivery = Delivery { targets, files: Vec::new(), summary: String::new(), purpose, again: None };
         self.deliver_edit(number, &edit, &now, delivery);
         Ok(())
     }
@@ -184,6 +183,7 @@ impl MainLoop {
         let (encoding, makes_files) = (self.client.encoding, self.client.makes_files);
         let ends_new_files = self.client.ends_new_files;
         let open = self.documents_by_place();
+        let lost = self.documents.lost().map(place_of).collect();
         let (file, change) = (which.file, which.change);
         self.start(number, |this| {
             let (app, settled) = (this.app.clone(), this.settled());
@@ -198,6 +198,9 @@ impl MainLoop {
                     Side::New => matches!(state, ChangeState::Standing | ChangeState::Kept),
                 };
                 let mut changes = chosen_changes(&proposal, file, change);
+                if changes.is_empty() {
+                    return JobEvent::Refused("the proposal has no such change".to_owned());
+                }
                 let state_of = |(file, change): &(usize, usize)| proposal.said.files[*file].states[*change];
                 // What is in the text already is kept without a change of it, also when its file is not open.
                 if side == Side::Old && changes.iter().all(|one| state_of(one) == ChangeState::Standing) {
@@ -212,8 +215,17 @@ impl MainLoop {
                 if change.is_none() && changes.iter().any(is_proposed) {
                     changes.retain(is_proposed);
                 }
-                let what =
-                    Judging { proposal, changes, side, open, encoding, makes_files, ends_new_files, lets_choose };
+                let what = Judging {
+                    proposal,
+                    changes,
+                    side,
+                    open,
+                    lost,
+                    encoding,
+                    makes_files,
+                    ends_new_files,
+                    lets_choose,
+                };
                 judging::judge(what).await
             }
         });
@@ -331,7 +343,7 @@ impl MainLoop {
 }
 
 fn chosen_changes(proposal: &Proposal, file: Option<usize>, change: Option<usize>) -> Vec<(usize, usize)> {
-    let mut changes = every_change(proposal);
+    let mut changes = proposal.said.every_change();
     changes.retain(|(one, number)| {
         file.is_none_or(|file| file == *one) && change.is_none_or(|change| change == *number)
     });

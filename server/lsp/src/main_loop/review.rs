@@ -173,7 +173,9 @@ impl MainLoop {
             return;
         }
         if self.client.draws_reviews {
-            self.outbox.notify("familiar/review", json!({ "uri": uri, "version": null, "changes": [] }));
+            // In the place of a state that was not read yet, which would bring the marks back.
+            let state = json!({ "uri": uri, "version": null, "changes": [] });
+            self.outbox.report(&format!("review/{uri}"), "familiar/review", state);
         } else {
             self.outbox.notify("textDocument/publishDiagnostics", json!({ "uri": uri, "diagnostics": [] }));
         }

@@ -129,7 +129,9 @@ pub(crate) fn actions_at(
     if first.of > 1 {
         let all = json!({ "uri": uri });
         actions.push((format!("Keep all {} changes", first.of), "familiar.keep", all.clone()));
-        actions.push((format!("Revert all {} changes", first.of), "familiar.revert", all));
+        let touched = marks.iter().any(|mark| mark.standing.review.is_touched(mark.number, rope));
+        let also = if touched { ", with what you typed in them" } else { "" };
+        actions.push((format!("Revert all {} changes{also}", first.of), "familiar.revert", all));
     }
     let edit = json!({ "uri": uri, "proposal": first.standing.proposal });
     if first.standing.wish.is_some() {
@@ -198,7 +200,7 @@ pub(crate) fn notification(marks: &[Mark<'_>], document: &Document, encoding: Po
             "file": standing.file,
             "change": mark.number,
             "title": standing.title,
-            "instruction": standing.wish.as_ref().and_then(|wish| wish.instruction.clone()),
+            "instruction": standing.instruction,
             "range": lsp_range_of(whole),
             "oldText": cut(&block.old_text),
             "newText": cut(&block.new_text),
