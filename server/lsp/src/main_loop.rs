@@ -8,6 +8,7 @@ mod commands;
 mod edits;
 mod judging;
 mod looking;
+mod quiet;
 mod review;
 mod searching;
 
@@ -31,6 +32,7 @@ use tower_lsp::gen_lsp_types::{
 use tower_lsp::jsonrpc::Error;
 
 use asked::{Asked, Requests};
+use quiet::{Front, Typing};
 use review::{Found, NOTES_LEN_MAX, Note, write_notes};
 
 use crate::Hello;
@@ -72,6 +74,8 @@ pub(crate) enum Event {
     Status(Box<Status>),
     /// Something about proposals.
     Proposal(Found),
+    /// Something comes up, for which so many pauses were waited.
+    Front(Front, u32),
 }
 
 /// The state of one session.
@@ -92,6 +96,7 @@ pub(crate) struct MainLoop {
     late_edits: VecDeque<LateEdit>,
     /// Open documents of proposals.
     shown: ShownProposals,
+    typing: Typing,
     /// What is to be written down about proposals.
     notes: mpsc::Sender<Note>,
     first_indexes: FirstIndexes,
@@ -123,6 +128,7 @@ impl MainLoop {
             marked: HashMap::new(),
             late_edits: VecDeque::new(),
             shown: ShownProposals::default(),
+            typing: Typing::default(),
             notes,
             late: HashMap::new(),
             events,
@@ -232,6 +238,7 @@ impl MainLoop {
             }
             Event::Fallback(folders) => folders.into_iter().for_each(|folder| self.open_folder(folder)),
             Event::Proposal(found) => self.found(found),
+            Event::Front(what, waited) => self.bring_up(what, waited),
             Event::Status(status) => self.tell(Level::Info, &commands::status_line(&status)),
         }
     }
@@ -298,6 +305,7 @@ impl MainLoop {
 
     fn changed(&mut self, params: &DidChangeTextDocumentParams) {
         self.app.typed();
+        self.typing.note();
         let uri = &params.text_document.text_document_identifier.uri.0;
         let reviewed = self.documents.get(uri).filter(|_| !self.reviews.of(uri).is_empty()).cloned();
         let was_lost = self.documents.is_open(uri) && self.documents.get(uri).is_none();
@@ -392,8 +400,7 @@ impl MainLoop {
     /// Shows a failed use case, and logs it here, once.
     fn tell_error(&self, what: &str, error: &AppError) {
         messages::log_here(what, error);
-        let cut = self.client.cuts_messages;
-        let why = if cut { messages::next_step_first(error) } else { messages::sentence(error) };
+        let why = messages::joined(&error.message, error.hint.as_deref(), self.client.cuts_messages);
         self.tell(Level::Error, &format!("{what}: {why}"));
     }
 

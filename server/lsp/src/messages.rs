@@ -52,17 +52,15 @@ pub(crate) fn request_failed(message: impl Into<String>) -> Error {
 
 /// The message with its next step.
 pub(crate) fn sentence(error: &AppError) -> String {
-    match &error.hint {
-        Some(hint) => format!("{}; {hint}", error.message.trim_end_matches('.')),
-        None => error.message.clone(),
-    }
+    joined(&error.message, error.hint.as_deref(), false)
 }
 
-/// The same with the next step in front, for where a long line is cut.
-pub(crate) fn next_step_first(error: &AppError) -> String {
-    match &error.hint {
-        Some(hint) => format!("{} ({})", hint.trim_end_matches('.'), error.message.trim_end_matches('.')),
-        None => error.message.clone(),
+/// A message and its next step, which goes first where a long line is `cut`.
+pub(crate) fn joined(message: &str, hint: Option<&str>, cut: bool) -> String {
+    let message = message.trim_end_matches('.');
+    match hint {
+        Some(hint) if cut => format!("{} ({message})", hint.trim_end_matches('.')),
+        _ => app::with_hint(message, hint),
     }
 }
 

@@ -289,7 +289,9 @@ fn is_free(open: &BTreeMap<String, Document>, place: &str) -> Result<(), String>
         return Err(format!("{place} exists already; nothing was overwritten"));
     }
     if open.contains_key(place) {
-        return Err(format!("{place} is open with a text that was never saved; nothing was overwritten"));
+        return Err(format!(
+            "{place} is open with a text that no file holds; close it first, nothing was overwritten"
+        ));
     }
     Ok(())
 }

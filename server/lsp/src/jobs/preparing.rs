@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use app::{App, AppError, ChangeState, Proposal, Proposed, ProposedChange, ProposedFile};
 use engine::Block;
-use text::{Document, Edit, Hunk, Rope};
+use text::{Document, Edit, Hunk, Rope, TextEdit};
 
 use super::Over;
 use super::conflict::meets;
@@ -52,6 +52,8 @@ pub(crate) struct Preparation {
     pub(crate) now: Document,
     /// The version it replaces, if that still waits.
     pub(crate) over: Option<(Over, Option<Standing>)>,
+    /// The edits that wait in the document.
+    pub(crate) waiting: Vec<Standing>,
     /// How it was asked for; the selection counts in the text it was made for.
     pub(crate) wish: Option<Wish>,
     /// Where it belongs.
@@ -84,19 +86,23 @@ struct Placed {
 
 /// Works out what is to be sent, and keeps it.
 pub(crate) async fn prepare(app: App, what: Preparation) -> JobEvent {
-    let Preparation { mut made, now, over, wish, belongs } = what;
+    let Preparation { mut made, now, over, waiting, wish, belongs } = what;
     let revision = now.revision();
-    let (goes_on, standing) = match over {
-        Some((over, standing)) => (over.goes_on, standing),
-        None => (false, None),
-    };
-    let (edit, base, shown) = (made.edit.clone(), made.base.clone(), standing.clone());
+    let (edit, base) = (made.edit.clone(), made.base.clone());
     let target = wish.as_ref().map(|wish| wish.target.clone());
     let placed = tokio::task::spawn_blocking(move || {
-        place(&edit, &base, now.rope(), shown.as_ref(), goes_on, target)
-            .map(|placed| (blocks(&placed.hunks, &placed.expected), placed))
+        let (goes_on, standing) = match over {
+            Some((over, standing)) => (over.goes_on, standing),
+            // What changes a waiting change goes on from it, so that reverting it brings back what was there before both.
+            None => {
+                let under = changed_by(&edit, &base, now.rope(), waiting);
+                (under.is_some(), under)
+            }
+        };
+        place(&edit, &base, now.rope(), standing.as_ref(), goes_on, target)
+            .map(|placed| (blocks(&placed.hunks, &placed.expected), placed, standing))
     });
-    let (blocks, placed) = match placed.await {
+    let (blocks, placed, standing) = match placed.await {
         Ok(Ok(placed)) => placed,
         Ok(Err(why)) => {
             // It was kept in an earlier round, and does not come into the text now.
@@ -150,6 +156,26 @@ pub(crate) async fn keep(app: App, said: Proposed) -> JobEvent {
     kept.unwrap_or_else(failed)
 }
 
+/// The edit of these whose waiting changes are changed by an edit that was made for an earlier text.
+fn changed_by(edit: &Edit, made_for: &Rope, now: &Rope, waiting: Vec<Standing>) -> Option<Standing> {
+    let edit = edit.rebase(&typed_since(made_for, now)).ok()?;
+    // What is put in at an edge of a change stands beside it.
+    let meets = |bytes: &Range<usize>, part: &TextEdit| {
+        let inside = part.start_byte == part.end_byte && bytes.start < part.start_byte;
+        part.start_byte < bytes.end && (bytes.start < part.end_byte || inside)
+    };
+    let is_changed = |bytes: Range<usize>| edit.parts().iter().any(|part| meets(&bytes, part));
+    waiting.into_iter().find(|one| one.review.standing().any(|(_, bytes)| is_changed(bytes)))
+}
+
+/// What leads from the text an edit was made for to the one there is.
+fn typed_since(made_for: &Rope, now: &Rope) -> Edit {
+    if made_for.len_bytes() == now.len_bytes() && made_for == now {
+        return Edit::default();
+    }
+    text::minimal_edit(&made_for.to_string(), &now.to_string())
+}
+
 fn place(
     edit: &Edit,
     made_for: &Rope,
@@ -165,11 +191,7 @@ fn place(
     }
     let base = over.map_or_else(|| now.clone(), |standing| standing.base(now));
     let ground = if goes_on { now } else { &base };
-    let typed = if made_for.len_bytes() == ground.len_bytes() && made_for == ground {
-        Edit::default()
-    } else {
-        text::minimal_edit(&made_for.to_string(), &ground.to_string())
-    };
+    let typed = typed_since(made_for, ground);
     if meets(made_for, edit, &typed) {
         return Err("you changed the same text meanwhile; nothing was overwritten");
     }

@@ -74,6 +74,13 @@ pub(crate) enum JobEvent {
     Settled,
     /// There is no edit, for a reason.
     Refused(String),
+    /// No answer of the model can be an edit: why, and the next step.
+    GivenUp {
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
     /// The editor had time to tell what it did with an edit.
     Waited {
         /// Whether it gets no more.
@@ -299,7 +306,7 @@ pub(crate) async fn edit<E: Send + 'static>(
             }
             Ok(EditEvent::Finished(EditOutcome::Files { files })) => return JobEvent::EditedFiles(files),
             Ok(EditEvent::Finished(EditOutcome::Refused { reason, hint })) => {
-                return JobEvent::Refused(app::with_hint(&reason, Some(&hint)));
+                return JobEvent::GivenUp { reason, hint };
             }
             Ok(EditEvent::TryingAgain { reason }) => {
                 teller.report(Stage::TryingAgain, || trying_again(&reason));

@@ -9,6 +9,7 @@ use engine::EditAction;
 use serde_json::{Value, json};
 use text::{Document, Edit};
 
+use super::quiet::Front;
 use super::{Asked, MainLoop};
 use crate::arguments::Feature;
 use crate::jobs::delivery::{Begun, Delivery, LateEdit, Purpose, Target, all_in};
@@ -16,7 +17,7 @@ use crate::jobs::judging::{ANNOTATION, Judged, changes_in, edits_of};
 use crate::jobs::preparing::{self, Belonging, Made, Preparation, Prepared};
 use crate::jobs::work::JobEvent;
 use crate::jobs::{Job, Phase};
-use crate::messages::Level;
+use crate::messages::{self, Level};
 use crate::review::{Standing, moved};
 use crate::uris::path_of;
 
@@ -56,7 +57,7 @@ impl MainLoop {
                 if let Some(notice) = notice {
                     self.tell(Level::Warning, &notice);
                 }
-                self.show_document(path);
+                self.bring_up(Front::Document(path), 0);
             }
             JobEvent::Edited { edit, summary } => self.edited(number, edit, summary),
             JobEvent::Comment(found) => self.comment_found(number, found.map(|found| *found)),
@@ -73,7 +74,7 @@ impl MainLoop {
             JobEvent::Prepared(prepared) => self.prepared(number, *prepared),
             JobEvent::Proposed { proposal, document } => {
                 self.finish(number, "waits for your decision");
-                self.ask_about(*proposal, document);
+                self.bring_up(Front::Question(proposal, document), 0);
             }
             JobEvent::Judged(judged) => self.judged(number, *judged),
             JobEvent::Settled => self.finish(number, "done"),
@@ -81,6 +82,10 @@ impl MainLoop {
             JobEvent::LookedAt { is_in, last } => self.looked_at(number, is_in, last),
             JobEvent::Chosen { changes, last } => self.chosen_in(number, changes, last),
             JobEvent::Refused(reason) => self.refuse(number, &reason),
+            JobEvent::GivenUp { reason, hint } => {
+                let why = messages::joined(&reason, Some(&hint), self.client.cuts_messages);
+                self.refuse(number, &why);
+            }
             JobEvent::Failed(error) => {
                 self.finish(number, "failed");
                 self.tell_error(&title, &error);
@@ -218,7 +223,8 @@ impl MainLoop {
             (over, standing)
         });
         let wish = job.wish.clone();
-        let what = Preparation { made, now, over, wish, belongs: self.belongs(number) };
+        let waiting = self.reviews.of(&job.uri).to_vec();
+        let what = Preparation { made, now, over, waiting, wish, belongs: self.belongs(number) };
         self.start(number, |this| preparing::prepare(this.app.clone(), what));
     }
 

@@ -302,7 +302,7 @@ impl MainLoop {
     pub(super) fn ask_about(&mut self, proposal: Proposal, document: PathBuf) {
         let (changes, files) = (proposal.said.changes(), proposal.said.files.len());
         let titles: &[&str] =
-            if self.client.lets_choose { &[APPLY, CHOOSE, SHOW, DISCARD] } else { &[APPLY, SHOW, DISCARD] };
+            if self.client.lets_choose { &[SHOW, APPLY, CHOOSE, DISCARD] } else { &[SHOW, APPLY, DISCARD] };
         let place = if files == 1 { " in 1 file" } else { "" };
         let message = format!("{}: {}{place}", proposal.said.title, counted(changes as u64, "change"));
         let params = json!({
