@@ -57,10 +57,11 @@ pub(crate) fn sentence(error: &AppError) -> String {
 
 /// A message and its next step, which goes first where a long line is `cut`.
 pub(crate) fn joined(message: &str, hint: Option<&str>, cut: bool) -> String {
-    let message = message.trim_end_matches('.');
+    let message = if hint.is_some() { message.trim_end_matches('.') } else { message };
     match hint {
         Some(hint) if cut => format!("{} ({message})", hint.trim_end_matches('.')),
-        _ => app::with_hint(message, hint),
+        Some(hint) => format!("{message}; {hint}"),
+        None => message.to_owned(),
     }
 }
 
