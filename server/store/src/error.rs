@@ -27,6 +27,14 @@ pub enum StoreError {
         /// The largest size accepted.
         bytes_max: u64,
     },
+    /// There are as many as may be; wait until one is gone.
+    #[error("there are {count_max} {what}, and no more are taken")]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many there may be.
+        count_max: usize,
+    },
     /// The disk is full. Reading still works; writing works again once there is room.
     #[error("no space is left for {}; free some disk space and try again", path.display())]
     Full {

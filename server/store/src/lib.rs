@@ -14,6 +14,9 @@ mod documents;
 mod error;
 mod events;
 mod files;
+mod gallery;
+mod images;
+mod jobs;
 mod learned;
 mod limits;
 mod lock;
@@ -25,6 +28,7 @@ mod runs;
 mod secret;
 mod settings;
 mod sign_in;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -35,6 +39,14 @@ pub use chats::{CHATS_PAGE_MAX, Chat, ChatCursor, Shelf};
 pub use documents::{DOCUMENTS_PAGE_MAX, Document};
 pub use error::StoreError;
 pub use events::{EVENTS_BATCH_MAX, PRUNE_RUNS_MAX, RunEvent};
+pub use gallery::{
+    GALLERY_PAGE_MAX, GALLERY_WORDS_BYTES_MAX, GALLERY_WORDS_MAX, GalleryCursor, GalleryFilter, Totals,
+};
+pub use images::{IMAGES_REMOVED_MAX, Image, NewImage};
+pub use jobs::{
+    IMAGE_ATTEMPTS_MAX, IMAGE_JOB_BLOBS_MAX, IMAGE_JOBS_ENDED_MAX, IMAGE_JOBS_PAGE_MAX, IMAGE_JOBS_WAITING_MAX,
+    ImageJob, NewImageJob, RecoveredImageJobs,
+};
 pub use limits::{
     BLOB_BYTES_MAX, EVENT_BYTES_MAX, JSON_BYTES_MAX, LEARNED_BYTES_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX,
 };
@@ -44,9 +56,10 @@ pub use proposals::{PROPOSAL_PLACES_MAX, PROPOSALS_MAX, PROPOSALS_PAGE_MAX, Stor
 pub use runs::{After, BegunRun, NewRun, Run, RunEnd};
 pub use secret::Secret;
 pub use sign_in::{LINK_MS, LoginLink, NewSession, SESSION_AGE_MS_MAX, SESSION_IDLE_MS_MAX, Session};
+pub use sweep::Swept;
 pub use tokens::{ApiToken, NewApiToken, TOKEN_PREFIX, TOKENS_MAX};
 pub use usage::{RunUsage, UsageEntry};
-pub use words::{DocumentKind, MessageRole, MessageState, RunOutcome, RunState};
+pub use words::{DocumentKind, ImageJobState, MessageRole, MessageState, RunOutcome, RunState};
 
 // Makes a different checkout a different input to cargo; see `.cargo/config.toml`.
 const _: Option<&str> = option_env!("FAMILIAR_CHECKOUT");

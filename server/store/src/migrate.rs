@@ -20,6 +20,7 @@ pub(crate) struct Migration {
 pub(crate) const USER: &[Migration] = &[
     Migration { number: 1, name: "start", sql: include_str!("../migrations/user/0001_start.sql") },
     Migration { number: 2, name: "proposals", sql: include_str!("../migrations/user/0002_proposals.sql") },
+    Migration { number: 3, name: "images", sql: include_str!("../migrations/user/0003_images.sql") },
 ];
 
 /// The schema of `events.db`.

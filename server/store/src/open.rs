@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::database::{Database, Kind, sibling};
@@ -60,6 +60,8 @@ pub struct Store {
     pub(crate) events: Database,
     pub(crate) folder: PathBuf,
     pub(crate) ids: Ids,
+    /// Held shared from before a blob is written until a row names it, and alone while files are removed.
+    pub(crate) blobs_kept: RwLock<()>,
     clock: Clock,
     report: OpenReport,
     // Last, so that the folder is free only after both databases are closed.
@@ -98,8 +100,16 @@ impl Store {
             backup: opened.backup,
             events_moved_to,
         };
-        let store =
-            Self { user, events, folder: dir.to_path_buf(), ids: Ids::default(), clock, report, _lock: lock };
+        let store = Self {
+            user,
+            events,
+            folder: dir.to_path_buf(),
+            ids: Ids::default(),
+            blobs_kept: RwLock::default(),
+            clock,
+            report,
+            _lock: lock,
+        };
         store.prepare_blobs()?;
         Ok(store)
     }

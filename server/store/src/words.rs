@@ -127,6 +127,22 @@ impl RunOutcome {
 }
 
 words! {
+    /// How far an image job is.
+    ImageJobState {
+        /// It waits for its turn.
+        Queued = "queued",
+        /// It is being worked on.
+        Running = "running",
+        /// It ended well.
+        Done = "done",
+        /// It failed.
+        Failed = "failed",
+        /// The user took it back.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
     /// What a document is.
     DocumentKind {
         /// One answer.

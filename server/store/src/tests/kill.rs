@@ -10,11 +10,11 @@ use crate::database::damage;
 use crate::{MessageState, RunOutcome, RunState, Store};
 
 /// Names the folder to write to; its presence makes this program the writer.
-const WRITER_FOLDER: &str = "STORE_TEST_WRITER_FOLDER";
+pub(super) const WRITER_FOLDER: &str = "STORE_TEST_WRITER_FOLDER";
 /// Processes killed by one test.
-const KILLS: u64 = 5;
+pub(super) const KILLS: u64 = 5;
 /// Decides after how many acknowledgements each is killed.
-const SEED: u64 = 0x5EED_F00D;
+pub(super) const SEED: u64 = 0x5EED_F00D;
 const NAME: &str = "tests::kill::a_killed_writer_loses_nothing_it_acknowledged";
 
 #[test]
@@ -28,7 +28,7 @@ fn a_killed_writer_loses_nothing_it_acknowledged() {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let lines = 3 + (random >> 33) % 60;
         let before = acknowledged.len();
-        acknowledged.extend(run_and_kill(folder.path(), lines as usize));
+        acknowledged.extend(run_and_kill(NAME, folder.path(), lines as usize));
         assert!(acknowledged.len() >= before + lines as usize);
 
         let store = Store::open(folder.path()).unwrap();
@@ -67,10 +67,10 @@ fn check(store: &Store, line: &str, scene: &str) {
     }
 }
 
-/// Starts a writer, kills it in the middle of its work and tells everything it acknowledged.
-fn run_and_kill(folder: &Path, lines: usize) -> Vec<String> {
+/// Starts the writer of `test`, kills it in the middle of its work and tells everything it acknowledged.
+pub(super) fn run_and_kill(test: &str, folder: &Path, lines: usize) -> Vec<String> {
     let mut child = Command::new(env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env(WRITER_FOLDER, folder)
         .stdout(Stdio::piped())
         .spawn()

@@ -3,7 +3,11 @@
 mod chats;
 mod events_and_blobs;
 mod faults;
+mod gallery;
+mod image_jobs;
+mod images;
 mod kill;
+mod killed_painter;
 mod opening;
 mod proposals;
 mod runs;
@@ -16,7 +20,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use tempfile::TempDir;
 
-use crate::{After, BegunRun, Clock, NewRun, RunEnd, RunOutcome, RunUsage, Store, StoreError};
+use crate::{
+    After, BegunRun, Clock, ImageJob, NewImage, NewImageJob, NewRun, RunEnd, RunOutcome, RunUsage, Store,
+    StoreError,
+};
 
 /// Some moment, in UTC milliseconds.
 const START_MS: i64 = 1_800_000_000_000;
@@ -82,4 +89,26 @@ fn end(outcome: RunOutcome, text: &str) -> RunEnd<'_> {
 /// The first number of a query on the writing connection.
 fn count(store: &Store, sql: &str) -> i64 {
     store.user.writer().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// A job for `images` images, stored.
+fn job(store: &Store, images: u32) -> ImageJob {
+    let new = NewImageJob { priority: 0, model: "tiny", request: "{}", images, blobs: &[] };
+    store.enqueue_image_job(&new).unwrap()
+}
+
+/// An image of `prompt` that no job made; its file is the prompt itself.
+fn image(prompt: &str) -> NewImage<'_> {
+    NewImage {
+        job: None,
+        file: prompt.as_bytes(),
+        thumbnail: b"small",
+        width_pixels: 64,
+        height_pixels: 32,
+        seed: 7,
+        model: "tiny",
+        prompt,
+        negative_prompt: "",
+        settings: "{}",
+    }
 }

@@ -47,7 +47,7 @@ const SPOILS: &[Spoil] = &[
     Spoil {
         name: "newer",
         how: |file| sql(file, "PRAGMA user_version = 99"),
-        refusal: |error| matches!(error, StoreError::Newer { found: 99, known: 2, .. }),
+        refusal: |error| matches!(error, StoreError::Newer { found: 99, known: 3, .. }),
     },
 ];
 
