@@ -13,10 +13,11 @@ import noise
 import pipelines
 import schedulers
 import tokenizer
+import z_image
 
 PLACE = pathlib.Path(__file__).resolve().parents[2] / "server" / "paint" / "tests" / "references"
 PARTS = {"models": models, "noise": noise, "schedulers": schedulers, "tokenizer": tokenizer,
-         "pipelines": pipelines}
+         "pipelines": pipelines, "z_image": z_image}
 
 
 def main(names):

@@ -14,18 +14,20 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 HEIGHT, WIDTH = 8, 6
 
 
-def fill(model, name):
-    """Weights of a model by name; a norm's factors are about one."""
+def fill(model, name, unused=()):
+    """Weights of a model by name; a norm's factors, which are all factors with one axis, are about one. The hash is of
+    the names that the computation needs."""
     names = []
     with torch.no_grad():
         for key, value in sorted(model.state_dict().items()):
             shape = list(value.shape)
             assert value.is_floating_point(), key
-            names.append(f"{key} {shape}")
+            if not key.startswith(unused):
+                names.append(f"{key} {shape}")
             if len(shape) > 1:
                 fan_in = value.numel() // shape[0]
                 new = tensor(f"{name} {key}", *shape, scale=(3.0 / fan_in) ** 0.5)
-            elif "norm" in key and key.endswith("weight"):
+            elif key.endswith("weight"):
                 new = 1.0 + tensor(f"{name} {key}", *shape, scale=0.1)
             else:
                 new = tensor(f"{name} {key}", *shape, scale=0.1)

@@ -2,12 +2,12 @@
 //!
 //! Refuses: prompts of another length than the model's positions, and activations other than its two.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use candle_nn::{Embedding, LayerNorm, Linear, Module};
 use serde_json::json;
 
 use crate::error::PaintError;
-use crate::layers::{attention, join_heads, layer_norm, linear, quick_gelu, split_heads};
+use crate::layers::{attention, causal_mask, join_heads, layer_norm, linear, quick_gelu, split_heads};
 use crate::model_config::ModelConfig;
 use crate::weights::Weights;
 
@@ -255,11 +255,4 @@ pub fn before_last(encoded: &Encoded, skipped: usize) -> Result<&Tensor, PaintEr
     let count = encoded.hidden.len();
     let found = count.checked_sub(skipped + 1).and_then(|at| encoded.hidden.get(at));
     found.ok_or_else(|| PaintError::BadRequest(format!("the text encoder has {} layers to skip", count - 1)))
-}
-
-/// Minus infinity above the diagonal: no token sees those after it.
-fn causal_mask(length: usize, dtype: DType, device: &Device) -> Result<Tensor, PaintError> {
-    let row = |row: usize| (0..length).map(move |column| if column > row { f32::NEG_INFINITY } else { 0.0 });
-    let mask: Vec<f32> = (0..length).flat_map(row).collect();
-    Ok(Tensor::from_vec(mask, (length, length), device)?.to_dtype(dtype)?)
 }

@@ -2,7 +2,7 @@
 //!
 //! Refuses: the faster GELU. Where a model was trained with the exact one, so it is computed.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 use candle_nn::{Conv2dConfig, Module};
 
 use crate::error::PaintError;
@@ -54,6 +54,25 @@ pub(crate) fn layer_norm(weights: &Weights, size: usize, eps: f64) -> Result<can
     let weight = weights.tensor("weight", &[size])?;
     let bias = weights.tensor("bias", &[size])?;
     Ok(candle_nn::LayerNorm::new(weight, bias, eps))
+}
+
+/// Normalisation over the last axis by its root mean square, with factors (Zhang and Sennrich, 2019).
+pub(crate) fn rms_norm(weights: &Weights, size: usize, eps: f64) -> Result<candle_nn::RmsNorm, PaintError> {
+    Ok(candle_nn::RmsNorm::new(weights.tensor("weight", &[size])?, eps))
+}
+
+/// Normalisation over the last axis without factors and offsets.
+pub(crate) fn plain_norm(x: &Tensor, eps: f64) -> Result<Tensor, PaintError> {
+    let size = x.dim(D::Minus1)?;
+    let ones = Tensor::ones(size, x.dtype(), x.device())?;
+    Ok(candle_nn::ops::layer_norm(&x.contiguous()?, &ones, &ones.zeros_like()?, eps as f32)?)
+}
+
+/// Minus infinity above the diagonal: no token sees those after it.
+pub(crate) fn causal_mask(length: usize, dtype: DType, device: &Device) -> Result<Tensor, PaintError> {
+    let row = |row: usize| (0..length).map(move |column| if column > row { f32::NEG_INFINITY } else { 0.0 });
+    let mask: Vec<f32> = (0..length).flat_map(row).collect();
+    Ok(Tensor::from_vec(mask, (length, length), device)?.to_dtype(dtype)?)
 }
 
 /// Softmax of `query * key / sqrt(size)`, plus a mask, times `value`. All are `(batch, heads, length, size)`; a mask is
@@ -121,7 +140,7 @@ pub(crate) fn sinusoids(
     width: usize,
     cosine_first: bool,
     frequency_shift: f64,
-    device: &candle_core::Device,
+    device: &Device,
 ) -> Result<Tensor, PaintError> {
     const PERIOD_MAX: f64 = 10_000.0;
     let half = width / 2;

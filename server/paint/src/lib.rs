@@ -7,18 +7,23 @@
 
 pub mod clip;
 mod error;
+pub mod flow;
+pub mod json_tokenizer;
 mod layers;
 mod model_config;
 pub mod noise;
 pub mod pipeline;
 pub mod prompt;
+pub mod qwen3;
 mod resnet;
+mod rotary;
 pub mod schedule;
 pub mod scheduler;
 pub mod tokenizer;
 pub mod unet;
 pub mod vae;
 pub mod weights;
+pub mod z_image;
 
 pub use error::PaintError;
 

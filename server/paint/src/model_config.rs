@@ -41,6 +41,15 @@ impl ModelConfig {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
+    /// The keys of an object within the file, which are read and finished like those of a file.
+    pub(crate) fn within(&self, key: &str) -> Result<Option<Self>, PaintError> {
+        let within = |value: &Value| {
+            let map = value.as_object().cloned().ok_or_else(|| self.wrong(format!("`{key}` is no object")))?;
+            Ok(Self { file: self.file.clone(), map, taken: RefCell::default() })
+        };
+        self.take(key).map(within).transpose()
+    }
+
     /// A size from 1 to [`SIZE_MAX`].
     pub(crate) fn size(&self, key: &str, default: Option<usize>) -> Result<usize, PaintError> {
         self.optional_size(key)?.or(default).ok_or_else(|| self.wrong(format!("`{key}` is missing")))
@@ -75,6 +84,11 @@ impl ModelConfig {
             return Err(wrong());
         }
         list.iter().map(|item| size(item).ok_or_else(wrong)).collect()
+    }
+
+    /// A list of sizes, or this one where the key is absent.
+    pub(crate) fn list_or(&self, key: &str, most: usize, default: &[usize]) -> Result<Vec<usize>, PaintError> {
+        if self.take(key).is_none() { Ok(default.to_vec()) } else { self.list(key, most) }
     }
 
     pub(crate) fn number(&self, key: &str, default: Option<f64>) -> Result<f64, PaintError> {

@@ -3,7 +3,7 @@
 //! Each image of a batch has its own noise and its own sampler, so it comes out as it would alone. Refuses: sizes that the
 //! model cannot have, numbers that are not finite, and to go on once the caller says stop.
 
-mod folder;
+pub(crate) mod folder;
 mod text;
 
 use std::ops::ControlFlow;

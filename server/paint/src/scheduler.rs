@@ -49,6 +49,8 @@ pub enum FlowLevels {
     Trained,
     /// Evenly from 1 to one part in `steps`, as the pipelines of FLUX do it.
     EvenFromOne,
+    /// The same in single precision throughout, as the pipeline of Z-Image does it.
+    EvenFromOneSingle,
 }
 
 /// One step of one sampler. Every slice has the same length; `index` counts timesteps from zero.

@@ -79,7 +79,7 @@ impl Pipeline {
 }
 
 /// An error of a part with the part's folder in front of its file.
-fn within<T>(part: &str, result: Result<T, PaintError>) -> Result<T, PaintError> {
+pub(crate) fn within<T>(part: &str, result: Result<T, PaintError>) -> Result<T, PaintError> {
     result.map_err(|error| match error {
         PaintError::BadModel { file, reason } if file == part => PaintError::BadModel { file, reason },
         PaintError::BadModel { file, reason } => PaintError::BadModel { file: format!("{part}/{file}"), reason },
@@ -87,7 +87,7 @@ fn within<T>(part: &str, result: Result<T, PaintError>) -> Result<T, PaintError>
     })
 }
 
-fn text(folder: &Path, name: &str) -> Result<String, PaintError> {
+pub(crate) fn text(folder: &Path, name: &str) -> Result<String, PaintError> {
     let wrong = |reason: String| PaintError::bad_model(name, reason);
     let file = File::open(folder.join(name)).map_err(|error| wrong(error.to_string()))?;
     let mut text = String::new();

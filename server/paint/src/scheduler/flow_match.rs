@@ -33,6 +33,10 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Result
             let even = linspace(1.0, 1.0 / options.steps as f64, options.steps).into_iter();
             even.map(|sigma| f64::from(shift_f32(config, mu, sigma as f32))).collect()
         }
+        FlowLevels::EvenFromOneSingle => {
+            let even = even_single(options.steps).into_iter();
+            even.map(|sigma| f64::from(shift_f32(config, mu, sigma))).collect()
+        }
     };
     if let (Some(terminal), Some(last)) = (config.shift_terminal, sigmas.last().copied()) {
         let stretch = (1.0 - last) / (1.0 - terminal);
@@ -41,7 +45,9 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Result
             // The levels that a pipeline gives are f32 throughout.
             *sigma = match options.flow_levels {
                 FlowLevels::Trained => 1.0 - (1.0 - *sigma) / stretch,
-                FlowLevels::EvenFromOne => f64::from(1.0 - (1.0 - *sigma as f32) / stretch_f32),
+                FlowLevels::EvenFromOne | FlowLevels::EvenFromOneSingle => {
+                    f64::from(1.0 - (1.0 - *sigma as f32) / stretch_f32)
+                }
             };
         }
     }
@@ -56,6 +62,17 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Result
             stochastic: config.stochastic_sampling,
         }),
     })
+}
+
+/// From 1 to one part in `steps`, counted from the nearer end, as torch does it.
+fn even_single(steps: usize) -> Vec<f32> {
+    let last = (1.0 / steps as f64) as f32;
+    let step = (last - 1.0) / steps.saturating_sub(1).max(1) as f32;
+    let level = |at: usize| {
+        // torch rounds product and sum at once.
+        if at < steps / 2 { step.mul_add(at as f32, 1.0) } else { (-step).mul_add((steps - at - 1) as f32, last) }
+    };
+    (0..steps).map(level).collect()
 }
 
 /// The shift of an image's size, on the line through the two sizes of the configuration.

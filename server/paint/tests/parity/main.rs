@@ -10,3 +10,4 @@ mod pipelines;
 mod references;
 mod schedulers;
 mod tokenizer;
+mod z_image;

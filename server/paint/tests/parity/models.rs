@@ -34,9 +34,9 @@ impl TensorSource for MadeUp {
         BTreeSet::new()
     }
 
-    /// Of the two text encoders one has the prefix that all had in older files.
+    /// Of the two CLIPs one has the prefix that all had in older files; no model has that of whole language models.
     fn has(&self, name: &str) -> bool {
-        !name.starts_with("text_model.") || self.model == "clip-exact"
+        (!name.starts_with("text_model.") || self.model == "clip-exact") && !name.starts_with("model.")
     }
 
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, PaintError> {
@@ -46,12 +46,12 @@ impl TensorSource for MadeUp {
     }
 }
 
-fn made_up(model: &str, name: &str, shape: &[usize]) -> Vec<f32> {
+pub(crate) fn made_up(model: &str, name: &str, shape: &[usize]) -> Vec<f32> {
     let count: usize = shape.iter().product();
     let key = format!("{model} {name}");
     match shape {
         [first, _, ..] => numbers(&key, count, (3.0 / (count / first) as f64).sqrt() as f32),
-        _ if name.contains("norm") && name.ends_with("weight") => {
+        _ if name.ends_with("weight") => {
             numbers(&key, count, 0.1).into_iter().map(|number| 1.0 + number).collect()
         }
         _ => numbers(&key, count, 0.1),
@@ -68,8 +68,12 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn of(name: &str) -> Self {
-        let description = description("models");
-        let all = description.as_array().expect("a list");
+        Self::described(name, &description("models"))
+    }
+
+    /// A model of another part's list.
+    pub(crate) fn described(name: &str, list: &Value) -> Self {
+        let all = list.as_array().expect("a list");
         let item = all.iter().find(|item| item["name"] == name).expect("it is described");
         let text = |key: &str| item[key].as_str().expect("a word").to_owned();
         let asked = Rc::default();
@@ -103,20 +107,20 @@ impl Model {
         fs::write(folder.join(format!("{stem}.safetensors")), file).expect("written");
     }
 
-    fn asked_for_all(&self) {
+    pub(crate) fn asked_for_all(&self) {
         let asked: Vec<String> = self.asked.borrow().iter().cloned().collect();
         // Python sorts by name alone, and no name begins another one and a blank.
         assert_eq!(fnv(asked.join("\n").as_bytes()).to_string(), self.names, "other tensors: {asked:#?}");
     }
 }
 
-fn tensor(name: &str, shape: &[usize]) -> Tensor {
+pub(crate) fn tensor(name: &str, shape: &[usize]) -> Tensor {
     let count = shape.iter().product();
     Tensor::from_vec(numbers(name, count, 1.0), shape, &Device::Cpu).expect("it fits")
 }
 
 /// The largest difference over the largest reference, which is within the bar.
-fn off(got: &Tensor, references: &References, name: &str) -> f64 {
+pub(crate) fn off(got: &Tensor, references: &References, name: &str) -> f64 {
     let got: Vec<f32> = got.flatten_all().and_then(|flat| flat.to_vec1()).expect("numbers");
     let expected = references.numbers(name);
     let off = error(&got, &expected);

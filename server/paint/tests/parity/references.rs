@@ -23,6 +23,17 @@ pub(crate) fn description(part: &str) -> Value {
     serde_json::from_str(&text).expect("it is JSON")
 }
 
+/// One item of a part whose description is a list.
+pub(crate) fn described(part: &str, name: &str) -> Value {
+    let list = description(part);
+    list.as_array().expect("a list").iter().find(|item| item["name"] == name).expect("it is described").clone()
+}
+
+/// A folder beside the references.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    path(name)
+}
+
 impl References {
     pub(crate) fn open(part: &str) -> Self {
         Self { bytes: fs::read(path(&format!("{part}.safetensors"))).expect("the references are there") }

@@ -14,7 +14,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// The strings of the script: the fragments themselves, then some of them after each other.
-fn strings() -> Vec<String> {
+pub(crate) fn strings() -> Vec<String> {
     let description = description("tokenizer");
     let count = description["strings"].as_u64().expect("a count") as usize;
     let fragments: Vec<String> = serde_json::from_value(description["fragments"].clone()).expect("words");
