@@ -8,6 +8,7 @@ import sys
 import torch
 from safetensors.torch import save_file
 
+import flux
 import models
 import noise
 import pipelines
@@ -17,7 +18,7 @@ import z_image
 
 PLACE = pathlib.Path(__file__).resolve().parents[2] / "server" / "paint" / "tests" / "references"
 PARTS = {"models": models, "noise": noise, "schedulers": schedulers, "tokenizer": tokenizer,
-         "pipelines": pipelines, "z_image": z_image}
+         "pipelines": pipelines, "z_image": z_image, "flux": flux}
 
 
 def main(names):

@@ -8,6 +8,7 @@
 pub mod clip;
 mod error;
 pub mod flow;
+pub mod flux;
 pub mod json_tokenizer;
 mod layers;
 mod model_config;
@@ -19,6 +20,7 @@ mod resnet;
 mod rotary;
 pub mod schedule;
 pub mod scheduler;
+pub mod t5;
 pub mod tokenizer;
 pub mod unet;
 pub mod vae;

@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use candle_core::quantized::QTensor;
 use candle_core::{DType, Device, Tensor};
 
 use crate::error::PaintError;
@@ -35,6 +36,19 @@ pub trait TensorSource {
     /// # Errors
     /// `BadModel` when it is missing, has another shape or cannot be read.
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, PaintError>;
+
+    /// A tensor as it is, where the source has it quantised.
+    ///
+    /// # Errors
+    /// As for [`TensorSource::read`].
+    fn read_quantised(
+        &mut self,
+        _name: &str,
+        _shape: &[usize],
+        _device: &Device,
+    ) -> Result<Option<QTensor>, PaintError> {
+        Ok(None)
+    }
 }
 
 struct Shared {
@@ -106,6 +120,20 @@ impl Weights {
         shared.used.insert(name);
         let tensor = Tensor::from_vec(numbers, shape, &Device::Cpu)?;
         Ok(tensor.to_dtype(shared.dtype)?.to_device(&shared.device)?)
+    }
+
+    /// A tensor as it is, where the source has it quantised; otherwise it is still to be taken.
+    ///
+    /// # Errors
+    /// As for [`Weights::tensor`].
+    pub(crate) fn quantised(&self, name: &str, shape: &[usize]) -> Result<Option<QTensor>, PaintError> {
+        let name = format!("{}{name}", self.prefix);
+        let shared = &mut *self.shared.borrow_mut();
+        let tensor = shared.source.read_quantised(&name, shape, &shared.device)?;
+        if tensor.is_some() {
+            shared.used.insert(name);
+        }
+        Ok(tensor)
     }
 
     /// Where tensors are put.

@@ -3,6 +3,8 @@
 //! Refuses: weights and recorded model outputs on disk; both come from the integers of `integers.rs`, which Python has
 //! as well, so that only results are kept.
 
+mod flux;
+mod flux_gguf;
 mod integers;
 mod models;
 mod noise;
