@@ -107,7 +107,7 @@ impl From<ModelError> for AppError {
         let kind = match &error {
             ModelError::Unavailable(_) | ModelError::BadFile(_) | ModelError::Crashed(_) => ErrorKind::Unavailable,
             ModelError::Busy => ErrorKind::Busy,
-            ModelError::TooLong { .. } => ErrorKind::User,
+            ModelError::TooLong { .. } | ModelError::BadRequest(_) => ErrorKind::User,
             ModelError::Cancelled => ErrorKind::Cancelled,
             ModelError::Bug(_) => ErrorKind::Bug,
         };
@@ -117,7 +117,7 @@ impl From<ModelError> for AppError {
             ModelError::Busy => Some("try again in a moment"),
             ModelError::TooLong { .. } => Some("ask a shorter question or select fewer lines"),
             ModelError::Crashed(_) => Some("ask again: the next question starts a new model process"),
-            ModelError::Cancelled | ModelError::Bug(_) => None,
+            ModelError::BadRequest(_) | ModelError::Cancelled | ModelError::Bug(_) => None,
         };
         Self { kind, message: error.to_string(), hint: hint.map(str::to_owned), source: None }
     }

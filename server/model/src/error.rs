@@ -23,6 +23,9 @@ pub enum ModelError {
         /// Tokens the model can hold.
         context_tokens: u32,
     },
+    /// The request asks for something that cannot be; the text says what to change.
+    #[error("{0}")]
+    BadRequest(String),
     /// The process that ran the model ended in the middle; asking again starts a new one.
     #[error("the model process stopped: {0}")]
     Crashed(String),

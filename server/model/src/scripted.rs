@@ -2,6 +2,8 @@
 //!
 //! It stands in for a model in tests and demonstrations; it never pretends to be one elsewhere.
 
+mod images;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +11,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use serde::{Deserialize, Serialize};
+
+pub use images::{ImageReply, ScriptedImageModel, gradient};
 
 use crate::{
     ChatEvent, ChatModel, ChatRequest, ChatStream, FinishReason, Finished, ModelError, ModelInfo, Timings, Usage,
@@ -37,7 +41,7 @@ impl Reply {
     }
 }
 
-/// Replies in order; the last one is repeated when the script is used up.
+/// Replies in order; the last one of each kind is repeated when the script is used up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Script {
@@ -45,6 +49,14 @@ pub struct Script {
     pub replies: Vec<Reply>,
     /// Tokens the fake claims to read; 0 means 2048.
     pub context_tokens: u32,
+    /// What happens to requests for images.
+    pub images: Vec<ImageReply>,
+}
+
+/// Takes the next reply, or repeats the last one.
+fn take_next<T: Clone + Default>(replies: &Mutex<VecDeque<T>>) -> T {
+    let mut replies = replies.lock().unwrap_or_else(PoisonError::into_inner);
+    if replies.len() > 1 { replies.pop_front() } else { replies.front().cloned() }.unwrap_or_default()
 }
 
 /// The fake.
@@ -73,7 +85,7 @@ impl ScriptedModel {
 
     /// A model that gives these answers.
     pub fn with_replies(replies: impl IntoIterator<Item = Reply>) -> Self {
-        Self::new(Script { replies: replies.into_iter().collect(), context_tokens: 0 })
+        Self::new(Script { replies: replies.into_iter().collect(), ..Script::default() })
     }
 
     /// The same, but loading it ends with `error`.
@@ -89,8 +101,7 @@ impl ScriptedModel {
 
     /// Takes the next reply of the script, as the scripted worker does.
     pub fn next_reply(&self) -> Reply {
-        let mut replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
-        if replies.len() > 1 { replies.pop_front() } else { replies.front().cloned() }.unwrap_or_default()
+        take_next(&self.replies)
     }
 }
 

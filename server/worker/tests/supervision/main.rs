@@ -80,7 +80,7 @@ fn spec(kind: &str, script: &Path) -> WorkerSpec {
 }
 
 fn write_script(folder: &Path, name: &str, replies: impl IntoIterator<Item = Reply>) -> std::path::PathBuf {
-    let script = Script { replies: replies.into_iter().collect(), context_tokens: 77 };
+    let script = Script { replies: replies.into_iter().collect(), context_tokens: 77, ..Script::default() };
     let path = folder.join(name);
     std::fs::write(&path, serde_json::to_vec(&script).unwrap()).unwrap();
     path
