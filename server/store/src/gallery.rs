@@ -1,12 +1,16 @@
 //! Pages of the gallery: filters, places in the list and totals. Refuses: reading whole rows that are not shown; every
 //! filter is decided from the narrow index `images_shown` and the words' own.
 
+mod beside;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use crate::error::Fault;
 use crate::limits::fits;
 use crate::{Image, Store, StoreError, images};
+
+pub use beside::Beside;
 
 /// Images of one page; a larger limit is cut to this.
 pub const GALLERY_PAGE_MAX: usize = 500;

@@ -118,7 +118,7 @@ impl Store {
     /// The disk's errors, after which it still waits.
     pub fn claim_image_job(&self) -> Result<Option<ImageJob>, StoreError> {
         // An empty queue is seen without a commit, which would wait for the disk.
-        if self.user.read(|connection| waiting(connection))? == 0 {
+        if self.user.read(waiting)? == 0 {
             return Ok(None);
         }
         let now_ms = self.now_ms();

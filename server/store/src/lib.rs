@@ -40,7 +40,7 @@ pub use documents::{DOCUMENTS_PAGE_MAX, Document};
 pub use error::StoreError;
 pub use events::{EVENTS_BATCH_MAX, PRUNE_RUNS_MAX, RunEvent};
 pub use gallery::{
-    GALLERY_PAGE_MAX, GALLERY_WORDS_BYTES_MAX, GALLERY_WORDS_MAX, GalleryCursor, GalleryFilter, Totals,
+    Beside, GALLERY_PAGE_MAX, GALLERY_WORDS_BYTES_MAX, GALLERY_WORDS_MAX, GalleryCursor, GalleryFilter, Totals,
 };
 pub use images::{IMAGES_REMOVED_MAX, Image, NewImage};
 pub use jobs::{

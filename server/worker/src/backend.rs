@@ -1,4 +1,4 @@
-//! What a child runs: a backend that loads a model, answers requests and stops when told.
+//! What a child runs: a backend that loads a model, does what is asked and stops when told.
 //!
 //! Refuses: knowledge of pipes and processes; those are the business of [`crate::serve`].
 
@@ -6,7 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use model::{ChatEvent, ChatRequest, Finished, ModelError, ModelInfo};
+use model::{
+    ChatEvent, ChatRequest, Finished, ImageEvent, ImageModelInfo, ImageRequest, ModelError, ModelInfo, Timings,
+};
+
+use crate::work::{Answerer, Chat, Images, Work};
 
 /// Counts the tokens of a text; works while an answer is made.
 pub type CountTokens = Box<dyn Fn(&str) -> Result<u32, ModelError> + Send>;
@@ -39,6 +43,79 @@ pub trait Backend {
         emit: &mut dyn FnMut(ChatEvent),
         cancel: &CancelFlag,
     ) -> Result<Finished, ModelError>;
+}
+
+/// A model that makes images, as the child sees it. All calls come from one thread.
+pub trait ImageBackend {
+    /// Loads the model and tells `progress` the share loaded, 0..=1, often enough to show that it is alive.
+    ///
+    /// # Errors
+    /// [`ModelError`] when the model cannot be used.
+    fn load(&mut self, progress: &mut dyn FnMut(f32), cancel: &CancelFlag) -> Result<ImageModelInfo, ModelError>;
+
+    /// Makes the images of one request. Everything but the end goes to `emit`, which waits while the reader at the
+    /// other end has too much unread. Returns the time used, without waiting.
+    ///
+    /// # Errors
+    /// [`ModelError::Cancelled`] at most a step after `cancel` is set, or another [`ModelError`].
+    fn draw(
+        &mut self,
+        request: &ImageRequest,
+        emit: &mut dyn FnMut(ImageEvent),
+        cancel: &CancelFlag,
+    ) -> Result<Timings, ModelError>;
+}
+
+/// A model of any kind that stands ready.
+pub(crate) struct Ready<W: Work> {
+    pub(crate) info: W::Info,
+    pub(crate) slots: u32,
+    pub(crate) answer: Option<Answerer<W>>,
+}
+
+/// A backend of any kind.
+pub(crate) trait Runs<W: Work> {
+    fn load(&mut self, progress: &mut dyn FnMut(f32), cancel: &CancelFlag) -> Result<Ready<W>, ModelError>;
+
+    fn run(
+        &mut self,
+        request: &W::Request,
+        emit: &mut dyn FnMut(W::Event),
+        cancel: &CancelFlag,
+    ) -> Result<W::End, ModelError>;
+}
+
+impl Runs<Chat> for dyn Backend + '_ {
+    fn load(&mut self, progress: &mut dyn FnMut(f32), cancel: &CancelFlag) -> Result<Ready<Chat>, ModelError> {
+        let Loaded { info, slots, count_tokens } = Backend::load(self, progress, cancel)?;
+        let count_all = move |texts: &Vec<String>| texts.iter().map(|text| count_tokens(text)).collect();
+        Ok(Ready { info, slots, answer: Some(Box::new(count_all)) })
+    }
+
+    fn run(
+        &mut self,
+        request: &ChatRequest,
+        emit: &mut dyn FnMut(ChatEvent),
+        cancel: &CancelFlag,
+    ) -> Result<Finished, ModelError> {
+        self.chat(request, emit, cancel)
+    }
+}
+
+impl Runs<Images> for dyn ImageBackend + '_ {
+    fn load(&mut self, progress: &mut dyn FnMut(f32), cancel: &CancelFlag) -> Result<Ready<Images>, ModelError> {
+        let info = ImageBackend::load(self, progress, cancel)?;
+        Ok(Ready { info, slots: 1, answer: None })
+    }
+
+    fn run(
+        &mut self,
+        request: &ImageRequest,
+        emit: &mut dyn FnMut(ImageEvent),
+        cancel: &CancelFlag,
+    ) -> Result<Timings, ModelError> {
+        self.draw(request, emit, cancel)
+    }
 }
 
 #[derive(Default)]

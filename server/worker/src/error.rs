@@ -18,6 +18,14 @@ pub enum WorkerError {
     /// The other end is of another build.
     #[error("the worker is of another build; restart familiar")]
     OtherBuild,
+    /// The other end does, or asks for, another kind of work.
+    #[error("the worker does {done}, not {asked}")]
+    OtherWork {
+        /// What the child does.
+        done: String,
+        /// What the parent asks for.
+        asked: String,
+    },
     /// This process was not started as a worker.
     #[error("this command is started by familiar itself and is of no use by hand")]
     NotAWorker,

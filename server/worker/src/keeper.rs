@@ -4,6 +4,7 @@
 //! waiting requests than the bound, children that are silent, and restarts in a crash loop.
 
 mod breaker;
+mod deadlines;
 mod endings;
 mod hear;
 mod link;
@@ -15,68 +16,47 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use model::{ChatEvent, ModelError, ModelInfo};
+use model::ModelError;
 use tokio::sync::oneshot;
 
 use crate::mailbox::Mailbox;
-use crate::model::WorkerOptions;
+use crate::options::WorkerOptions;
 use crate::process::WorkerSpec;
 use crate::protocol::{ChildMessage, ParentMessage, RequestId};
 use crate::supervisor::{Grace, Supervisor};
+use crate::work::Work;
 use breaker::{Breaker, Verdict};
+pub use deadlines::Deadlines;
 use link::{Link, Phase};
 use queue::Queue;
 pub(crate) use queue::Waiting;
 
-/// Token counts that may be asked for at once.
-const COUNTS_MAX: usize = 64;
+/// Questions that may be asked at once.
+const QUESTIONS_MAX: usize = 64;
 /// Waiting for a load or an unload.
 const WAITERS_MAX: usize = 256;
-/// The keeper looks around at least so often while a child runs.
-const TICK_MAX: Duration = Duration::from_millis(500);
 /// Time a child gets to end in order.
 const GRACE: Grace = Grace { before_term: Duration::from_secs(1), before_kill: Duration::from_secs(2) };
 
-/// How long a child may show no sign of progress before it is ended.
-#[derive(Clone, Copy, Debug)]
-pub struct Deadlines {
-    /// From start to the first message.
-    pub hello: Duration,
-    /// Between two signs of progress of a load.
-    pub load: Duration,
-    /// Between two signs of progress of an answer, the first one included.
-    pub answer: Duration,
-    /// From a heartbeat to its answer. Detection takes at most half a second longer.
-    pub heartbeat: Duration,
-}
-
-impl Default for Deadlines {
-    fn default() -> Self {
-        Self {
-            hello: Duration::from_secs(10),
-            load: Duration::from_secs(60),
-            answer: Duration::from_secs(120),
-            heartbeat: Duration::from_millis(1400),
-        }
-    }
-}
+/// Where an answer goes.
+type Reply<T> = oneshot::Sender<Result<T, ModelError>>;
 
 /// What the keeper is asked or told.
-pub(crate) enum Command {
-    /// Make an answer.
-    Chat(Waiting),
-    /// A stream was dropped.
-    Abandoned,
+pub(crate) enum Command<W: Work> {
+    /// Do this.
+    Work(Waiting<W>),
+    /// A caller read much, or is gone: look at the mailboxes.
+    LookAtCallers,
     /// Load the model.
-    Load(oneshot::Sender<Result<ModelInfo, ModelError>>),
-    /// Count tokens.
-    Count { id: RequestId, texts: Vec<String>, reply: oneshot::Sender<Result<Vec<u32>, ModelError>> },
-    /// End the child after the running answers; then, perhaps, go on with another program.
+    Load(Reply<W::Info>),
+    /// Answer this beside the work.
+    Question { id: RequestId, question: W::Question, reply: Reply<W::Answer> },
+    /// End the child after the running work; then, perhaps, go on with another program.
     Unload(Unload),
     /// End everything.
     Close,
     /// The child said something.
-    Said { generation: u64, message: ChildMessage },
+    Said { generation: u64, message: ChildMessage<W> },
     /// The child's end of the pipe is closed or broken.
     HungUp { generation: u64, why: Option<String> },
 }
@@ -90,52 +70,52 @@ pub(crate) struct Unload {
 }
 
 /// What others may look at.
-#[derive(Default)]
-pub(crate) struct Shared {
-    pub(crate) info: Mutex<ModelInfo>,
+pub(crate) struct Shared<W: Work> {
+    pub(crate) info: Mutex<W::Info>,
     /// Process of the running child; 0 = none.
     pub(crate) pid: AtomicU32,
     pub(crate) closed: AtomicBool,
 }
 
-/// An answer in the making.
-struct Running {
-    mailbox: Arc<Mailbox>,
+/// A request that the child works on.
+struct Running<W: Work> {
+    mailbox: Arc<Mailbox<W>>,
+    check: W::Check,
     waited: Duration,
     progress_at: Instant,
     cancelled: bool,
 }
 
-struct Count {
-    texts: Vec<String>,
-    reply: oneshot::Sender<Result<Vec<u32>, ModelError>>,
+struct Question<W: Work> {
+    question: W::Question,
+    reply: Reply<W::Answer>,
     sent_at: Option<Instant>,
 }
 
 /// The keeper's state; [`Keeper::run`] is its thread.
-pub(crate) struct Keeper {
+pub(crate) struct Keeper<W: Work> {
     options: WorkerOptions,
     supervisor: Arc<Supervisor>,
-    shared: Arc<Shared>,
-    inbox: Receiver<Command>,
-    own_inbox: SyncSender<Command>,
-    queue: Queue,
-    running: HashMap<RequestId, Running>,
-    counts: HashMap<RequestId, Count>,
-    loads: Vec<oneshot::Sender<Result<ModelInfo, ModelError>>>,
+    shared: Arc<Shared<W>>,
+    inbox: Receiver<Command<W>>,
+    own_inbox: SyncSender<Command<W>>,
+    queue: Queue<W>,
+    running: HashMap<RequestId, Running<W>>,
+    questions: HashMap<RequestId, Question<W>>,
+    loads: Vec<Reply<W::Info>>,
     unloads: Vec<Unload>,
-    link: Option<Link>,
+    link: Option<Link<W>>,
     generation: u64,
     breaker: Breaker,
     used_at: Instant,
 }
 
-impl Keeper {
+impl<W: Work> Keeper<W> {
     pub(crate) fn new(
         options: WorkerOptions,
         supervisor: Arc<Supervisor>,
-        shared: Arc<Shared>,
-        (own_inbox, inbox): (SyncSender<Command>, Receiver<Command>),
+        shared: Arc<Shared<W>>,
+        (own_inbox, inbox): (SyncSender<Command<W>>, Receiver<Command<W>>),
     ) -> Self {
         let queue = Queue::new(options.queue_len_max);
         Self {
@@ -146,7 +126,7 @@ impl Keeper {
             own_inbox,
             queue,
             running: HashMap::new(),
-            counts: HashMap::new(),
+            questions: HashMap::new(),
             loads: Vec::new(),
             unloads: Vec::new(),
             link: None,
@@ -179,13 +159,13 @@ impl Keeper {
         self.end_child(GRACE);
     }
 
-    fn handle(&mut self, command: Command) {
-        self.drop_abandoned();
+    fn handle(&mut self, command: Command<W>) {
+        self.look_at_callers();
         match command {
-            Command::Chat(waiting) => {
+            Command::Work(waiting) => {
                 self.used_at = Instant::now();
                 if let Some(link @ Link { phase: Phase::Hello | Phase::Loading, .. }) = &self.link {
-                    waiting.mailbox.push(ChatEvent::Loading { fraction: link.fraction });
+                    waiting.mailbox.tell(W::loading(link.fraction));
                 }
                 if let Err(refused) = self.queue.push(waiting) {
                     refused.mailbox.end(Err(ModelError::Busy));
@@ -196,20 +176,20 @@ impl Keeper {
                 Some(Link { phase: Phase::Ready { .. }, .. }) => drop(reply.send(Ok(self.info()))),
                 _ => self.loads.push(reply),
             },
-            Command::Count { id, texts, reply } => {
+            Command::Question { id, question, reply } => {
                 self.used_at = Instant::now();
-                if self.counts.len() >= COUNTS_MAX {
+                if self.questions.len() >= QUESTIONS_MAX {
                     let _ = reply.send(Err(ModelError::Busy));
                 } else {
-                    self.counts.insert(id, Count { texts, reply, sent_at: None });
+                    self.questions.insert(id, Question { question, reply, sent_at: None });
                 }
             }
             // Beyond the bound the reply channel breaks, which the caller takes for done.
             Command::Unload(unload) if self.unloads.len() < WAITERS_MAX => self.unloads.push(unload),
             Command::Said { generation, message } if self.is_current(generation) => self.hear(message),
             Command::HungUp { generation, why } if self.is_current(generation) => self.crashed(why),
-            // `Abandoned` has no body of its own; the rest is from a child that is gone, or ends `run`.
-            Command::Abandoned
+            // `LookAtCallers` has no body of its own; the rest is from a child that is gone, or ends `run`.
+            Command::LookAtCallers
             | Command::Unload(_)
             | Command::Said { .. }
             | Command::HungUp { .. }
@@ -250,7 +230,7 @@ impl Keeper {
             Ok(link) => {
                 self.shared.pid.store(link.pid(), Ordering::Release);
                 self.link = Some(link);
-                self.lock_info().loading = Some(0.0);
+                W::note_state(&mut self.lock_info(), false, Some(0.0));
                 self.tell_loading(0.0);
             }
             Err(error) => {
@@ -264,94 +244,57 @@ impl Keeper {
         let Some(link) = &self.link else { return };
         let Phase::Ready { slots } = link.phase else { return };
         let now = Instant::now();
-        for (id, count) in self.counts.iter_mut().filter(|(_, count)| count.sent_at.is_none()) {
-            count.sent_at = Some(now);
-            let texts = std::mem::take(&mut count.texts);
-            link.send(&ParentMessage::CountTokens { id: *id, texts });
+        let refused = self.questions.extract_if(|id, question| {
+            if question.sent_at.is_some() {
+                return false;
+            }
+            question.sent_at = Some(now);
+            let question = std::mem::take(&mut question.question);
+            !link.send(&ParentMessage::Question { id: *id, question })
+        });
+        for (_, question) in refused {
+            let _ = question.reply.send(Err(ModelError::Busy));
         }
         while self.running.len() < slots as usize {
             let Some(waiting) = self.queue.pop() else { break };
-            if link.send(&ParentMessage::Chat { id: waiting.id, request: waiting.request }) {
+            let check = W::check_for(&waiting.request);
+            if link.send(&ParentMessage::Work { id: waiting.id, request: waiting.request }) {
                 let waited = waiting.since.elapsed();
-                let running = Running { mailbox: waiting.mailbox, waited, progress_at: now, cancelled: false };
-                self.running.insert(waiting.id, running);
+                let (mailbox, progress_at) = (waiting.mailbox, now);
+                self.running.insert(waiting.id, Running { mailbox, check, waited, progress_at, cancelled: false });
             } else {
                 waiting.mailbox.end(Err(ModelError::Bug("the request is too large to send".into())));
             }
         }
     }
 
-    /// Cancels what nobody waits for.
-    fn drop_abandoned(&mut self) {
+    /// Cancels what nobody waits for, and tells the child what was read.
+    fn look_at_callers(&mut self) {
         self.queue.drop_abandoned();
+        let Some(link) = &self.link else { return };
         for (id, running) in &mut self.running {
-            if running.mailbox.is_abandoned() && !running.cancelled {
-                running.cancelled = true;
-                if let Some(link) = &self.link {
+            if running.mailbox.is_abandoned() {
+                if !running.cancelled {
+                    running.cancelled = true;
                     link.send_control(&ParentMessage::Cancel { id: *id });
                 }
+            } else if let Some(bytes) = running.mailbox.take_read_bytes() {
+                running.progress_at = Instant::now();
+                link.send_control(&ParentMessage::Read { id: *id, bytes });
             }
-        }
-    }
-
-    /// What happens when time passes: heartbeats, deadlines, idle unload.
-    fn look_around(&mut self) {
-        self.drop_abandoned();
-        let now = Instant::now();
-        let deadlines = self.options.deadlines;
-        let Some(link) = &mut self.link else { return };
-        let late = |since: Instant, limit: Duration| now.duration_since(since) > limit;
-        let silent = match link.phase {
-            Phase::Hello => late(link.progress_at, deadlines.hello),
-            Phase::Loading => late(link.progress_at, deadlines.load),
-            Phase::Ready { .. } => {
-                self.running.values().any(|running| late(running.progress_at, deadlines.answer))
-                    || self.counts.values().filter_map(|count| count.sent_at).any(|at| late(at, deadlines.answer))
-            }
-        };
-        let why = if silent {
-            Some("it showed no progress for too long".to_owned())
-        } else if !matches!(link.phase, Phase::Hello) && link.beat(now, deadlines.heartbeat) {
-            Some("it did not answer any more".to_owned())
-        } else {
-            None
-        };
-        if why.is_some() {
-            return self.crashed(why);
-        }
-        let idle = self.running.is_empty() && self.counts.is_empty() && self.queue.is_empty();
-        let ready = matches!(link.phase, Phase::Ready { .. });
-        if ready && idle && self.options.idle_unload.is_some_and(|limit| late(self.used_at, limit)) {
-            tracing::info!(model = %self.options.name, "unloaded, nobody used it");
-            self.end_child(GRACE);
-        }
-    }
-
-    /// When to look around, if nothing happens before.
-    fn wake_at(&mut self) -> Option<Instant> {
-        let now = Instant::now();
-        if let Some(link) = &self.link {
-            let idle = self.options.idle_unload.map(|limit| self.used_at + limit).filter(|at| *at > now);
-            let tick = link.next_beat().min(now + TICK_MAX);
-            return Some(idle.map_or(tick, |at| at.min(tick)));
-        }
-        match self.breaker.verdict(now) {
-            _ if !self.is_wanted() => None,
-            Verdict::Wait(at) => Some(at),
-            Verdict::Start | Verdict::Refuse(_) => Some(now),
         }
     }
 
     /// Whether anybody waits for a child.
     fn is_wanted(&self) -> bool {
-        !self.queue.is_empty() || !self.loads.is_empty() || !self.counts.is_empty()
+        !self.queue.is_empty() || !self.loads.is_empty() || !self.questions.is_empty()
     }
 
-    fn info(&self) -> ModelInfo {
+    fn info(&self) -> W::Info {
         self.lock_info().clone()
     }
 
-    fn lock_info(&self) -> std::sync::MutexGuard<'_, ModelInfo> {
+    fn lock_info(&self) -> std::sync::MutexGuard<'_, W::Info> {
         self.shared.info.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

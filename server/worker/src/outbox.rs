@@ -13,6 +13,8 @@ use crate::{WorkerError, frame};
 
 /// Data messages that may wait.
 const DATA_MESSAGES_MAX: usize = 256;
+/// Bytes of waiting data messages after which a sender that can wait does so.
+const DATA_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Control messages that may wait.
 const CONTROL_MESSAGES_MAX: usize = 1024;
 
@@ -20,6 +22,8 @@ const CONTROL_MESSAGES_MAX: usize = 1024;
 struct State {
     control: VecDeque<Vec<u8>>,
     data: VecDeque<Vec<u8>>,
+    /// Bytes of all of `data`.
+    data_bytes: usize,
     /// Bytes of the first data message already taken.
     offset: usize,
     /// No more messages are accepted; those waiting are still sent.
@@ -54,11 +58,11 @@ impl Outbox {
     pub(crate) fn push_data(&self, message: &impl Serialize) -> Result<(), WorkerError> {
         let bytes = frame::to_bytes(message)?;
         let mut state = self.lock();
-        while state.data.len() >= DATA_MESSAGES_MAX && !state.closed && !state.finishing {
+        while state.is_full() && !state.closed && !state.finishing {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if !state.closed && !state.finishing {
-            state.data.push_back(bytes);
+            state.push_data(bytes);
         }
         self.changed.notify_all();
         Ok(())
@@ -71,7 +75,7 @@ impl Outbox {
         if state.data.len() >= DATA_MESSAGES_MAX {
             return Ok(false);
         }
-        state.data.push_back(bytes);
+        state.push_data(bytes);
         self.changed.notify_all();
         Ok(true)
     }
@@ -88,6 +92,7 @@ impl Outbox {
         state.closed = true;
         state.control.clear();
         state.data.clear();
+        state.data_bytes = 0;
         self.changed.notify_all();
     }
 
@@ -113,7 +118,8 @@ impl Outbox {
             if let Some((frame, next)) = state.data.front().map(|message| frame::data(message, offset)) {
                 state.offset = next.unwrap_or_default();
                 if next.is_none() {
-                    state.data.pop_front();
+                    let sent = state.data.pop_front();
+                    state.data_bytes -= sent.map_or(0, |message| message.len());
                     self.changed.notify_all();
                 }
                 return Some(frame);
@@ -127,6 +133,17 @@ impl Outbox {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_full(&self) -> bool {
+        self.data.len() >= DATA_MESSAGES_MAX || self.data_bytes >= DATA_BYTES_MAX
+    }
+
+    fn push_data(&mut self, message: Vec<u8>) {
+        self.data_bytes += message.len();
+        self.data.push_back(message);
     }
 }
 
@@ -165,5 +182,20 @@ mod tests {
             outbox.push_control(&1).unwrap();
         }
         assert!(outbox.next_frame().is_none(), "an end that never reads must close the outbox");
+    }
+
+    #[test]
+    fn senders_wait_while_much_waits() {
+        let outbox = Outbox::default();
+        // Even the longest message goes when nothing else waits.
+        outbox.push_data(&"x".repeat(2 * DATA_BYTES_MAX)).unwrap();
+        assert!(outbox.lock().is_full());
+        let mut frames = 0;
+        while outbox.lock().is_full() {
+            outbox.next_frame().unwrap();
+            frames += 1;
+        }
+        assert!(frames * PAYLOAD_BYTES_MAX > 2 * DATA_BYTES_MAX);
+        assert_eq!(outbox.lock().data_bytes, 0);
     }
 }

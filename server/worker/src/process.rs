@@ -34,8 +34,8 @@ const VARIABLES_KEPT: &[&str] = &[
 ];
 /// Variables that begin so are kept too.
 const VARIABLE_PREFIXES_KEPT: &[&str] = &[
-    "LC_", "OMP_", "GOMP_", "KMP_", "GGML_", "LLAMA_", "CUDA_", "NVIDIA_", "HIP_", "HSA_", "ROCR_", "ROCM_",
-    "VK_", "ONEAPI_", "SYCL_",
+    "LC_", "OMP_", "GOMP_", "KMP_", "GGML_", "LLAMA_", "RAYON_", "CANDLE_", "CUDA_", "NVIDIA_", "HIP_", "HSA_",
+    "ROCR_", "ROCM_", "VK_", "ONEAPI_", "SYCL_",
 ];
 
 /// How much sooner than others a child is chosen when memory runs out, of 1000.

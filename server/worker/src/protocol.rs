@@ -1,40 +1,51 @@
 //! What parent and child say to each other. Refuses nothing by itself; both ends check order and ids.
 
-use model::{ChatEvent, ChatRequest, ModelError, ModelInfo};
+use model::ModelError;
 use serde::{Deserialize, Serialize};
+
+use crate::work::Work;
 
 /// Number of a request, unique for the life of the parent.
 pub(crate) type RequestId = u64;
 
 /// Said by the parent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ParentMessage {
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", bound = "")]
+pub(crate) enum ParentMessage<W: Work> {
     /// The first message.
     Hello {
         /// Build of the parent.
         build_id: String,
+        /// The kind of work it will ask for.
+        work: String,
     },
     /// Load the model.
     Load,
-    /// Make an answer.
-    Chat {
+    /// Do this.
+    Work {
         /// Its number.
         id: RequestId,
         /// What is asked.
-        request: Box<ChatRequest>,
+        request: Box<W::Request>,
     },
-    /// Count the tokens of texts.
-    CountTokens {
+    /// Answer this beside the work.
+    Question {
         /// Its number.
         id: RequestId,
-        /// The texts.
-        texts: Vec<String>,
+        /// What is asked.
+        question: W::Question,
     },
-    /// Stop making an answer. May arrive before the request itself.
+    /// Stop the work of a request. May arrive before the request itself.
     Cancel {
         /// Its number.
         id: RequestId,
+    },
+    /// The reader took events of a request; as much more may be sent.
+    Read {
+        /// Its number.
+        id: RequestId,
+        /// What those events cost.
+        bytes: usize,
     },
     /// A heartbeat, answered at once.
     Ping {
@@ -46,13 +57,15 @@ pub(crate) enum ParentMessage {
 }
 
 /// Said by the child.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ChildMessage {
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", bound = "")]
+pub(crate) enum ChildMessage<W: Work> {
     /// The first message.
     Hello {
         /// Build of the child.
         build_id: String,
+        /// The kind of work it does.
+        work: String,
         /// Its process.
         pid: u32,
     },
@@ -64,7 +77,7 @@ pub(crate) enum ChildMessage {
     /// The model stands ready.
     Loaded {
         /// What is known about it.
-        info: ModelInfo,
+        info: W::Info,
         /// Requests that may be sent at once.
         slots: u32,
     },
@@ -73,26 +86,26 @@ pub(crate) enum ChildMessage {
         /// Why.
         error: ModelError,
     },
-    /// Something happened in an answer; after `Finished` nothing follows.
+    /// Something happened in a request; after its end nothing follows.
     Event {
         /// Number of the request.
         id: RequestId,
         /// What happened.
-        event: ChatEvent,
+        event: W::Event,
     },
-    /// A request ended without an answer.
+    /// A request or question ended without an answer.
     Failed {
         /// Its number.
         id: RequestId,
         /// Why.
         error: ModelError,
     },
-    /// Tokens of each text.
-    Counted {
-        /// Number of the request.
+    /// The answer to a question.
+    Answered {
+        /// Number of the question.
         id: RequestId,
-        /// The counts, in the order of the texts.
-        counts: Vec<u32>,
+        /// The answer.
+        answer: W::Answer,
     },
     /// Answer to a heartbeat.
     Pong {

@@ -1,21 +1,24 @@
-//! A backend that follows a script, for tests of supervision with a real child process.
+//! Backends that follow a script, for tests of supervision with a real child process.
 //!
-//! It obeys delays, hangs and aborts. Refuses: to be mistaken for a model; it exists only with the cargo feature.
+//! They obey delays, hangs and aborts. Refuses: to be mistaken for a model; they exist only with the cargo feature.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::scripted::{Script, ScriptedModel};
-use model::{ChatEvent, ChatModel, ChatRequest, FinishReason, Finished, ModelError, Timings, Usage};
+use model::scripted::{Script, ScriptedImageModel, ScriptedModel};
+use model::{
+    ChatEvent, ChatModel, ChatRequest, FinishReason, Finished, ImageEvent, ImageModel, ImageModelInfo,
+    ImageRequest, ModelError, Timings, Usage,
+};
 
-use crate::backend::{Backend, CancelFlag, Loaded};
+use crate::backend::{Backend, CancelFlag, ImageBackend, Loaded};
 
 /// Bytes of a script.
 const SCRIPT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const LAST_WORDS: Duration = Duration::from_millis(100);
 const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The backend. It reads its script when it is told to load.
+/// The chat backend. It reads its script when it is told to load.
 pub struct ScriptedBackend {
     path: PathBuf,
     model: ScriptedModel,
@@ -26,25 +29,56 @@ impl ScriptedBackend {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), model: ScriptedModel::default() }
     }
+}
 
-    fn read_script(&self) -> Result<Script, ModelError> {
-        let bad = |error: &dyn std::fmt::Display| ModelError::BadFile(format!("{}: {error}", self.path.display()));
-        let length = std::fs::metadata(&self.path).map_err(|error| bad(&error))?.len();
-        if length > SCRIPT_BYTES_MAX {
-            return Err(bad(&"the script is too long"));
-        }
-        let bytes = std::fs::read(&self.path).map_err(|error| bad(&error))?;
-        serde_json::from_slice(&bytes).map_err(|error| bad(&error))
+/// The backend that makes images. It reads its script when it is told to load.
+pub struct ScriptedImageBackend {
+    path: PathBuf,
+    model: ScriptedImageModel,
+}
+
+impl ScriptedImageBackend {
+    /// A backend that will follow the image replies of the script in the JSON file at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), model: ScriptedImageModel::default() }
     }
+}
+
+fn read_script(path: &Path) -> Result<Script, ModelError> {
+    let bad = |error: &dyn std::fmt::Display| ModelError::BadFile(format!("{}: {error}", path.display()));
+    let length = std::fs::metadata(path).map_err(|error| bad(&error))?.len();
+    if length > SCRIPT_BYTES_MAX {
+        return Err(bad(&"the script is too long"));
+    }
+    let bytes = std::fs::read(path).map_err(|error| bad(&error))?;
+    serde_json::from_slice(&bytes).map_err(|error| bad(&error))
 }
 
 fn count(text: &str) -> u32 {
     u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX)
 }
 
+/// Waits as the script says; `true` when the request was cancelled.
+fn wait(delay_ms: u64, cancel: &CancelFlag) -> bool {
+    cancel.is_set() || (delay_ms > 0 && cancel.wait(Duration::from_millis(delay_ms)))
+}
+
+/// Ends a reply as the script says.
+fn end(abort: bool, hang: bool, error: Option<ModelError>, cancel: &CancelFlag) -> Result<(), ModelError> {
+    if abort {
+        // Gives the writer time, so that tests see the events before the end.
+        cancel.wait(LAST_WORDS);
+        std::process::abort();
+    }
+    if hang && cancel.wait(FOREVER) {
+        return Err(ModelError::Cancelled);
+    }
+    error.map_or(Ok(()), Err)
+}
+
 impl Backend for ScriptedBackend {
     fn load(&mut self, progress: &mut dyn FnMut(f32), _cancel: &CancelFlag) -> Result<Loaded, ModelError> {
-        self.model = ScriptedModel::new(self.read_script()?);
+        self.model = ScriptedModel::new(read_script(&self.path)?);
         progress(1.0);
         Ok(Loaded { info: self.model.info(), slots: 1, count_tokens: Box::new(|text| Ok(count(text))) })
     }
@@ -60,27 +94,43 @@ impl Backend for ScriptedBackend {
         emit(ChatEvent::Prompt { done_tokens: prompt_tokens, total_tokens: prompt_tokens });
         let mut answer_tokens = 0;
         for piece in reply.text {
-            if cancel.is_set() || (reply.delay_ms > 0 && cancel.wait(Duration::from_millis(reply.delay_ms))) {
+            if wait(reply.delay_ms, cancel) {
                 return Err(ModelError::Cancelled);
             }
             answer_tokens += count(&piece);
             emit(ChatEvent::Text(piece));
         }
-        if reply.abort {
-            // Gives the writer time, so that tests see the pieces before the end.
-            cancel.wait(LAST_WORDS);
-            std::process::abort();
-        }
-        if reply.hang && cancel.wait(FOREVER) {
-            return Err(ModelError::Cancelled);
-        }
-        if let Some(error) = reply.error {
-            return Err(error);
-        }
+        end(reply.abort, reply.hang, reply.error, cancel)?;
         Ok(Finished {
             reason: FinishReason::Stop,
             usage: Usage { prompt_tokens, cached_tokens: 0, answer_tokens },
             timings: Timings::default(),
         })
+    }
+}
+
+impl ImageBackend for ScriptedImageBackend {
+    fn load(&mut self, progress: &mut dyn FnMut(f32), _cancel: &CancelFlag) -> Result<ImageModelInfo, ModelError> {
+        self.model = ScriptedImageModel::new(read_script(&self.path)?);
+        progress(1.0);
+        Ok(self.model.info())
+    }
+
+    fn draw(
+        &mut self,
+        request: &ImageRequest,
+        emit: &mut dyn FnMut(ImageEvent),
+        cancel: &CancelFlag,
+    ) -> Result<Timings, ModelError> {
+        let reply = self.model.next_reply();
+        for event in reply.events(request)? {
+            let delay_ms = if matches!(event, ImageEvent::Step { .. }) { reply.delay_ms } else { 0 };
+            if wait(delay_ms, cancel) {
+                return Err(ModelError::Cancelled);
+            }
+            emit(event);
+        }
+        end(reply.abort, reply.hang, reply.error, cancel)?;
+        Ok(Timings::default())
     }
 }

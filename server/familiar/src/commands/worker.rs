@@ -24,6 +24,12 @@ enum Kind {
         /// The script, JSON.
         file: PathBuf,
     },
+    /// Make images by a script.
+    #[cfg(feature = "scripted")]
+    ScriptedImages {
+        /// The script, JSON.
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +60,10 @@ impl Worker {
             }
             #[cfg(feature = "scripted")]
             Kind::Scripted { file } => ::worker::serve(&mut ::worker::ScriptedBackend::new(file), &build)?,
+            #[cfg(feature = "scripted")]
+            Kind::ScriptedImages { file } => {
+                ::worker::serve_images(&mut ::worker::ScriptedImageBackend::new(file), &build)?;
+            }
         }
         Ok(0)
     }

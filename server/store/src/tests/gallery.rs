@@ -4,10 +4,13 @@ use rusqlite::params_from_iter;
 
 use super::{Home, image};
 use crate::gallery::Query;
-use crate::{GALLERY_WORDS_BYTES_MAX, GalleryCursor, GalleryFilter, NewImage, Store, StoreError};
+use crate::{Beside, GALLERY_WORDS_BYTES_MAX, GalleryCursor, GalleryFilter, Image, NewImage, Store, StoreError};
 
-/// Prompt, model, sides, seed and whether it is a favourite; each is stored 10 ms after the one before.
-const IMAGES: [(&str, &str, (u32, u32), u64, bool); 6] = [
+/// Prompt, model, sides, seed and whether it is a favourite.
+type Row = (&'static str, &'static str, (u32, u32), u64, bool);
+
+/// Each is stored 10 ms after the one before.
+const IMAGES: [Row; 6] = [
     ("A red fox, snow", "tiny", (64, 64), 1, false),
     ("a Fox in \"quotes\"", "tiny", (64, 32), 2, true),
     ("ein Füchslein: être", "large", (64, 64), u64::MAX, false),
@@ -96,6 +99,26 @@ fn pages_join_without_a_gap_also_when_a_time_repeats_and_images_come_and_go() {
         }
     }
     assert_eq!(seen, ids.into_iter().rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn neighbours_are_those_of_the_filter() {
+    let home = Home::new();
+    let store = filled(&home);
+    let all = store.gallery(&GalleryFilter::default(), None, 100).unwrap();
+    let words = |words: &str| GalleryFilter { words: words.to_owned(), ..GalleryFilter::default() };
+    for filter in [words(""), words("fox"), words("none"), GalleryFilter { favourites: true, ..words("") }] {
+        let shown = store.gallery(&filter, None, 100).unwrap();
+        for (place, image) in all.iter().enumerate() {
+            // Whether or not the filter shows the image itself, the nearest that it shows are beside it.
+            let is_shown = |other: &&Image| shown.iter().any(|one| one.id == other.id);
+            let newer = all[..place].iter().rev().find(is_shown).map(|image| image.id.clone());
+            let older = all[place + 1..].iter().find(is_shown).map(|image| image.id.clone());
+            assert_eq!(store.images_beside(&image.id, &filter).unwrap(), Beside { newer, older }, "{filter:?}");
+        }
+    }
+    let error = store.images_beside("none", &GalleryFilter::default()).unwrap_err();
+    assert!(matches!(error, StoreError::NotFound { .. }), "{error:?}");
 }
 
 #[test]

@@ -6,14 +6,15 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use model::{ModelError, ModelInfo};
+use model::ModelError;
 
 use super::breaker::Breaker;
 use super::link::{Ending, Phase};
 use super::{GRACE, Keeper, Unload};
 use crate::supervisor::Grace;
+use crate::work::Work;
 
-impl Keeper {
+impl<W: Work> Keeper<W> {
     /// The child is gone without having been asked to go.
     pub(super) fn crashed(&mut self, why: Option<String>) {
         let Some(link) = self.link.take() else { return };
@@ -33,8 +34,8 @@ impl Keeper {
         for (_, running) in self.running.drain() {
             running.mailbox.end(Err(error.clone()));
         }
-        for (_, count) in self.counts.extract_if(|_, count| count.sent_at.is_some()) {
-            let _ = count.reply.send(Err(error.clone()));
+        for (_, question) in self.questions.extract_if(|_, question| question.sent_at.is_some()) {
+            let _ = question.reply.send(Err(error.clone()));
         }
     }
 
@@ -45,8 +46,8 @@ impl Keeper {
         for reply in self.loads.drain(..) {
             let _ = reply.send(Err(error.clone()));
         }
-        for (_, count) in self.counts.extract_if(|_, count| count.sent_at.is_none()) {
-            let _ = count.reply.send(Err(error.clone()));
+        for (_, question) in self.questions.extract_if(|_, question| question.sent_at.is_none()) {
+            let _ = question.reply.send(Err(error.clone()));
         }
     }
 
@@ -59,8 +60,7 @@ impl Keeper {
         self.end_child(GRACE);
         for Unload { next, reply } in self.unloads.drain(..) {
             if let Some((spec, name)) = next {
-                *self.shared.info.lock().unwrap_or_else(PoisonError::into_inner) =
-                    ModelInfo { name: name.clone(), ..ModelInfo::default() };
+                *self.shared.info.lock().unwrap_or_else(PoisonError::into_inner) = W::unloaded(name.clone());
                 self.options.spec = spec;
                 self.options.name = name;
                 self.breaker = Breaker::default();
@@ -81,8 +81,6 @@ impl Keeper {
 
     fn forget_child(&self) {
         self.shared.pid.store(0, Ordering::Release);
-        let mut info = self.lock_info();
-        info.loaded = false;
-        info.loading = None;
+        W::note_state(&mut self.lock_info(), false, None);
     }
 }

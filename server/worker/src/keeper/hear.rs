@@ -1,28 +1,29 @@
 //! What the keeper does about each message of its child.
 //!
-//! Refuses: a child of another build; messages about requests that are gone are ignored.
+//! Refuses: a child of another build or of another kind of work, and events that may not follow those before them.
+//! Messages about requests that are gone are ignored.
 
 use std::time::Instant;
 
-use model::{ChatEvent, Finished, ModelError, ModelInfo};
+use model::ModelError;
 
 use super::Keeper;
 use super::link::Phase;
+use crate::WorkerError;
 use crate::protocol::{ChildMessage, ParentMessage, RequestId};
 use crate::supervisor::Grace;
-use crate::{WorkerError, speeds};
+use crate::work::Work;
 
-impl Keeper {
-    pub(super) fn hear(&mut self, message: ChildMessage) {
-        let now = Instant::now();
+impl<W: Work> Keeper<W> {
+    pub(super) fn hear(&mut self, message: ChildMessage<W>) {
         match message {
-            ChildMessage::Hello { build_id, .. } => self.hear_hello(&build_id),
+            ChildMessage::Hello { build_id, work, .. } => self.hear_hello(&build_id, work),
             ChildMessage::Loading { fraction } => {
                 if let Some(link) = &mut self.link {
-                    link.progress_at = now;
+                    link.progress_at = Instant::now();
                     link.fraction = fraction;
                 }
-                self.lock_info().loading = Some(fraction);
+                W::note_state(&mut self.lock_info(), false, Some(fraction));
                 self.tell_loading(fraction);
             }
             ChildMessage::Loaded { info, slots } => self.hear_loaded(info, slots),
@@ -30,26 +31,21 @@ impl Keeper {
                 self.end_child(super::GRACE);
                 self.fail_waiting(&error);
             }
-            ChildMessage::Event { id, event: ChatEvent::Finished(finished) } => self.hear_finished(id, finished),
             ChildMessage::Event { id, event } => {
-                if let Some(running) = self.running.get_mut(&id) {
-                    running.progress_at = now;
-                    if !running.mailbox.push(event) {
-                        running.mailbox.end(Err(ModelError::Bug("the answer was not read".into())));
-                        running.mailbox.abandon();
-                    }
+                if let Err(what) = self.hear_event(id, event) {
+                    self.crashed(Some(format!("it sent {what}")));
                 }
             }
             ChildMessage::Failed { id, error } => {
                 if let Some(running) = self.running.remove(&id) {
                     running.mailbox.end(Err(error));
-                } else if let Some(count) = self.counts.remove(&id) {
-                    let _ = count.reply.send(Err(error));
+                } else if let Some(question) = self.questions.remove(&id) {
+                    let _ = question.reply.send(Err(error));
                 }
             }
-            ChildMessage::Counted { id, counts } => {
-                if let Some(count) = self.counts.remove(&id) {
-                    let _ = count.reply.send(Ok(counts));
+            ChildMessage::Answered { id, answer } => {
+                if let Some(question) = self.questions.remove(&id) {
+                    let _ = question.reply.send(Ok(answer));
                 }
             }
             ChildMessage::Pong { n } => {
@@ -60,32 +56,31 @@ impl Keeper {
         }
     }
 
-    fn hear_hello(&mut self, build_id: &str) {
+    fn hear_hello(&mut self, build_id: &str, work: String) {
         let Some(link) = &mut self.link else { return };
-        if build_id == self.options.build_id {
+        let why = if build_id != self.options.build_id {
+            WorkerError::OtherBuild
+        } else if work != W::NAME {
+            WorkerError::OtherWork { done: work, asked: W::NAME.to_owned() }
+        } else {
             link.phase = Phase::Loading;
             link.progress_at = Instant::now();
             link.send(&ParentMessage::Load);
-        } else {
-            self.end_child(Grace::NONE);
-            let why = WorkerError::OtherBuild.to_string();
-            self.fail_waiting(&ModelError::Unavailable(why));
-        }
+            return;
+        };
+        self.end_child(Grace::NONE);
+        self.fail_waiting(&ModelError::Unavailable(why.to_string()));
     }
 
-    fn hear_loaded(&mut self, loaded: ModelInfo, slots: u32) {
+    fn hear_loaded(&mut self, loaded: W::Info, slots: u32) {
         self.used_at = Instant::now();
         if let Some(link) = &mut self.link {
             link.phase = Phase::Ready { slots: slots.max(1) };
         }
         let info = {
             let mut info = self.lock_info();
-            info.context_tokens = loaded.context_tokens;
-            // What real answers measured is better than the probe of a new load.
-            info.prompt_tokens_per_s = info.prompt_tokens_per_s.or(loaded.prompt_tokens_per_s);
-            info.answer_tokens_per_s = info.answer_tokens_per_s.or(loaded.answer_tokens_per_s);
-            info.loaded = true;
-            info.loading = None;
+            W::adopt(&mut info, loaded);
+            W::note_state(&mut info, true, None);
             info.clone()
         };
         for reply in self.loads.drain(..) {
@@ -93,17 +88,41 @@ impl Keeper {
         }
     }
 
-    fn hear_finished(&mut self, id: RequestId, mut finished: Finished) {
+    /// Passes an event on, or says what is wrong with it.
+    fn hear_event(&mut self, id: RequestId, event: W::Event) -> Result<(), &'static str> {
+        let Some(running) = self.running.get_mut(&id) else { return Ok(()) };
+        running.progress_at = Instant::now();
+        W::check(&mut running.check, &event)?;
+        match W::end_of(event) {
+            Ok(end) => self.hear_end(id, end),
+            // Nobody reads it, and the child was told to stop.
+            Err(_) if running.mailbox.is_abandoned() => {}
+            Err(event) => {
+                if !running.mailbox.push(event) {
+                    return Err("more than was read");
+                }
+                // Steps that melt are as good as read.
+                if let Some(bytes) = running.mailbox.take_read_bytes()
+                    && let Some(link) = &self.link
+                {
+                    link.send_control(&ParentMessage::Read { id, bytes });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn hear_end(&mut self, id: RequestId, mut end: W::End) {
         self.used_at = Instant::now();
         let Some(running) = self.running.remove(&id) else { return };
-        speeds::learn(&mut self.lock_info(), &finished);
-        finished.timings.queue_ms += running.waited.as_secs_f64() * 1000.0;
-        running.mailbox.end(Ok(finished));
+        W::learn(&mut self.lock_info(), &end);
+        *W::queue_ms(&mut end) += running.waited.as_secs_f64() * 1000.0;
+        running.mailbox.end(Ok(end));
     }
 
     pub(super) fn tell_loading(&self, fraction: f32) {
         for waiting in self.queue.iter() {
-            waiting.mailbox.push(ChatEvent::Loading { fraction });
+            waiting.mailbox.tell(W::loading(fraction));
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Refuses: decisions about requests; those are the keeper's.
 
 use std::io::BufReader;
+use std::marker::PhantomData;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -13,11 +14,12 @@ use super::Command;
 use crate::WorkerError;
 use crate::frame::FrameReader;
 use crate::log_ring::LogRing;
-use crate::model::WorkerOptions;
+use crate::options::WorkerOptions;
 use crate::outbox::Outbox;
 use crate::process::{self, Channel};
 use crate::protocol::{ChildMessage, ParentMessage};
 use crate::supervisor::{Grace, Supervisor};
+use crate::work::Work;
 
 /// Time between two heartbeats.
 const BEAT_EVERY: Duration = Duration::from_millis(500);
@@ -56,7 +58,7 @@ pub(super) enum Ending {
 }
 
 /// The pipe to one child.
-pub(super) struct Link {
+pub(super) struct Link<W: Work> {
     pub(super) generation: u64,
     pub(super) phase: Phase,
     pub(super) progress_at: Instant,
@@ -69,15 +71,16 @@ pub(super) struct Link {
     beats: u64,
     /// When the heartbeat that was not answered yet was sent.
     unanswered_since: Option<Instant>,
+    work: PhantomData<W>,
 }
 
-impl Link {
+impl<W: Work> Link<W> {
     /// Starts a child and its two threads; what it says goes to `inbox`.
     pub(super) fn start(
         options: &WorkerOptions,
         supervisor: &Supervisor,
         generation: u64,
-        inbox: &SyncSender<Command>,
+        inbox: &SyncSender<Command<W>>,
     ) -> Result<Self, WorkerError> {
         let spawned = supervisor.spawn(options.spec.clone(), &options.name)?;
         let outbox = Arc::new(Outbox::default());
@@ -99,8 +102,9 @@ impl Link {
             beat_at: now + BEAT_EVERY,
             beats: 0,
             unanswered_since: None,
+            work: PhantomData,
         };
-        link.send(&ParentMessage::Hello { build_id: options.build_id.clone() });
+        link.send(&ParentMessage::Hello { build_id: options.build_id.clone(), work: W::NAME.to_owned() });
         Ok(link)
     }
 
@@ -110,12 +114,12 @@ impl Link {
     }
 
     /// Sends data; `false` when it is too large or too much waits.
-    pub(super) fn send(&self, message: &ParentMessage) -> bool {
+    pub(super) fn send(&self, message: &ParentMessage<W>) -> bool {
         self.outbox.try_push_data(message).unwrap_or(false)
     }
 
     /// Sends a message that overtakes data.
-    pub(super) fn send_control(&self, message: &ParentMessage) {
+    pub(super) fn send_control(&self, message: &ParentMessage<W>) {
         if self.outbox.push_control(message).is_err() {
             tracing::warn!("a control message was too long");
         }
@@ -185,11 +189,11 @@ impl Link {
     }
 }
 
-fn start_threads(
+fn start_threads<W: Work>(
     channel: &Channel,
     outbox: &Arc<Outbox>,
     generation: u64,
-    inbox: &SyncSender<Command>,
+    inbox: &SyncSender<Command<W>>,
 ) -> Result<(), WorkerError> {
     let no_thread = || WorkerError::system("cannot start a thread");
     let clone = || channel.try_clone().map_err(WorkerError::system("cannot use the worker socket"));
@@ -206,10 +210,10 @@ fn start_threads(
     Ok(())
 }
 
-fn read(channel: Channel, generation: u64, inbox: &SyncSender<Command>) {
+fn read<W: Work>(channel: Channel, generation: u64, inbox: &SyncSender<Command<W>>) {
     let mut reader = FrameReader::new(BufReader::new(channel));
     let why = loop {
-        match reader.next::<ChildMessage>() {
+        match reader.next::<ChildMessage<W>>() {
             Ok(Some(message)) => {
                 if inbox.send(Command::Said { generation, message }).is_err() {
                     return;

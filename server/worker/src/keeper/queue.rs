@@ -6,39 +6,40 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::{ChatEvent, ChatRequest, Priority};
+use model::Priority;
 
 use crate::mailbox::Mailbox;
 use crate::protocol::RequestId;
+use crate::work::Work;
 
 /// A request that was not sent yet.
-pub(crate) struct Waiting {
+pub(crate) struct Waiting<W: Work> {
     pub(crate) id: RequestId,
-    pub(crate) request: Box<ChatRequest>,
-    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) request: Box<W::Request>,
+    pub(crate) mailbox: Arc<Mailbox<W>>,
     pub(crate) since: Instant,
     /// The position the caller was told last; 0 = none.
     pub(crate) told: u32,
 }
 
 /// The waiting requests.
-pub(crate) struct Queue {
-    classes: [VecDeque<Waiting>; 3],
+pub(crate) struct Queue<W: Work> {
+    classes: [VecDeque<Waiting<W>>; 3],
     len_max: usize,
 }
 
-impl Queue {
+impl<W: Work> Queue<W> {
     /// An empty queue for `len_max` requests.
     pub(crate) fn new(len_max: usize) -> Self {
         Self { classes: Default::default(), len_max }
     }
 
     /// Adds a request, or gives it back when the queue is full.
-    pub(crate) fn push(&mut self, waiting: Waiting) -> Result<(), Waiting> {
+    pub(crate) fn push(&mut self, waiting: Waiting<W>) -> Result<(), Waiting<W>> {
         if self.classes.iter().map(VecDeque::len).sum::<usize>() >= self.len_max {
             return Err(waiting);
         }
-        let class = match waiting.request.priority {
+        let class = match W::priority(&waiting.request) {
             Priority::Completion => 0,
             Priority::Interactive => 1,
             Priority::Background => 2,
@@ -48,7 +49,7 @@ impl Queue {
     }
 
     /// Takes the request that goes next.
-    pub(crate) fn pop(&mut self) -> Option<Waiting> {
+    pub(crate) fn pop(&mut self) -> Option<Waiting<W>> {
         self.classes.iter_mut().find_map(VecDeque::pop_front)
     }
 
@@ -65,7 +66,7 @@ impl Queue {
     }
 
     /// All waiting requests, next first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiting> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiting<W>> {
         self.classes.iter().flatten()
     }
 
@@ -74,7 +75,7 @@ impl Queue {
         for (waiting, position) in self.classes.iter_mut().flatten().zip(1..) {
             if waiting.told != position {
                 waiting.told = position;
-                waiting.mailbox.push(ChatEvent::Queued { position });
+                waiting.mailbox.tell(W::queued(position));
             }
         }
     }
@@ -83,9 +84,10 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::Sampling;
+    use crate::work::Chat;
+    use model::{ChatRequest, Sampling};
 
-    fn waiting(id: RequestId, priority: Priority) -> Waiting {
+    fn waiting(id: RequestId, priority: Priority) -> Waiting<Chat> {
         let request = ChatRequest {
             messages: Vec::new(),
             sampling: Sampling::default(),

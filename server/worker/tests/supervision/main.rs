@@ -10,6 +10,8 @@
 )]
 
 mod child;
+mod hostile;
+mod images;
 
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -59,8 +61,8 @@ fn main() -> ExitCode {
     }
     let filter = args.iter().find(|arg| !arg.starts_with('-'));
     let mut failed = 0;
-    for (name, test) in TESTS.iter().filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter.as_str())))
-    {
+    let tests = TESTS.iter().chain(images::TESTS);
+    for (name, test) in tests.filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter.as_str()))) {
         let start = Instant::now();
         let passed = catch_unwind(test).is_ok();
         failed += u32::from(!passed);
