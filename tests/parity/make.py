@@ -13,12 +13,13 @@ import models
 import noise
 import pipelines
 import schedulers
+import sources
 import tokenizer
 import z_image
 
 PLACE = pathlib.Path(__file__).resolve().parents[2] / "server" / "paint" / "tests" / "references"
 PARTS = {"models": models, "noise": noise, "schedulers": schedulers, "tokenizer": tokenizer,
-         "pipelines": pipelines, "z_image": z_image, "flux": flux}
+         "pipelines": pipelines, "sources": sources, "z_image": z_image, "flux": flux}
 
 
 def main(names):

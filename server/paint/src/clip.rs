@@ -191,6 +191,12 @@ impl ClipTextEncoder {
         })
     }
 
+    /// What the configuration says.
+    #[must_use]
+    pub fn config(&self) -> &ClipConfig {
+        &self.config
+    }
+
     /// What the model makes of windows of tokens, all of the same length.
     ///
     /// # Errors

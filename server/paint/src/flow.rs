@@ -12,6 +12,7 @@ use crate::noise::Generator;
 use crate::pipeline::{Image, SIDE_PIXELS_MAX};
 use crate::schedule::{SchedulerClass, SchedulerConfig};
 use crate::scheduler::{FlowLevels, Sampler, SamplerOptions};
+use crate::stop::Stop;
 use crate::vae::Vae;
 
 /// Most images of one request.
@@ -120,7 +121,7 @@ pub(crate) fn picture(
     let config = vae.config();
     let latent = Tensor::from_slice(latent, (1, channels, height, width), device)?.to_dtype(dtype)?;
     let latent = ((latent / config.scaling_factor)? + config.shift_factor)?;
-    let pixels = vae.decode(&latent)?.to_dtype(DType::F32)?;
+    let pixels = vae.decode(&latent, Stop::NEVER)?.to_dtype(DType::F32)?;
     let numbers: Vec<f32> = pixels.squeeze(0)?.permute((1, 2, 0))?.flatten_all()?.to_vec1()?;
     if numbers.iter().any(|number| !number.is_finite()) {
         return Err(PaintError::NotFinite { place: "the decoded image".to_owned() });

@@ -5,6 +5,7 @@
 //! their pipeline. What a model needs is read from its own files. Refuses: any global random state, any default that the
 //! model's own files name, any key of a configuration that it does not understand.
 
+mod backend;
 pub mod clip;
 mod error;
 pub mod flow;
@@ -13,6 +14,7 @@ pub mod json_tokenizer;
 mod layers;
 mod model_config;
 pub mod noise;
+mod painter;
 pub mod pipeline;
 pub mod prompt;
 pub mod qwen3;
@@ -20,6 +22,7 @@ mod resnet;
 mod rotary;
 pub mod schedule;
 pub mod scheduler;
+mod stop;
 pub mod t5;
 pub mod tokenizer;
 pub mod unet;
@@ -27,7 +30,10 @@ pub mod vae;
 pub mod weights;
 pub mod z_image;
 
+pub use backend::{PaintBackend, serve_worker};
 pub use error::PaintError;
+pub use painter::Painter;
+pub use stop::Stop;
 
 // Makes a different checkout a different input to cargo; see `.cargo/config.toml`.
 const _: Option<&str> = option_env!("FAMILIAR_CHECKOUT");

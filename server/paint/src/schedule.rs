@@ -6,6 +6,7 @@
 
 mod betas;
 pub mod config;
+mod exchange;
 mod inverse_beta;
 mod json;
 mod sigmas;
@@ -15,6 +16,8 @@ pub use config::{
     Algorithm, BetaSchedule, FinalSigma, Prediction, SchedulerClass, SchedulerConfig, SigmaSpacing, SolverType,
     Spacing, TimeShift,
 };
+
+pub use exchange::ScheduleFile;
 
 pub(crate) use betas::alphas_cumprod;
 pub(crate) use sigmas::{Trained, flow_factor, respace, shift_flow};

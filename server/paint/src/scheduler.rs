@@ -14,12 +14,14 @@ mod latents;
 mod lcm;
 mod levels;
 mod pndm;
+mod scale;
 mod unipc;
 
 use crate::error::PaintError;
 use crate::noise::Generator;
-use crate::schedule::{STEPS_MAX, SchedulerClass, SchedulerConfig};
+use crate::schedule::{Prediction, STEPS_MAX, SchedulerClass, SchedulerConfig};
 use latents::all_finite;
+use scale::Scale;
 
 /// What a request decides about its schedule.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,24 +55,21 @@ pub enum FlowLevels {
     EvenFromOneSingle,
 }
 
-/// One step of one sampler. Every slice has the same length; `index` counts timesteps from zero.
-trait Solver: Send {
-    /// What the latent is divided by before a model sees it.
-    fn input_divisor(&self, _index: usize) -> f32 {
-        1.0
-    }
+/// What a sampler takes a step from. The slices have the same length; `index` counts timesteps from zero.
+struct Step<'a> {
+    index: usize,
+    output: &'a [f32],
+    sample: &'a [f32],
+    noise: &'a mut Generator,
+}
 
-    /// Weights of the image and of the noise in a latent at this place.
-    fn mixture(&self, index: usize) -> (f32, f32);
+/// One sampler.
+trait Solver: Send {
+    /// What its latents hold at each step.
+    fn scale(&self) -> &dyn Scale;
 
     /// The latent after a step.
-    fn step(
-        &mut self,
-        index: usize,
-        output: &[f32],
-        sample: &[f32],
-        noise: &mut Generator,
-    ) -> Result<Vec<f32>, PaintError>;
+    fn step(&mut self, step: Step<'_>) -> Result<Vec<f32>, PaintError>;
 }
 
 /// What a class of sampler makes of a configuration.
@@ -84,6 +83,7 @@ struct Planned {
 /// A sampler on its way through one image.
 pub struct Sampler {
     class: SchedulerClass,
+    prediction: Prediction,
     steps: usize,
     timesteps: Vec<f32>,
     initial_noise_scale: f32,
@@ -130,6 +130,7 @@ impl Sampler {
         }
         Ok(Self {
             class: config.class,
+            prediction: config.prediction_type,
             steps: options.steps,
             timesteps: planned.timesteps,
             initial_noise_scale: planned.initial_noise_scale,
@@ -186,7 +187,7 @@ impl Sampler {
         if self.index == self.timesteps.len() {
             return Ok(image.to_vec());
         }
-        let (of_image, of_noise) = self.solver.mixture(self.index);
+        let (of_image, of_noise) = self.solver.scale().mixture(self.index);
         let mixed = latents::combine(&[(of_image, image), (of_noise, noise)]);
         all_finite(&mixed, "the noise added to the image")?;
         Ok(mixed)
@@ -196,8 +197,24 @@ impl Sampler {
     #[must_use]
     pub fn scale_model_input(&self, sample: &[f32]) -> Vec<f32> {
         let index = self.index.min(self.timesteps.len() - 1);
-        let divisor = self.solver.input_divisor(index);
+        let divisor = self.solver.scale().input_divisor(index);
         sample.iter().map(|value| value / divisor).collect()
+    }
+
+    /// The image without noise that the model's output for the next step stands for, as far as it is known by then. It is
+    /// for looking at; samplers compute their own, in the order of the reference.
+    #[must_use]
+    pub fn predicted_image(&self, output: &[f32], sample: &[f32]) -> Vec<f32> {
+        let (signal, noise) = self.solver.scale().mixture(self.index.min(self.timesteps.len() - 1));
+        if self.class == SchedulerClass::FlowMatchEuler {
+            return latents::zip(sample, output, |sample, output| sample - noise * output);
+        }
+        let norm = signal.hypot(noise);
+        latents::zip(sample, output, |sample, output| match self.prediction {
+            Prediction::Epsilon => (sample - noise * output) / signal,
+            Prediction::Sample => output,
+            Prediction::Velocity => (signal * sample / norm - noise * output) / norm,
+        })
     }
 
     /// Takes the next step: the model's output for [`Sampler::scale_model_input`] of `sample` in, the next latent out.
@@ -211,7 +228,7 @@ impl Sampler {
         }
         let place = format!("timestep {}", self.timesteps[self.index]);
         all_finite(output, &place)?;
-        let next = self.solver.step(self.index, output, sample, noise)?;
+        let next = self.solver.step(Step { index: self.index, output, sample, noise })?;
         all_finite(&next, &place)?;
         self.index += 1;
         self.started = true;

@@ -11,8 +11,9 @@ use candle_nn::{Conv2d, GroupNorm, Module};
 
 use crate::error::PaintError;
 use crate::layers::{EmbeddingMlp, conv, group_norm, sinusoids};
+use crate::stop::Stop;
 use crate::weights::Weights;
-use blocks::{DownBlock, MiddleBlock, UpBlock};
+use blocks::{DownBlock, Given, MiddleBlock, UpBlock};
 
 pub use config::UNetConfig;
 
@@ -78,23 +79,26 @@ impl UNet {
     /// The model's output for latents `(batch, channels, height, width)` at a timestep, for texts `(batch, tokens, size)`.
     ///
     /// # Errors
-    /// `Bug` when the size condition does not fit the model, `Compute` when shapes do not or the device fails.
+    /// `Bug` when the size condition does not fit the model, `Compute` when shapes do not or the device fails, `Cancelled`
+    /// within a block after the caller wants no more.
     pub fn forward(
         &self,
         latents: &Tensor,
         timestep: f32,
         text: &Tensor,
         condition: Option<&SizeCondition>,
+        stop: Stop<'_>,
     ) -> Result<Tensor, PaintError> {
         let time = self.time_embedding(latents, timestep, condition)?;
+        let given = Given { time: &time, text, stop };
         let mut x = self.conv_in.forward(latents)?;
         let mut skipped = vec![x.clone()];
         for block in &self.down {
-            x = block.forward(&x, &time, text, &mut skipped)?;
+            x = block.forward(&x, &given, &mut skipped)?;
         }
-        x = self.middle.forward(&x, &time, text)?;
+        x = self.middle.forward(&x, &given)?;
         for block in &self.up {
-            x = block.forward(&x, &time, text, &mut skipped)?;
+            x = block.forward(&x, &given, &mut skipped)?;
         }
         Ok(self.conv_out.forward(&self.norm.forward(&x)?.silu()?)?)
     }

@@ -4,7 +4,7 @@
 
 mod halves;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use candle_nn::{Conv2d, Module};
 use serde_json::json;
 
@@ -12,6 +12,7 @@ use crate::error::PaintError;
 use crate::layers::conv;
 use crate::model_config::ModelConfig;
 use crate::resnet::Norms;
+use crate::stop::Stop;
 use crate::weights::Weights;
 use halves::{Decoder, Encoder};
 
@@ -33,7 +34,8 @@ pub struct VaeConfig {
     pub scaling_factor: f64,
     /// What is taken off before that, where the model has it.
     pub shift_factor: f64,
-    pub(crate) image_channels: usize,
+    /// Channels of an image.
+    pub image_channels: usize,
     pub(crate) channels: Vec<usize>,
     pub(crate) layers: usize,
     pub(crate) norms: Norms,
@@ -99,6 +101,7 @@ impl VaeConfig {
 /// An autoencoder with its weights.
 pub struct Vae {
     config: VaeConfig,
+    device: Device,
     encoder: Encoder,
     decoder: Decoder,
     quant: Option<Conv2d>,
@@ -120,6 +123,7 @@ impl Vae {
             decoder: Decoder::load(&weights.at("decoder"), config)?,
             quant: convolution("quant_conv", 2 * latent, config.quant_conv)?,
             post_quant: convolution("post_quant_conv", latent, config.post_quant_conv)?,
+            device: weights.device(),
             config: config.clone(),
         };
         weights.finish(|_| false)?;
@@ -132,12 +136,18 @@ impl Vae {
         &self.config
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Mean and logarithm of variance of an image's latent, before scaling. `image` is `(batch, 3, height, width)` from
     /// -1 to 1.
     ///
     /// # Errors
-    /// `BadRequest` when a side is no multiple of the factor.
-    pub fn encode(&self, image: &Tensor) -> Result<(Tensor, Tensor), PaintError> {
+    /// `BadRequest` when a side is no multiple of the factor, `Cancelled` within a block after the caller wants no more.
+    pub fn encode(&self, image: &Tensor, stop: Stop<'_>) -> Result<(Tensor, Tensor), PaintError> {
         const LOGARITHM_MAX: f32 = 20.0;
         const LOGARITHM_MIN: f32 = -30.0;
         let (_, _, height, width) = image.dims4()?;
@@ -147,7 +157,7 @@ impl Vae {
                 "the image has {width} x {height} pixels; each side must be a multiple of {factor}"
             )));
         }
-        let moments = self.encoder.forward(image)?;
+        let moments = self.encoder.forward(image, stop)?;
         let moments = self.quant.as_ref().map_or(Ok(moments.clone()), |conv| conv.forward(&moments))?;
         let latent = self.config.latent_channels;
         let logarithm = moments.narrow(1, latent, latent)?.clamp(LOGARITHM_MIN, LOGARITHM_MAX)?;
@@ -157,9 +167,9 @@ impl Vae {
     /// The image of a latent that was not scaled, about -1 to 1, `(batch, 3, height, width)`.
     ///
     /// # Errors
-    /// `Compute` when the device fails.
-    pub fn decode(&self, latent: &Tensor) -> Result<Tensor, PaintError> {
+    /// `Compute` when the device fails, `Cancelled` within a block after the caller wants no more.
+    pub fn decode(&self, latent: &Tensor, stop: Stop<'_>) -> Result<Tensor, PaintError> {
         let latent = self.post_quant.as_ref().map_or(Ok(latent.clone()), |conv| conv.forward(latent))?;
-        self.decoder.forward(&latent)
+        self.decoder.forward(&latent, stop)
     }
 }

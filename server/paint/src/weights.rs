@@ -51,31 +51,44 @@ pub trait TensorSource {
     }
 }
 
-struct Shared {
+/// Told how many numbers each tensor has that was read; an error ends the loading.
+pub type Reading<'a> = &'a dyn Fn(u64) -> Result<(), PaintError>;
+
+struct Shared<'a> {
     source: Box<dyn TensorSource>,
     used: BTreeSet<String>,
     missing: BTreeSet<String>,
     device: Device,
     dtype: DType,
+    reading: Reading<'a>,
 }
 
 /// The tensors below a prefix. Clones share what was used.
 #[derive(Clone)]
-pub struct Weights {
-    shared: Rc<RefCell<Shared>>,
+pub struct Weights<'a> {
+    shared: Rc<RefCell<Shared<'a>>>,
     prefix: String,
 }
 
-impl Weights {
+impl Weights<'static> {
     /// All tensors of a source, for a device and a type that they are converted to.
     #[must_use]
     pub fn new(source: impl TensorSource + 'static, device: &Device, dtype: DType) -> Self {
+        Self::watched(Box::new(source), device, dtype, &|_| Ok(()))
+    }
+}
+
+impl<'a> Weights<'a> {
+    /// The same, for a caller who wants to know how far it is or to end it.
+    #[must_use]
+    pub fn watched(source: Box<dyn TensorSource>, device: &Device, dtype: DType, reading: Reading<'a>) -> Self {
         let shared = Shared {
-            source: Box::new(source),
+            source,
             used: BTreeSet::new(),
             missing: BTreeSet::new(),
             device: device.clone(),
             dtype,
+            reading,
         };
         Self { shared: Rc::new(RefCell::new(shared)), prefix: String::new() }
     }
@@ -100,19 +113,21 @@ impl Weights {
         self.shared.borrow().source.has(&format!("{}{name}", self.prefix))
     }
 
-    /// A tensor. When it is missing, zeros stand in for it until [`Weights::finish`], so that all missing names are
-    /// told at once.
+    /// A tensor. When it is missing, a single zero stands in for all of it until [`Weights::finish`], so that all missing
+    /// names are told at once.
     ///
     /// # Errors
-    /// `BadModel` when its shape differs, when it cannot be read or holds numbers that are not finite.
+    /// `BadModel` when its shape differs, when it cannot be read or holds numbers that are not finite; what the caller
+    /// says who watches.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, PaintError> {
         let name = format!("{}{name}", self.prefix);
         let shared = &mut *self.shared.borrow_mut();
         if !shared.source.has(&name) {
             shared.missing.insert(name);
-            return Ok(Tensor::zeros(shape, shared.dtype, &shared.device)?);
+            return Ok(Tensor::zeros(1, shared.dtype, &shared.device)?.broadcast_as(shape)?);
         }
         let numbers = shared.source.read(&name, shape)?;
+        (shared.reading)(numbers.len() as u64)?;
         if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
             let place = shared.source.place();
             return Err(PaintError::bad_model(&place, format!("`{name}` is not finite at place {at}")));

@@ -4,10 +4,11 @@
 
 use candle_core::{DType, Tensor};
 
-use super::ImageRequest;
+use super::Drawing;
 use crate::clip::{ClipTextEncoder, before_last};
 use crate::error::PaintError;
 use crate::prompt::{Chunk, chunks, parse};
+use crate::stop::Stop;
 use crate::tokenizer::ClipTokenizer;
 
 /// A tokenizer and its encoder.
@@ -35,37 +36,60 @@ pub(super) struct Side {
 }
 
 impl TextEncoders {
+    /// # Errors
+    /// `Bug` when there are neither one nor two.
+    pub(super) fn of(encoders: Vec<TextEncoder>) -> Result<Self, PaintError> {
+        let wrong = |_| PaintError::Bug("a model has one text encoder or two".to_owned());
+        let mut encoders = encoders;
+        if encoders.len() == 1 {
+            return Ok(Self::One(Box::new(encoders.remove(0))));
+        }
+        encoders.try_into().map(|two| Self::Two(Box::new(two))).map_err(wrong)
+    }
+
+    fn all(&self) -> &[TextEncoder] {
+        match self {
+            Self::One(encoder) => std::slice::from_ref(encoder),
+            Self::Two(encoders) => encoders.as_slice(),
+        }
+    }
+
+    /// Numbers for each token, and of the pooled text where there is one.
+    pub(super) fn widths(&self) -> (usize, Option<usize>) {
+        let encoders = self.all();
+        let tokens = encoders.iter().map(|encoder| encoder.encoder.config().hidden_size).sum();
+        (tokens, encoders.last().and_then(|encoder| encoder.encoder.config().projection_dim))
+    }
+
     /// The prompt, and the negative one where it is needed.
     pub(super) fn encode(
         &self,
-        request: &ImageRequest,
+        drawing: &Drawing,
         guided: bool,
         zero_for_empty: bool,
+        stop: Stop<'_>,
     ) -> Result<(Side, Option<Side>), PaintError> {
-        let encoders: Vec<&TextEncoder> = match self {
-            Self::One(encoder) => vec![encoder],
-            Self::Two(encoders) => encoders.iter().collect(),
-        };
         let mut wanted = Vec::new();
         let mut unwanted = Vec::new();
-        for encoder in encoders {
-            let mut windows = encoder.windows(&request.prompt)?;
+        for encoder in self.all() {
+            stop.check()?;
+            let mut windows = encoder.windows(&drawing.prompt)?;
             if !guided {
-                wanted.push(self.side(encoder, &windows, request.clip_skip)?);
+                wanted.push(self.side(encoder, &windows, drawing.clip_skip)?);
                 continue;
             }
-            let mut negative = encoder.windows(&request.negative)?;
+            let mut negative = encoder.windows(&drawing.negative)?;
             let count = windows.len().max(negative.len());
             windows.resize(count, encoder.tokenizer.windows().empty());
             negative.resize(count, encoder.tokenizer.windows().empty());
-            wanted.push(self.side(encoder, &windows, request.clip_skip)?);
-            unwanted.push(self.side(encoder, &negative, request.clip_skip)?);
+            wanted.push(self.side(encoder, &windows, drawing.clip_skip)?);
+            unwanted.push(self.side(encoder, &negative, drawing.clip_skip)?);
         }
         let wanted = joined(wanted)?;
         if !guided {
             return Ok((wanted, None));
         }
-        let unwanted = if zero_for_empty && request.negative.is_empty() {
+        let unwanted = if zero_for_empty && drawing.negative.is_empty() {
             Side { tokens: wanted.tokens.zeros_like()?, pooled: wanted.pooled.zeros_like()? }
         } else {
             joined(unwanted)?

@@ -213,12 +213,16 @@ impl SchedulerConfig {
     }
 
     fn read(text: &str, class: Option<SchedulerClass>) -> Result<Self, PaintError> {
-        let map = json::parse_object(text).map_err(|reason| PaintError::bad_model(FILE, reason))?;
-        let config = class
-            .map_or_else(|| named_class(&map), Ok)
-            .and_then(|class| Self::of_keys(&Keys { map: &map }, class))
-            .and_then(|config| config.checked());
+        let config = json::parse_object(text).and_then(|map| {
+            let class = class.map_or_else(|| named_class(&map), Ok)?;
+            Self::of_map(&map, class)
+        });
         config.map_err(|reason| PaintError::bad_model(FILE, reason))
+    }
+
+    /// What a class makes of the keys of a file.
+    pub(super) fn of_map(map: &Map<String, Value>, class: SchedulerClass) -> Result<Self, String> {
+        Self::of_keys(&Keys { map }, class)?.checked()
     }
 
     fn of_keys(keys: &Keys<'_>, class: SchedulerClass) -> Result<Self, String> {

@@ -4,21 +4,17 @@
 //! Refuses: order 3, and the variants that predict noise.
 
 use super::latents::{combine, zip};
-use super::levels::{
-    Levels, half_log_snr, of_multistep, predicted_image_of_unit, rounding, signal_and_noise,
-    timesteps_above_lambda,
-};
-use super::{Planned, SamplerOptions, Solver};
+use super::levels::{Levels, half_log_snr, of_multistep, rounding, timesteps_above_lambda};
+use super::scale::{Scale, Unit, signal_and_noise};
+use super::{Planned, SamplerOptions, Solver, Step};
 use crate::error::PaintError;
-use crate::noise::Generator;
-use crate::schedule::{Algorithm, FinalSigma, Prediction, SchedulerConfig, SolverType};
+use crate::schedule::{Algorithm, FinalSigma, SchedulerConfig, SolverType};
 
 /// Below this number of steps the reference ends with a step of lower order.
 const FEW_STEPS: usize = 15;
 
 struct DpmSolver {
-    sigmas: Vec<f32>,
-    prediction: Prediction,
+    scale: Unit,
     algorithm: Algorithm,
     solver: SolverType,
     order: usize,
@@ -36,8 +32,7 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Planne
         timesteps,
         initial_noise_scale: 1.0,
         solver: Box::new(DpmSolver {
-            sigmas,
-            prediction: config.prediction_type,
+            scale: Unit { sigmas, prediction: config.prediction_type },
             algorithm: config.algorithm_type,
             solver: config.solver_type,
             order: config.solver_order,
@@ -63,7 +58,7 @@ fn exp(x: f32) -> f32 {
 
 impl DpmSolver {
     fn weights(&self, index: usize) -> Weights {
-        let (from, to) = (self.sigmas[index], self.sigmas[index + 1]);
+        let (from, to) = (self.scale.sigmas[index], self.scale.sigmas[index + 1]);
         let (signal, deviation) = signal_and_noise(to);
         let ratio = deviation / signal_and_noise(from).1;
         let h = half_log_snr(to) - half_log_snr(from);
@@ -94,7 +89,7 @@ impl DpmSolver {
 
     /// How fast the predicted image changes, over the width of the step to come.
     fn change(&self, index: usize, image: &[f32], previous: &[f32]) -> Vec<f32> {
-        let at = |index: usize| half_log_snr(self.sigmas[index]);
+        let at = |index: usize| half_log_snr(self.scale.sigmas[index]);
         let (before, now, after) = (at(index - 1), at(index), at(index + 1));
         let inverse = 1.0 / ((now - before) / (after - now));
         zip(image, previous, |image, previous| inverse * (image - previous))
@@ -102,20 +97,14 @@ impl DpmSolver {
 }
 
 impl Solver for DpmSolver {
-    fn mixture(&self, index: usize) -> (f32, f32) {
-        signal_and_noise(self.sigmas[index])
+    fn scale(&self) -> &dyn Scale {
+        &self.scale
     }
 
-    fn step(
-        &mut self,
-        index: usize,
-        output: &[f32],
-        sample: &[f32],
-        noise: &mut Generator,
-    ) -> Result<Vec<f32>, PaintError> {
-        let image = predicted_image_of_unit(self.prediction, self.sigmas[index], output, sample);
+    fn step(&mut self, Step { index, output, sample, noise }: Step<'_>) -> Result<Vec<f32>, PaintError> {
+        let image = self.scale.image(index, output, sample);
         let weights = self.weights(index);
-        let is_last = index + 2 == self.sigmas.len();
+        let is_last = index + 2 == self.scale.sigmas.len();
         let previous = self.previous_image.take().filter(|_| self.order > 1);
         let change = previous
             .filter(|_| !(is_last && self.last_is_first_order))

@@ -3,15 +3,14 @@
 //! Refuses: churn, which no model folder can ask for.
 
 use super::latents::zip;
-use super::levels::{Levels, initial_noise_scale, input_divisor, of_euler, predicted_image};
-use super::{Planned, SamplerOptions, Solver};
+use super::levels::{Levels, initial_noise_scale, of_euler};
+use super::scale::{Growing, Scale};
+use super::{Planned, SamplerOptions, Solver, Step};
 use crate::error::PaintError;
-use crate::noise::Generator;
-use crate::schedule::{Prediction, SchedulerConfig};
+use crate::schedule::SchedulerConfig;
 
 struct Euler {
-    sigmas: Vec<f32>,
-    prediction: Prediction,
+    scale: Growing,
 }
 
 pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Planned {
@@ -19,28 +18,18 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Planne
     Planned {
         timesteps,
         initial_noise_scale: initial_noise_scale(config, &sigmas),
-        solver: Box::new(Euler { sigmas, prediction: config.prediction_type }),
+        solver: Box::new(Euler { scale: Growing { sigmas, prediction: config.prediction_type } }),
     }
 }
 
 impl Solver for Euler {
-    fn input_divisor(&self, index: usize) -> f32 {
-        input_divisor(self.sigmas[index])
+    fn scale(&self) -> &dyn Scale {
+        &self.scale
     }
 
-    fn mixture(&self, index: usize) -> (f32, f32) {
-        (1.0, self.sigmas[index])
-    }
-
-    fn step(
-        &mut self,
-        index: usize,
-        output: &[f32],
-        sample: &[f32],
-        _noise: &mut Generator,
-    ) -> Result<Vec<f32>, PaintError> {
-        let (sigma, next) = (self.sigmas[index], self.sigmas[index + 1]);
-        let image = predicted_image(self.prediction, sigma, output, sample);
+    fn step(&mut self, Step { index, output, sample, .. }: Step<'_>) -> Result<Vec<f32>, PaintError> {
+        let (sigma, next) = (self.scale.sigmas[index], self.scale.sigmas[index + 1]);
+        let image = self.scale.image(index, output, sample);
         let distance = next - sigma;
         Ok(zip(sample, &image, |sample, image| sample + (sample - image) / sigma * distance))
     }

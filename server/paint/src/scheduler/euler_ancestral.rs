@@ -3,15 +3,14 @@
 //! Refuses: other spacings of noise levels than that of the timesteps, which the reference does not have for it.
 
 use super::latents::zip;
-use super::levels::{Levels, initial_noise_scale, input_divisor, of_euler, predicted_image};
-use super::{Planned, SamplerOptions, Solver};
+use super::levels::{Levels, initial_noise_scale, of_euler};
+use super::scale::{Growing, Scale};
+use super::{Planned, SamplerOptions, Solver, Step};
 use crate::error::PaintError;
-use crate::noise::Generator;
-use crate::schedule::{FinalSigma, Prediction, SchedulerConfig, SigmaSpacing};
+use crate::schedule::{FinalSigma, SchedulerConfig, SigmaSpacing};
 
 struct EulerAncestral {
-    sigmas: Vec<f32>,
-    prediction: Prediction,
+    scale: Growing,
 }
 
 pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Planned {
@@ -24,28 +23,18 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Planne
     Planned {
         timesteps,
         initial_noise_scale: initial_noise_scale(config, &sigmas),
-        solver: Box::new(EulerAncestral { sigmas, prediction: config.prediction_type }),
+        solver: Box::new(EulerAncestral { scale: Growing { sigmas, prediction: config.prediction_type } }),
     }
 }
 
 impl Solver for EulerAncestral {
-    fn input_divisor(&self, index: usize) -> f32 {
-        input_divisor(self.sigmas[index])
+    fn scale(&self) -> &dyn Scale {
+        &self.scale
     }
 
-    fn mixture(&self, index: usize) -> (f32, f32) {
-        (1.0, self.sigmas[index])
-    }
-
-    fn step(
-        &mut self,
-        index: usize,
-        output: &[f32],
-        sample: &[f32],
-        noise: &mut Generator,
-    ) -> Result<Vec<f32>, PaintError> {
-        let (from, to) = (self.sigmas[index], self.sigmas[index + 1]);
-        let image = predicted_image(self.prediction, from, output, sample);
+    fn step(&mut self, Step { index, output, sample, noise }: Step<'_>) -> Result<Vec<f32>, PaintError> {
+        let (from, to) = (self.scale.sigmas[index], self.scale.sigmas[index + 1]);
+        let image = self.scale.image(index, output, sample);
         let (from_square, to_square) = (from * from, to * to);
         // What is taken down further than the next level comes back as fresh noise.
         let up = (to_square * (from_square - to_square) / from_square).sqrt();

@@ -3,13 +3,13 @@
 //! Refuses: a schedule that depends on the image's size without being told it.
 
 use super::latents::{combine, zip};
-use super::{FlowLevels, Planned, SamplerOptions, Solver};
+use super::scale::{Line, Scale};
+use super::{FlowLevels, Planned, SamplerOptions, Solver, Step};
 use crate::error::PaintError;
-use crate::noise::Generator;
 use crate::schedule::{SchedulerConfig, flow_factor, linspace, respace, shift_flow};
 
 struct FlowMatch {
-    sigmas: Vec<f32>,
+    scale: Line,
     stochastic: bool,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Result
         timesteps: sigmas.iter().map(|sigma| sigma * train as f32).collect(),
         initial_noise_scale: 1.0,
         solver: Box::new(FlowMatch {
-            sigmas: sigmas.into_iter().chain([0.0]).collect(),
+            scale: Line { sigmas: sigmas.into_iter().chain([0.0]).collect() },
             stochastic: config.stochastic_sampling,
         }),
     })
@@ -101,18 +101,12 @@ fn shift_f32(config: &SchedulerConfig, mu: Option<f64>, sigma: f32) -> f32 {
 }
 
 impl Solver for FlowMatch {
-    fn mixture(&self, index: usize) -> (f32, f32) {
-        (1.0 - self.sigmas[index], self.sigmas[index])
+    fn scale(&self) -> &dyn Scale {
+        &self.scale
     }
 
-    fn step(
-        &mut self,
-        index: usize,
-        output: &[f32],
-        sample: &[f32],
-        noise: &mut Generator,
-    ) -> Result<Vec<f32>, PaintError> {
-        let (sigma, next) = (self.sigmas[index], self.sigmas[index + 1]);
+    fn step(&mut self, Step { index, output, sample, noise }: Step<'_>) -> Result<Vec<f32>, PaintError> {
+        let (sigma, next) = (self.scale.sigmas[index], self.scale.sigmas[index + 1]);
         if self.stochastic {
             let image = zip(sample, output, |sample, output| sample - sigma * output);
             let fresh = noise.normal(sample.len())?;

@@ -4,16 +4,15 @@
 //! Refuses: churn.
 
 use super::latents::{clip, zip};
-use super::levels::{Levels, initial_noise_scale, input_divisor, of_euler, predicted_image};
-use super::{Planned, SamplerOptions, Solver};
+use super::levels::{Levels, initial_noise_scale, of_euler};
+use super::scale::{Growing, Scale};
+use super::{Planned, SamplerOptions, Solver, Step};
 use crate::error::PaintError;
-use crate::noise::Generator;
-use crate::schedule::{FinalSigma, Prediction, SchedulerConfig};
+use crate::schedule::{FinalSigma, SchedulerConfig};
 
 struct Heun {
     /// All levels but the first and last stand twice.
-    sigmas: Vec<f32>,
-    prediction: Prediction,
+    scale: Growing,
     clip_range: Option<f32>,
     first: Option<FirstHalf>,
 }
@@ -36,8 +35,7 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Planne
         timesteps,
         initial_noise_scale: initial_noise_scale(config, &sigmas),
         solver: Box::new(Heun {
-            sigmas,
-            prediction: config.prediction_type,
+            scale: Growing { sigmas, prediction: config.prediction_type },
             clip_range: config.clip_sample_range,
             first: None,
         }),
@@ -45,30 +43,20 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Planne
 }
 
 impl Solver for Heun {
-    fn input_divisor(&self, index: usize) -> f32 {
-        input_divisor(self.sigmas[index])
+    fn scale(&self) -> &dyn Scale {
+        &self.scale
     }
 
-    fn mixture(&self, index: usize) -> (f32, f32) {
-        (1.0, self.sigmas[index])
-    }
-
-    fn step(
-        &mut self,
-        index: usize,
-        output: &[f32],
-        sample: &[f32],
-        _noise: &mut Generator,
-    ) -> Result<Vec<f32>, PaintError> {
-        let sigma = self.sigmas[index];
-        let mut image = predicted_image(self.prediction, sigma, output, sample);
+    fn step(&mut self, Step { index, output, sample, .. }: Step<'_>) -> Result<Vec<f32>, PaintError> {
+        let sigma = self.scale.sigmas[index];
+        let mut image = self.scale.image(index, output, sample);
         clip(&mut image, self.clip_range);
         let derivative = zip(sample, &image, |sample, image| (sample - image) / sigma);
         if let Some(first) = self.first.take() {
             let mean = zip(&first.derivative, &derivative, |first, second| (first + second) / 2.0);
             return Ok(zip(&first.sample, &mean, |sample, slope| sample + slope * first.distance));
         }
-        let distance = self.sigmas[index + 1] - sigma;
+        let distance = self.scale.sigmas[index + 1] - sigma;
         let next = zip(sample, &derivative, |sample, slope| sample + slope * distance);
         self.first = Some(FirstHalf { sample: sample.to_vec(), derivative, distance });
         Ok(next)

@@ -2,20 +2,17 @@
 //!
 //! Refuses: more steps than the model was distilled at.
 
-use super::ddim::Products;
-use super::latents::{clip, combine, zip};
-use super::{Planned, SamplerOptions, Solver};
+use super::latents::{clip, combine};
+use super::scale::{Products, Scale};
+use super::{Planned, SamplerOptions, Solver, Step};
 use crate::error::PaintError;
-use crate::noise::Generator;
-use crate::schedule::{Prediction, SchedulerConfig, lcm};
+use crate::schedule::{SchedulerConfig, lcm};
 
 /// The deviation of the data in the boundary condition of the paper.
 const SIGMA_DATA: f32 = 0.5;
 
 struct Lcm {
-    timesteps: Vec<i64>,
-    products: Products,
-    prediction: Prediction,
+    scale: Products,
     clip_range: Option<f32>,
     timestep_scaling: f32,
 }
@@ -28,9 +25,7 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Result
         timesteps: timesteps.iter().map(|timestep| *timestep as f32).collect(),
         initial_noise_scale: 1.0,
         solver: Box::new(Lcm {
-            timesteps: timesteps.into_iter().map(|timestep| timestep as i64).collect(),
-            products: Products::new(config),
-            prediction: config.prediction_type,
+            scale: Products::new(config, &timesteps),
             clip_range: config.clip_sample_range,
             timestep_scaling: config.timestep_scaling as f32,
         }),
@@ -38,31 +33,21 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Result
 }
 
 impl Solver for Lcm {
-    fn mixture(&self, index: usize) -> (f32, f32) {
-        self.products.mixture(self.timesteps[index])
+    fn scale(&self) -> &dyn Scale {
+        &self.scale
     }
 
-    fn step(
-        &mut self,
-        index: usize,
-        output: &[f32],
-        sample: &[f32],
-        noise: &mut Generator,
-    ) -> Result<Vec<f32>, PaintError> {
-        let timestep = self.timesteps[index];
-        let (signal, deviation) = self.products.mixture(timestep);
-        let mut image = match self.prediction {
-            Prediction::Epsilon => zip(sample, output, |sample, output| (sample - deviation * output) / signal),
-            Prediction::Sample => output.to_vec(),
-            Prediction::Velocity => combine(&[(signal, sample), (-deviation, output)]),
-        };
+    fn step(&mut self, Step { index, output, sample, noise }: Step<'_>) -> Result<Vec<f32>, PaintError> {
+        let mut image = self.scale.image(index, output, sample);
         clip(&mut image, self.clip_range);
-        let scaled = timestep as f32 * self.timestep_scaling;
+        let scaled = self.scale.timesteps[index] as f32 * self.timestep_scaling;
         let square = scaled * scaled + SIGMA_DATA * SIGMA_DATA;
         let (of_sample, of_image) = (SIGMA_DATA * SIGMA_DATA / square, scaled / square.sqrt());
         let denoised = combine(&[(of_image, &image), (of_sample, sample)]);
-        let Some(next) = self.timesteps.get(index + 1) else { return Ok(denoised) };
-        let (signal, deviation) = self.products.mixture(*next);
+        if index + 1 == self.scale.timesteps.len() {
+            return Ok(denoised);
+        }
+        let (signal, deviation) = self.scale.mixture(index + 1);
         let fresh = noise.normal(sample.len())?;
         Ok(combine(&[(signal, &denoised), (deviation, &fresh)]))
     }

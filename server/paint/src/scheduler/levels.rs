@@ -2,10 +2,10 @@
 //!
 //! Refuses: the terms of alphas; samplers that count in those read `schedule::alphas_cumprod`.
 
-use super::latents::{combine, zip};
+use super::scale::signal_and_noise;
 use crate::schedule::{
-    FinalSigma, Prediction, SchedulerConfig, SigmaSpacing, Spacing, Trained, alphas_cumprod, descending_exact,
-    one_more, respace,
+    FinalSigma, SchedulerConfig, SigmaSpacing, Spacing, Trained, alphas_cumprod, descending_exact, one_more,
+    respace,
 };
 
 /// What stands for a product of zero where it would be divided by: the smallest step of f16 below one.
@@ -115,31 +115,6 @@ pub(super) fn initial_noise_scale(config: &SchedulerConfig, sigmas: &[f32]) -> f
     }
 }
 
-/// What such latents are divided by before the model sees them.
-pub(super) fn input_divisor(sigma: f32) -> f32 {
-    (sigma * sigma + 1.0).sqrt()
-}
-
-/// The image without noise that a model's output stands for, for latents that are image plus `sigma` times noise
-/// (Karras et al., 2022, table 1).
-pub(super) fn predicted_image(prediction: Prediction, sigma: f32, output: &[f32], sample: &[f32]) -> Vec<f32> {
-    match prediction {
-        Prediction::Sample => output.to_vec(),
-        Prediction::Epsilon => zip(sample, output, |sample, output| sample - sigma * output),
-        Prediction::Velocity => {
-            let square = sigma * sigma + 1.0;
-            let of_output = -sigma / square.sqrt();
-            zip(sample, output, |sample, output| output * of_output + sample / square)
-        }
-    }
-}
-
-/// Weights of image and noise at a level, for latents of constant variance.
-pub(super) fn signal_and_noise(sigma: f32) -> (f32, f32) {
-    let signal = 1.0 / input_divisor(sigma);
-    (signal, sigma * signal)
-}
-
 /// The logarithm of signal to noise at a level.
 pub(super) fn half_log_snr(sigma: f32) -> f32 {
     let (signal, noise) = signal_and_noise(sigma);
@@ -150,21 +125,6 @@ pub(super) fn half_log_snr(sigma: f32) -> f32 {
 /// subtracted.
 fn ln(x: f32) -> f32 {
     f64::from(x).ln() as f32
-}
-
-/// The image without noise that a model's output stands for, for latents of constant variance.
-pub(super) fn predicted_image_of_unit(
-    prediction: Prediction,
-    sigma: f32,
-    output: &[f32],
-    sample: &[f32],
-) -> Vec<f32> {
-    let (signal, noise) = signal_and_noise(sigma);
-    match prediction {
-        Prediction::Sample => output.to_vec(),
-        Prediction::Epsilon => zip(sample, output, |sample, output| (sample - noise * output) / signal),
-        Prediction::Velocity => combine(&[(signal, sample), (-noise, output)]),
-    }
 }
 
 /// Rounding of whole timesteps, for the class and its noise table.

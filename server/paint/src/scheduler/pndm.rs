@@ -3,21 +3,18 @@
 //!
 //! Refuses: the Runge-Kutta steps in front, which cost three times as many outputs of the model.
 
-use super::ddim::Products;
 use super::latents::{combine, zip};
-use super::{Planned, SamplerOptions, Solver};
+use super::scale::{Products, Scale};
+use super::{Planned, SamplerOptions, Solver, Step};
 use crate::error::PaintError;
-use crate::noise::Generator;
 use crate::schedule::{Prediction, SchedulerConfig, descending};
 
 /// Outputs that the longest formula weighs.
 const HISTORY: usize = 4;
 
 struct Pndm {
-    timesteps: Vec<i64>,
+    scale: Products,
     stride: i64,
-    products: Products,
-    prediction: Prediction,
     /// The latest output last.
     outputs: Vec<Vec<f32>>,
     /// The latent of the first step, which the second one repeats with a better slope.
@@ -35,10 +32,8 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Planne
         timesteps: timesteps.iter().map(|timestep| *timestep as f32).collect(),
         initial_noise_scale: 1.0,
         solver: Box::new(Pndm {
-            timesteps: timesteps.into_iter().map(|timestep| timestep as i64).collect(),
+            scale: Products::new(config, &timesteps),
             stride: (config.num_train_timesteps / options.steps) as i64,
-            products: Products::new(config),
-            prediction: config.prediction_type,
             outputs: Vec::new(),
             first_sample: None,
             taken: 0,
@@ -64,13 +59,13 @@ impl Pndm {
 
     /// Equation 11 of the paper.
     fn transfer(&self, from: i64, to: i64, slope: &[f32], sample: &[f32]) -> Vec<f32> {
-        let (now, next) = (self.products.at(from), self.products.at(to));
+        let (now, next) = (self.scale.at(from), self.scale.at(to));
         let (beta_now, beta_next) = (1.0 - now, 1.0 - next);
         let of_sample = (next / now).sqrt();
         let divisor = now * beta_next.sqrt() + (now * beta_now * next).sqrt();
         let (signal, deviation) = (now.sqrt(), beta_now.sqrt());
         let step = |sample: f32, slope: f32| {
-            let epsilon = match self.prediction {
+            let epsilon = match self.scale.prediction {
                 Prediction::Velocity => signal * slope + deviation * sample,
                 Prediction::Epsilon | Prediction::Sample => slope,
             };
@@ -81,18 +76,12 @@ impl Pndm {
 }
 
 impl Solver for Pndm {
-    fn mixture(&self, index: usize) -> (f32, f32) {
-        self.products.mixture(self.timesteps[index])
+    fn scale(&self) -> &dyn Scale {
+        &self.scale
     }
 
-    fn step(
-        &mut self,
-        index: usize,
-        output: &[f32],
-        sample: &[f32],
-        _noise: &mut Generator,
-    ) -> Result<Vec<f32>, PaintError> {
-        let timestep = self.timesteps[index];
+    fn step(&mut self, Step { index, output, sample, .. }: Step<'_>) -> Result<Vec<f32>, PaintError> {
+        let timestep = self.scale.timesteps[index];
         let taken = self.taken;
         self.taken += 1;
         if taken == 1 {

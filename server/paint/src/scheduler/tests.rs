@@ -81,6 +81,36 @@ fn numbers_that_are_not_finite_and_sizes_that_differ_are_errors() {
 }
 
 #[test]
+fn the_predicted_image_is_the_image_that_was_mixed() {
+    for class in SchedulerClass::ALL {
+        for kind in ["epsilon", "v_prediction", "sample"] {
+            let more = format!(r#", "prediction_type": "{kind}""#);
+            let text = format!(r#"{{"beta_schedule": "scaled_linear", "skip_prk_steps": true{more}}}"#);
+            let Ok(config) = SchedulerConfig::parse_for(&text, class) else { continue };
+            let sampler = Sampler::new(&config, &SamplerOptions::new(5)).unwrap();
+            let mut generator = Generator::new(3);
+            let (image, noise) = (generator.normal(20).unwrap(), generator.normal(20).unwrap());
+            let sample = sampler.add_noise(&image, &noise).unwrap();
+            let (signal, level) = sampler.solver.scale().mixture(0);
+            let norm = signal.hypot(level);
+            let output: Vec<f32> = image
+                .iter()
+                .zip(&noise)
+                .map(|(image, noise)| match kind {
+                    _ if class == SchedulerClass::FlowMatchEuler => noise - image,
+                    "epsilon" => *noise,
+                    "sample" => *image,
+                    _ => (signal * noise - level * image) / norm,
+                })
+                .collect();
+            let seen = sampler.predicted_image(&output, &sample);
+            let off = seen.iter().zip(&image).map(|(seen, image)| (seen - image).abs()).fold(0.0, f32::max);
+            assert!(off < 2e-3, "{class:?} {kind}: {off}");
+        }
+    }
+}
+
+#[test]
 fn no_signal_at_all_cannot_be_divided_by() {
     // Such a model predicts velocities; with predicted noise the first step would divide by zero.
     let config = config(

@@ -4,15 +4,14 @@
 //! Refuses: corrections left out at chosen steps, and another solver in its place.
 
 use super::latents::{combine, zip};
-use super::levels::{Levels, half_log_snr, of_multistep, predicted_image_of_unit, rounding, signal_and_noise};
-use super::{Planned, SamplerOptions, Solver};
+use super::levels::{Levels, half_log_snr, of_multistep, rounding};
+use super::scale::{Scale, Unit, signal_and_noise};
+use super::{Planned, SamplerOptions, Solver, Step};
 use crate::error::PaintError;
-use crate::noise::Generator;
-use crate::schedule::{Prediction, SchedulerConfig, SolverType};
+use crate::schedule::{SchedulerConfig, SolverType};
 
 struct UniPc {
-    sigmas: Vec<f32>,
-    prediction: Prediction,
+    scale: Unit,
     solver: SolverType,
     order: usize,
     lower_order_final: bool,
@@ -34,8 +33,7 @@ pub(super) fn plan(config: &SchedulerConfig, options: &SamplerOptions) -> Planne
         timesteps,
         initial_noise_scale: 1.0,
         solver: Box::new(UniPc {
-            sigmas,
-            prediction: config.prediction_type,
+            scale: Unit { sigmas, prediction: config.prediction_type },
             solver: config.solver_type,
             order: config.solver_order,
             lower_order_final: config.lower_order_final,
@@ -60,14 +58,14 @@ struct Interval {
 impl UniPc {
     /// `images` before the step, the latest last.
     fn interval(&self, from: usize, order: usize, images: &[Vec<f32>]) -> Interval {
-        let (signal, deviation) = signal_and_noise(self.sigmas[from + 1]);
-        let now = half_log_snr(self.sigmas[from]);
-        let h = half_log_snr(self.sigmas[from + 1]) - now;
+        let (signal, deviation) = signal_and_noise(self.scale.sigmas[from + 1]);
+        let now = half_log_snr(self.scale.sigmas[from]);
+        let h = half_log_snr(self.scale.sigmas[from + 1]) - now;
         let latest = &images[images.len() - 1];
         let mut powers = Vec::new();
         let mut differences = Vec::new();
         for back in 1..order {
-            let distance = (half_log_snr(self.sigmas[from - back]) - now) / h;
+            let distance = (half_log_snr(self.scale.sigmas[from - back]) - now) / h;
             let earlier = &images[images.len() - 1 - back];
             powers.push(distance);
             differences.push(zip(earlier, latest, |earlier, latest| (earlier - latest) / distance));
@@ -84,7 +82,7 @@ impl UniPc {
             phi = phi / -h - 1.0 / factorial;
         }
         Interval {
-            of_sample: deviation / signal_and_noise(self.sigmas[from]).1,
+            of_sample: deviation / signal_and_noise(self.scale.sigmas[from]).1,
             of_image: -(signal * growth),
             of_differences: -(signal * base),
             powers,
@@ -161,18 +159,12 @@ fn solve(powers: &[f32], right: &[f32]) -> Vec<f32> {
 }
 
 impl Solver for UniPc {
-    fn mixture(&self, index: usize) -> (f32, f32) {
-        signal_and_noise(self.sigmas[index])
+    fn scale(&self) -> &dyn Scale {
+        &self.scale
     }
 
-    fn step(
-        &mut self,
-        index: usize,
-        output: &[f32],
-        sample: &[f32],
-        _noise: &mut Generator,
-    ) -> Result<Vec<f32>, PaintError> {
-        let image = predicted_image_of_unit(self.prediction, self.sigmas[index], output, sample);
+    fn step(&mut self, Step { index, output, sample, .. }: Step<'_>) -> Result<Vec<f32>, PaintError> {
+        let image = self.scale.image(index, output, sample);
         let sample = match self.last.take() {
             Some(last) => self.correct(index, &image, &last)?,
             None => sample.to_vec(),
@@ -181,7 +173,7 @@ impl Solver for UniPc {
             self.images.remove(0);
         }
         self.images.push(image);
-        let left = self.sigmas.len() - 1 - index;
+        let left = self.scale.sigmas.len() - 1 - index;
         let allowed = if self.lower_order_final { self.order.min(left) } else { self.order };
         let order = allowed.min(self.images.len());
         let next = self.predict(index, order, &sample);

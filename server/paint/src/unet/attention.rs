@@ -8,6 +8,7 @@ use candle_nn::{Conv2d, GroupNorm, LayerNorm, Linear, Module};
 use super::config::UNetConfig;
 use crate::error::PaintError;
 use crate::layers::{attention, conv, group_norm, halves, join_heads, layer_norm, linear, split_heads};
+use crate::stop::Stop;
 use crate::weights::Weights;
 
 /// Smallest variances that the configuration does not name.
@@ -115,7 +116,7 @@ impl SpatialTransformer {
         })
     }
 
-    pub(super) fn forward(&self, x: &Tensor, text: &Tensor) -> Result<Tensor, PaintError> {
+    pub(super) fn forward(&self, x: &Tensor, text: &Tensor, stop: Stop<'_>) -> Result<Tensor, PaintError> {
         let (batch, channels, height, width) = x.dims4()?;
         let to_rows = |x: &Tensor| -> Result<Tensor, PaintError> {
             Ok(x.reshape((batch, channels, height * width))?.transpose(1, 2)?.contiguous()?)
@@ -129,6 +130,7 @@ impl SpatialTransformer {
             Projection::Linear(layer) => layer.forward(&to_rows(&normed)?)?,
         };
         for layer in &self.layers {
+            stop.check()?;
             rows = layer.forward(&rows, text)?;
         }
         let out = match &self.project_out {

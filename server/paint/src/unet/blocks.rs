@@ -8,6 +8,7 @@ use super::attention::SpatialTransformer;
 use super::config::UNetConfig;
 use crate::error::PaintError;
 use crate::resnet::{Downsample, ResnetBlock, Upsample};
+use crate::stop::Stop;
 use crate::weights::Weights;
 
 fn resnet(
@@ -19,6 +20,15 @@ fn resnet(
     ResnetBlock::load(weights, inputs, outputs, Some(config.time_width), config.norms)
 }
 
+/// What every block is given beside the latent.
+pub(super) struct Given<'a> {
+    /// The time embedding after its activation, `(batch, width)`.
+    pub(super) time: &'a Tensor,
+    /// `(batch, tokens, size)`.
+    pub(super) text: &'a Tensor,
+    pub(super) stop: Stop<'a>,
+}
+
 /// A residual block, with attention behind it where the size has any.
 struct Pair {
     resnet: ResnetBlock,
@@ -26,9 +36,10 @@ struct Pair {
 }
 
 impl Pair {
-    fn forward(&self, x: &Tensor, time: &Tensor, text: &Tensor) -> Result<Tensor, PaintError> {
-        let x = self.resnet.forward(x, Some(time))?;
-        self.attention.as_ref().map_or(Ok(x.clone()), |attention| attention.forward(&x, text))
+    fn forward(&self, x: &Tensor, given: &Given<'_>) -> Result<Tensor, PaintError> {
+        given.stop.check()?;
+        let x = self.resnet.forward(x, Some(given.time))?;
+        self.attention.as_ref().map_or(Ok(x.clone()), |attention| attention.forward(&x, given.text, given.stop))
     }
 }
 
@@ -58,13 +69,12 @@ impl DownBlock {
     pub(super) fn forward(
         &self,
         x: &Tensor,
-        time: &Tensor,
-        text: &Tensor,
+        given: &Given<'_>,
         skipped: &mut Vec<Tensor>,
     ) -> Result<Tensor, PaintError> {
         let mut x = x.clone();
         for pair in &self.pairs {
-            x = pair.forward(&x, time, text)?;
+            x = pair.forward(&x, given)?;
             skipped.push(x.clone());
         }
         if let Some(smaller) = &self.smaller {
@@ -92,10 +102,11 @@ impl MiddleBlock {
         })
     }
 
-    pub(super) fn forward(&self, x: &Tensor, time: &Tensor, text: &Tensor) -> Result<Tensor, PaintError> {
-        let x = self.first.forward(x, Some(time))?;
-        let x = self.attention.forward(&x, text)?;
-        self.second.forward(&x, Some(time))
+    pub(super) fn forward(&self, x: &Tensor, given: &Given<'_>) -> Result<Tensor, PaintError> {
+        given.stop.check()?;
+        let x = self.first.forward(x, Some(given.time))?;
+        let x = self.attention.forward(&x, given.text, given.stop)?;
+        self.second.forward(&x, Some(given.time))
     }
 }
 
@@ -130,8 +141,7 @@ impl UpBlock {
     pub(super) fn forward(
         &self,
         x: &Tensor,
-        time: &Tensor,
-        text: &Tensor,
+        given: &Given<'_>,
         skipped: &mut Vec<Tensor>,
     ) -> Result<Tensor, PaintError> {
         let mut x = x.clone();
@@ -139,7 +149,7 @@ impl UpBlock {
             let left = skipped
                 .pop()
                 .ok_or_else(|| PaintError::Bug("the way up has more layers than the way down".to_owned()))?;
-            x = pair.forward(&Tensor::cat(&[&x, &left], 1)?, time, text)?;
+            x = pair.forward(&Tensor::cat(&[&x, &left], 1)?, given)?;
         }
         match (&self.larger, skipped.last()) {
             // Sides that could not be halved evenly come back to the size they had.

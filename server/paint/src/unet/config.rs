@@ -97,6 +97,19 @@ impl UNetConfig {
         self.size_condition.is_some()
     }
 
+    /// Numbers of the pooled text that it reads, where it reads one: what its size embedding has beside the six sizes.
+    #[must_use]
+    pub fn pooled_width(&self) -> Option<usize> {
+        const SIZES: usize = 6;
+        self.size_condition.map(|sizes| sizes.inputs.saturating_sub(SIZES * sizes.width))
+    }
+
+    /// Channels of the largest size within the model.
+    #[must_use]
+    pub fn first_channels(&self) -> usize {
+        self.channels[0]
+    }
+
     fn check(&self, keys: &ModelConfig, text_widths: &[usize]) -> Result<(), PaintError> {
         let few = |counts: &[usize]| counts.iter().all(|count| *count <= LAYERS_MAX);
         if !few(&self.layers) || !few(&self.transformers) {

@@ -9,6 +9,7 @@ use super::VaeConfig;
 use crate::error::PaintError;
 use crate::layers::{attention, conv, group_norm, linear};
 use crate::resnet::{Downsample, Norms, ResnetBlock, Upsample};
+use crate::stop::Stop;
 use crate::weights::Weights;
 
 /// Attention with one head over all places of a latent.
@@ -61,8 +62,10 @@ impl Middle {
         Ok(Self { first: block(0)?, attention, second: block(1)? })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor, PaintError> {
+    fn forward(&self, x: &Tensor, stop: Stop<'_>) -> Result<Tensor, PaintError> {
+        stop.check()?;
         let x = self.first.forward(x, None)?;
+        stop.check()?;
         let x = self.attention.as_ref().map_or(Ok(x.clone()), |attention| attention.forward(&x))?;
         self.second.forward(&x, None)
     }
@@ -112,17 +115,18 @@ impl Encoder {
         })
     }
 
-    pub(super) fn forward(&self, image: &Tensor) -> Result<Tensor, PaintError> {
+    pub(super) fn forward(&self, image: &Tensor, stop: Stop<'_>) -> Result<Tensor, PaintError> {
         let mut x = self.conv_in.forward(image)?;
         for (layers, smaller) in &self.blocks {
             for layer in layers {
+                stop.check()?;
                 x = layer.forward(&x, None)?;
             }
             if let Some(smaller) = smaller {
                 x = smaller.forward(&x)?;
             }
         }
-        let x = self.middle.forward(&x)?;
+        let x = self.middle.forward(&x, stop)?;
         Ok(self.conv_out.forward(&self.norm.forward(&x)?.silu()?)?)
     }
 }
@@ -157,10 +161,11 @@ impl Decoder {
         })
     }
 
-    pub(super) fn forward(&self, latent: &Tensor) -> Result<Tensor, PaintError> {
-        let mut x = self.middle.forward(&self.conv_in.forward(latent)?)?;
+    pub(super) fn forward(&self, latent: &Tensor, stop: Stop<'_>) -> Result<Tensor, PaintError> {
+        let mut x = self.middle.forward(&self.conv_in.forward(latent)?, stop)?;
         for (layers, larger) in &self.blocks {
             for layer in layers {
+                stop.check()?;
                 x = layer.forward(&x, None)?;
             }
             if let Some(larger) = larger {

@@ -83,6 +83,13 @@ impl SafetensorFiles {
         Err(PaintError::bad_model(&files.folder, format!("there is no {stem}.safetensors and no index of shards")))
     }
 
+    /// Numbers in all tensors together.
+    #[must_use]
+    pub fn elements(&self) -> u64 {
+        let elements = |place: &Place| place.shape.iter().fold(1u64, |all, size| all.saturating_mul(*size as u64));
+        self.places.values().map(elements).fold(0, u64::saturating_add)
+    }
+
     fn add(&mut self, folder: &Path, name: &str) -> Result<(), PaintError> {
         let wrong = |reason: String| PaintError::bad_model(name, reason);
         let mut file = File::open(folder.join(name)).map_err(|error| wrong(error.to_string()))?;

@@ -28,7 +28,7 @@ fn with_header(header: &str, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn open(folder: &Path) -> Result<Weights, PaintError> {
+fn open(folder: &Path) -> Result<Weights<'static>, PaintError> {
     Ok(Weights::new(SafetensorFiles::open(folder, "model")?, &Device::Cpu, DType::F32))
 }
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::integers::fnv;
 use crate::models::{Model, off, tensor};
-use crate::pipelines::{LATENTS_BAR, pixels_agree};
+use crate::pipelines::{LATENTS_BAR, same_pixels};
 use crate::references::{self, References, described, description, error};
 use crate::tokenizer::strings;
 use crate::z_image::go_on;
@@ -175,7 +175,7 @@ fn runs_and_pictures_agree() {
         assert!(off <= LATENTS_BAR, "{name}: {off:.2e}");
         let pixels: Vec<u8> =
             latents.iter().flat_map(|latent| pipeline.decode(&request, latent).unwrap().rgb).collect();
-        let over_one = pixels_agree(name, &pixels, &references.numbers(&format!("{name}/pixels")));
+        let over_one = same_pixels(name, &pixels, &references.numbers(&format!("{name}/pixels")));
         println!("{name}: latents {off:.2e}, {over_one} of {} bytes off by more than 1", pixels.len());
     }
 }

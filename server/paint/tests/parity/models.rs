@@ -7,11 +7,11 @@ use std::path::Path;
 use std::rc::Rc;
 
 use candle_core::{DType, Device, IndexOp, Tensor};
-use paint::PaintError;
 use paint::clip::{ClipConfig, ClipTextEncoder, before_last};
 use paint::unet::{SizeCondition, UNet, UNetConfig};
 use paint::vae::{Vae, VaeConfig};
 use paint::weights::{TensorSource, Weights};
+use paint::{PaintError, Stop};
 use serde_json::Value;
 
 use crate::integers::{fnv, numbers};
@@ -61,7 +61,7 @@ pub(crate) fn made_up(model: &str, name: &str, shape: &[usize]) -> Vec<f32> {
 /// A recorded model: its configuration, its weights, and a check that it asked for the tensors of the reference.
 pub(crate) struct Model {
     pub(crate) config: String,
-    pub(crate) weights: Weights,
+    pub(crate) weights: Weights<'static>,
     names: String,
     asked: Rc<RefCell<BTreeSet<String>>>,
 }
@@ -170,17 +170,17 @@ fn denoisers_agree() {
         });
         let latents = tensor(&format!("{name} latents"), &[2, channels, 8, 6]);
         for (timestep, at) in [(1.0, "1.0"), (500.25, "500.25"), (999.0, "999.0")] {
-            let got = unet.forward(&latents, timestep, &text, condition.as_ref()).unwrap();
+            let got = unet.forward(&latents, timestep, &text, condition.as_ref(), Stop::NEVER).unwrap();
             worst = worst.max(off(&got, &references, &format!("{name}/{at}")));
         }
         let odd = tensor(&format!("{name} odd"), &[2, channels, 7, 5]);
-        let got = unet.forward(&odd, 10.0, &text, condition.as_ref()).unwrap();
+        let got = unet.forward(&odd, 10.0, &text, condition.as_ref(), Stop::NEVER).unwrap();
         worst = worst.max(off(&got, &references, &format!("{name}/odd")));
         // An image of the batch does not depend on the others.
         let alone = (condition.is_none())
-            .then(|| unet.forward(&latents.i(1..2).unwrap(), 999.0, &text.i(1..2).unwrap(), None));
+            .then(|| unet.forward(&latents.i(1..2).unwrap(), 999.0, &text.i(1..2).unwrap(), None, Stop::NEVER));
         if let Some(alone) = alone {
-            let both = unet.forward(&latents, 999.0, &text, None).unwrap();
+            let both = unet.forward(&latents, 999.0, &text, None, Stop::NEVER).unwrap();
             let difference = (both.i(1..2).unwrap() - alone.unwrap()).unwrap().abs().unwrap().max_all().unwrap();
             assert!(difference.to_scalar::<f32>().unwrap() <= 1e-5);
         }
@@ -196,12 +196,13 @@ fn autoencoders_agree() {
         let model = Model::of(name);
         let vae = Vae::load(&VaeConfig::parse(&model.config).unwrap(), &model.weights).unwrap();
         model.asked_for_all();
-        let (mean, logarithm) = vae.encode(&tensor(&format!("{name} image"), &[2, 3, 16, 12])).unwrap();
-        let decoded = vae.decode(&tensor(&format!("{name} latents"), &[2, channels, 8, 6])).unwrap();
+        let (mean, logarithm) =
+            vae.encode(&tensor(&format!("{name} image"), &[2, 3, 16, 12]), Stop::NEVER).unwrap();
+        let decoded = vae.decode(&tensor(&format!("{name} latents"), &[2, channels, 8, 6]), Stop::NEVER).unwrap();
         for (got, what) in [(mean, "mean"), (logarithm, "logvar"), (decoded, "decoded")] {
             worst = worst.max(off(&got, &references, &format!("{name}/{what}")));
         }
-        assert!(vae.encode(&tensor("odd", &[1, 3, 15, 12])).is_err());
+        assert!(vae.encode(&tensor("odd", &[1, 3, 15, 12]), Stop::NEVER).is_err());
     }
     println!("autoencoders: largest difference {worst:.2e}");
 }

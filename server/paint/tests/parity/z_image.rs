@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::integers::fnv;
 use crate::models::{Model, off, tensor};
-use crate::pipelines::{LATENTS_BAR, pixels_agree};
+use crate::pipelines::{LATENTS_BAR, same_pixels};
 use crate::references::{self, References, described, description, error};
 use crate::tokenizer::strings;
 
@@ -185,7 +185,7 @@ fn runs_and_pictures_agree() {
         assert!(off <= LATENTS_BAR, "{run}: {off:.2e}");
         let pixels: Vec<u8> =
             latents.iter().flat_map(|latent| pipeline.decode(&request, latent).unwrap().rgb).collect();
-        let over_one = pixels_agree(run, &pixels, &references.numbers(&format!("{run}/pixels")));
+        let over_one = same_pixels(run, &pixels, &references.numbers(&format!("{run}/pixels")));
         println!("Z-Image {run}: latents {off:.2e}, {over_one} of {} bytes off by more than 1", pixels.len());
         let alone = FlowRequest { batch: 1, seed: 78, ..request };
         assert!(error(&latents[1], &pipeline.latents(&alone, &mut go_on).unwrap()[0]) <= 1e-5);

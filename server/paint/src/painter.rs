@@ -1,0 +1,170 @@
+//! One door for whoever runs an image model: open a folder, say what it is, draw what is asked for.
+//!
+//! Refuses: requests out of range, with words that say what to change; and to keep anything of a request after it ended.
+
+mod groups;
+mod preview;
+mod request;
+mod resample;
+mod source;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use candle_core::{DType, Device};
+use model::{IMAGE_ROWS_BYTES_MAX, ImageEvent, ImageModelInfo, ImageRequest, Timings};
+
+use crate::error::PaintError;
+use crate::pipeline::{Image, Loading, Pipeline, Prepared, StepTaken, Watch};
+use crate::stop::Stop;
+use preview::Previews;
+
+/// A model that stands in memory.
+pub struct Painter {
+    pipeline: Pipeline,
+    info: ImageModelInfo,
+    previews: Previews,
+}
+
+impl Painter {
+    /// Loads the models of a folder. `progress` is told the share that was read, 0..=1; `stop` is asked at every tensor.
+    ///
+    /// # Errors
+    /// `BadModel` with the file, and within it the key or tensor, that is missing, left over, damaged or not finite;
+    /// `Cancelled` soon after `stop` says so.
+    pub fn open(
+        folder: &Path,
+        device: &Device,
+        progress: &mut dyn FnMut(f32),
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Self, PaintError> {
+        // A CPU has no fast arithmetic in half precision.
+        let dtype = if device.is_cpu() { DType::F32 } else { DType::F16 };
+        let loading = Loading { device: device.clone(), dtype, progress, stop: Stop::when(stop) };
+        let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        Ok(Self::new(Pipeline::open(folder, loading)?, &name))
+    }
+
+    /// The same with models that are there already.
+    #[must_use]
+    pub fn new(pipeline: Pipeline, name: &str) -> Self {
+        let info = info(&pipeline, name);
+        Self { pipeline, info, previews: Previews::default() }
+    }
+
+    /// What is known about the model.
+    #[must_use]
+    pub fn info(&self) -> &ImageModelInfo {
+        &self.info
+    }
+
+    /// Draws all images of a request. The events are those of [`model::ImageStream`] from `Encoding` to `Finished`; each
+    /// image is sent as soon as it is there. `emit` may end the request, and so may `stop`, which is asked between the
+    /// blocks of the models.
+    ///
+    /// # Errors
+    /// `BadRequest` with what to change, `Cancelled`, `NotFinite` when the model's numbers are not, `Compute` when the
+    /// device or its memory fails.
+    pub fn draw(
+        &self,
+        request: &ImageRequest,
+        emit: &mut dyn FnMut(ImageEvent) -> ControlFlow<()>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), PaintError> {
+        let started = Instant::now();
+        let drawing = request::checked(request, &self.pipeline)?;
+        let mut send = |event| if emit(event).is_break() { Err(PaintError::Cancelled) } else { Ok(()) };
+        let stop = Stop::when(stop);
+        send(ImageEvent::Encoding)?;
+        let prepared = self.pipeline.prepare(&drawing, stop)?;
+        let read = Instant::now();
+        let size = groups::size(&self.pipeline, &prepared, request.count)?;
+        for first in (0..request.count).step_by(size as usize) {
+            let group = first..request.count.min(first + size);
+            let latents = self.steps(request, &prepared, group.clone(), &mut send, stop)?;
+            send(ImageEvent::Decoding)?;
+            for (index, latent) in group.zip(latents) {
+                let image = self.pipeline.decode(&prepared, &latent, stop)?;
+                send_image(&image, index, request.seed, &mut send)?;
+            }
+        }
+        let timings = Timings {
+            queue_ms: 0.0,
+            prompt_ms: (read - started).as_secs_f64() * 1e3,
+            answer_ms: read.elapsed().as_secs_f64() * 1e3,
+        };
+        send(ImageEvent::Finished { timings })
+    }
+
+    /// The latents of a group, with an event for each step.
+    fn steps(
+        &self,
+        request: &ImageRequest,
+        prepared: &Prepared<'_>,
+        group: std::ops::Range<u32>,
+        send: &mut dyn FnMut(ImageEvent) -> Result<(), PaintError>,
+        stop: Stop<'_>,
+    ) -> Result<Vec<Vec<f32>>, PaintError> {
+        let images = group.end - group.start;
+        let mut pace = preview::Pace::default();
+        let mut failed = Ok(());
+        let mut step = |taken: StepTaken<'_>| {
+            let (done, all) = (taken.done as u32, taken.all as u32);
+            let wanted = request.previews && done < all && pace.is_due();
+            let preview = if wanted {
+                self.previews.of(&self.pipeline, taken.image, prepared.shape(), stop)
+            } else {
+                Ok(None)
+            };
+            let (done, all) = (group.start * all + images * done, request.count * all);
+            failed = preview.and_then(|preview| send(ImageEvent::Step { done, all, preview }));
+            if failed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let mut watch = Watch { step: &mut step, stop };
+        let range = u64::from(group.start)..u64::from(group.end);
+        let latents = self.pipeline.latents(prepared, range, &mut watch);
+        failed?;
+        latents
+    }
+}
+
+/// The rows of an image in pieces, then its end.
+fn send_image(
+    image: &Image,
+    index: u32,
+    seed: u64,
+    send: &mut dyn FnMut(ImageEvent) -> Result<(), PaintError>,
+) -> Result<(), PaintError> {
+    let row_bytes = image.width * 3;
+    let piece = (IMAGE_ROWS_BYTES_MAX / row_bytes).max(1) * row_bytes;
+    for rows in image.rgb.chunks(piece) {
+        send(ImageEvent::Rows { rgb: rows.to_vec() })?;
+    }
+    send(ImageEvent::Image {
+        index,
+        seed: seed.wrapping_add(u64::from(index)),
+        width_pixels: image.width as u32,
+        height_pixels: image.height as u32,
+    })
+}
+
+/// What a model's own files say about it.
+fn info(pipeline: &Pipeline, name: &str) -> ImageModelInfo {
+    let factor = pipeline.vae.config().factor();
+    let suits = request::what_suits(pipeline);
+    ImageModelInfo {
+        name: name.to_owned(),
+        family: request::family(pipeline).to_owned(),
+        side_multiple_pixels: factor as u32,
+        side_pixels: (pipeline.unet.config().sample_size.unwrap_or(0) * factor) as u32,
+        steps: suits.steps,
+        guidance: suits.guidance,
+        samplers: pipeline.schedule.samplers(),
+        takes_source: true,
+        takes_mask: true,
+        weight_bytes: pipeline.weight_bytes,
+        loaded: true,
+        loading: None,
+    }
+}
