@@ -77,7 +77,7 @@ bench: assets
 		FAMILIAR_BIN=$(TEST_BIN) $(TEST_DIR)/release/bench $$part target/django target/models/starter.gguf \
 			tests/bench/results || exit 1; \
 	done
-	cargo bench --workspace --features familiar/scripted --target-dir $(TEST_DIR) --bench session -- \
+	cargo bench --workspace --features familiar/scripted --target-dir $(TEST_DIR) --bench session --bench gallery -- \
 		$(CURDIR)/tests/bench/results
 
 # Apart from the tests: what a small model says is no matter of right or wrong.

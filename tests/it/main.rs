@@ -9,6 +9,7 @@ mod evaluating;
 mod examples;
 mod helix;
 mod hostile;
+mod images;
 mod indexing;
 mod neovim;
 mod project;

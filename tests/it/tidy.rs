@@ -22,7 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("server/paint", &["model", "worker"]),
     ("server/lsp", &["app", "engine", "text"]),
     ("server/web", &["app", "engine"]),
-    ("server/familiar", &["app", "engine", "index", "llama", "lsp", "model", "store", "text", "web", "worker"]),
+    (
+        "server/familiar",
+        &["app", "engine", "index", "llama", "lsp", "model", "paint", "store", "text", "web", "worker"],
+    ),
     ("tests/kit", &[]),
 ];
 
@@ -50,6 +53,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ropey", &["server/text"]),
     ("candle-core", &["server/paint"]),
     ("candle-nn", &["server/paint"]),
+    ("png", &["server/app", "server/paint"]),
+    ("webp", &["server/app"]),
+    ("viuer", &["server/familiar"]),
     ("llama-cpp-2", &["server/llama", "tests/bench"]),
     ("llama-cpp-sys-2", &["server/llama", "tests/bench"]),
     ("reqwest", &["server/app", "examples"]),

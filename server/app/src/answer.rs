@@ -10,7 +10,9 @@ use engine::{Citation, CitationFilter, Manifest, Passage, Question, Turn};
 use futures::{Stream, StreamExt};
 use model::{ChatEvent, ChatRequest, FinishReason, Finished, Priority, Sampling};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
+use crate::images::{Held, Lease};
 use crate::models::RunningModel;
 use crate::streaming::{Events, streaming};
 use crate::{App, AppError, ErrorKind, Result, sources};
@@ -23,8 +25,10 @@ const ATTACHMENT_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) const CANDIDATES_MAX: usize = 16;
 /// Passages shown when no model can be asked.
 const PASSAGES_WITHOUT_MODEL_MAX: usize = 5;
+/// Reasons for waiting that were not passed on yet.
+const NOTICES_WAITING_MAX: usize = 4;
 /// How often a model that is being loaded is asked how far it is.
-const LOAD_LOOK_EVERY: Duration = Duration::from_millis(200);
+pub(crate) const LOAD_LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// An open document with unsaved text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +134,11 @@ pub enum AnswerEvent {
         /// Share loaded, 0..=1.
         fraction: f32,
     },
+    /// The model waits for memory that something else uses.
+    Held {
+        /// Why, one sentence.
+        notice: String,
+    },
     /// Passages are being looked for.
     Searching,
     /// The workspace is being indexed for the first time.
@@ -150,6 +159,15 @@ pub enum AnswerEvent {
         done_tokens: u32,
         /// Prompt tokens in all.
         total_tokens: u32,
+    },
+    /// An image is being drawn.
+    Drawing {
+        /// Steps done.
+        done: u32,
+        /// Steps in all.
+        all: u32,
+        /// Milliseconds it will still take, once that can be told.
+        remaining_ms: Option<u64>,
     },
     /// The next piece of the answer.
     Text {
@@ -192,6 +210,7 @@ impl App {
             Ok(model) => model,
             Err(error) => return events.send(without_model(&error, found)).await,
         };
+        let _memory = self.wait_for_memory(&model, |notice| events.send(AnswerEvent::Held { notice })).await?;
         let info = match self.wait_for_load(&model, &events).await {
             Ok(info) => info,
             // The passages help also when the model does not; the answer says that it failed.
@@ -239,6 +258,31 @@ impl App {
 }
 
 impl App {
+    /// Waits until the memory that all models share has room for a use of `model`, and says why that takes a while.
+    pub(crate) async fn wait_for_memory<F: Future<Output = Result<()>>>(
+        &self,
+        model: &Arc<dyn RunningModel>,
+        mut say: impl FnMut(String) -> F,
+    ) -> Result<Lease> {
+        let (sender, mut notices) = mpsc::channel(NOTICES_WAITING_MAX);
+        let leasing = self.inner.memory.lease(self.inner.models.wish(model), |why| {
+            let notice = match why {
+                Held::Images => "The model waits until the images are done: both do not fit into memory.",
+                Held::Busy => "The model waits for memory that another one uses.",
+            };
+            // One that finds no place says the same as those before it.
+            let _ = sender.try_send(notice.to_owned());
+        });
+        tokio::pin!(leasing);
+        loop {
+            tokio::select! {
+                biased;
+                lease = &mut leasing => return lease,
+                Some(notice) = notices.recv() => say(notice).await?,
+            }
+        }
+    }
+
     /// Loads the model when it is not loaded, and says how far that is meanwhile.
     async fn wait_for_load(
         &self,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::activity::Activity;
 use crate::edit::History;
+use crate::images::{Images, Memory};
 use crate::indexing::{Workspaces, existing_folder};
 use crate::models::Models;
 use crate::proposals::{CHANGES_LEN_MAX, ProposalChanged};
@@ -23,6 +24,9 @@ const SYSTEM_FOLDERS: [&str; 11] =
 
 /// How long the end of the daemon waits for indexes to store what they found.
 const INDEXES_CLOSE_MAX: Duration = Duration::from_secs(5);
+
+/// How long the end of the daemon waits until the image job that was cut off waits again.
+const IMAGE_JOB_END_MAX: Duration = Duration::from_secs(5);
 
 /// Everything an [`App`] is made of.
 pub struct Parts {
@@ -48,6 +52,9 @@ pub(crate) struct Inner {
     pub(crate) home: Home,
     pub(crate) config: watch::Sender<Arc<Config>>,
     pub(crate) models: Models,
+    /// Who may use the memory that models share.
+    pub(crate) memory: Memory,
+    pub(crate) images: Images,
     pub(crate) store: Arc<Store>,
     pub(crate) workspaces: Workspaces,
     pub(crate) runs: Runs,
@@ -87,9 +94,12 @@ impl App {
         if !interrupted.is_empty() {
             tracing::warn!(runs = interrupted.len(), "runs of the last process are marked as interrupted");
         }
+        crate::images::recover(&store)?;
         let shutdown = CancellationToken::new();
         let config = watch::Sender::new(Arc::new(config));
         let inner = Inner {
+            memory: Memory::new(backend.clone()),
+            images: Images::new(home.models.clone(), backend.clone()),
             models: Models::new(home.models.clone(), backend),
             workspaces: Workspaces::new(home.cache.clone(), config.subscribe()),
             store: Arc::new(store),
@@ -108,6 +118,7 @@ impl App {
         };
         let app = Self { inner: Arc::new(inner) };
         app.keep_events_short();
+        app.take_image_turns();
         Ok(app)
     }
 
@@ -223,7 +234,11 @@ impl App {
     pub async fn shutdown(&self) {
         self.inner.shutdown.cancel();
         self.interrupt_runs().await;
+        if tokio::time::timeout(IMAGE_JOB_END_MAX, self.inner.images.queue.at_rest()).await.is_err() {
+            tracing::warn!("an image job did not end in time; the next start puts it back");
+        }
         self.inner.models.unload().await;
+        self.inner.images.models.unload().await;
         let inner = Arc::clone(&self.inner);
         let closing = tokio::task::spawn_blocking(move || inner.workspaces.close());
         if tokio::time::timeout(INDEXES_CLOSE_MAX, closing).await.is_err() {

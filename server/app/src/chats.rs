@@ -94,6 +94,8 @@ pub struct MessageView {
     pub run_id: Option<String>,
     /// What the user should know about it.
     pub notice: Option<String>,
+    /// The images it made.
+    pub images: Vec<crate::ChatImage>,
 }
 
 /// A run that is not over.
@@ -291,6 +293,7 @@ fn message_view(message: store::Message) -> Option<MessageView> {
         usage: record.usage,
         run_id: message.run_id,
         notice: record.notice,
+        images: record.images,
     })
 }
 

@@ -64,6 +64,11 @@ pub enum EditEvent {
         /// Share loaded, 0..=1.
         fraction: f32,
     },
+    /// The model waits for memory that something else uses.
+    Held {
+        /// Why, one sentence.
+        notice: String,
+    },
     /// What it is about is known.
     About {
         /// The bytes of the document that are to be rewritten: the selection in whole lines, or the symbol around it.
@@ -156,6 +161,7 @@ impl App {
         let task = Arc::new(if request.several_files { self.with_files(task, &request).await? } else { task });
         let config = self.config();
         let model = self.inner.models.current(&config)?;
+        let _memory = self.wait_for_memory(&model, |notice| events.send(EditEvent::Held { notice })).await?;
         if !model.info().loaded {
             events.send(EditEvent::Loading { fraction: 0.0 }).await?;
         }

@@ -13,6 +13,7 @@ mod documents;
 mod edit;
 mod error;
 mod home;
+mod images;
 mod indexing;
 mod models;
 mod proposals;
@@ -37,6 +38,13 @@ pub use documents::place;
 pub use edit::{EditEvent, EditOutcome, EditRequest, EditStream};
 pub use error::{AppError, ErrorKind, Result, disk_hint, with_hint};
 pub use home::Home;
+pub use images::{
+    DeviceMemory, GalleryFilter, GalleryPage, GalleryTotals, GenerateRequest, IMAGE_PIXELS_MAX,
+    IMAGE_SIDE_PIXELS_MIN, IMPORT_BYTES_MAX, IMPORT_PIXELS_MAX, ImageEventStream, ImageJobEvent,
+    ImageJobEventKind, ImageJobState, ImageJobView, ImageJobs, ImageModelEntry, ImageOrigin, ImageParameters,
+    ImagePreview, ImagePriority, ImageSettings, ImageSource, ImageView, ImagesBeside, ParametersForm,
+    RunningImageModel, SourceOf, SweptImages, list_image_models,
+};
 pub use index::counted;
 pub use indexing::{
     BatchAnswer, BatchQuery, BatchStream, ChangesWith, Commit, Editing, FirstIndex, Hit, IndexChange,
@@ -50,5 +58,7 @@ pub use proposals::{
     ProposedFile, ShownChange,
 };
 pub use pull::{Pull, PullProgress, Pulled, pull};
-pub use runs::{RunEvent, RunEventKind, RunStream, Sent};
+pub use runs::{ChatImage, RunEvent, RunEventKind, RunStream, Sent};
 pub use status::Status;
+#[cfg(any(test, feature = "testing"))]
+pub use testing::TestModels;

@@ -10,12 +10,16 @@ use futures::future::BoxFuture;
 use model::{ChatModel, ModelError, ModelInfo, gguf};
 use serde::{Deserialize, Serialize};
 
+use crate::images::{ChatHolder, DeviceMemory, RunningImageModel, Wish};
 use crate::{AppError, Config, ErrorKind, Result};
 
 /// A folder with more model files than this is not a model folder.
 const MODEL_FILES_MAX: usize = 1024;
 /// The end of a model file's name.
 const MODEL_EXTENSION: &str = "gguf";
+/// What a language model takes besides its weights, in bytes: its context and room to compute. It takes them when it is
+/// loaded, so that a further question needs nothing more.
+const CONTEXT_BYTES: u64 = 512 << 20;
 /// The model that needs no choice.
 const STARTER: &str = "starter";
 
@@ -39,6 +43,19 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// What is wrong with it.
     fn check(&self, file: &Path) -> std::result::Result<(), ModelError>;
+
+    /// An image model for a folder or file; `None` when this program makes no images. Nothing is loaded before the first
+    /// request.
+    fn open_image_model(&self, path: &Path, config: &Config) -> Option<Arc<dyn RunningImageModel>> {
+        let _ = (path, config);
+        None
+    }
+
+    /// Memory of the device that models are loaded into: of the accelerator, else the machine's own. May take a moment,
+    /// so not for async threads. `None` when it cannot be told; then everything is taken to fit.
+    fn memory(&self) -> Option<DeviceMemory> {
+        None
+    }
 }
 
 /// A model file in the model folder.
@@ -138,6 +155,20 @@ impl Models {
         let model = backend.open(&entry.path, config);
         *running = Some((entry.path, Arc::clone(&model)));
         Ok(model)
+    }
+
+    /// What a use of `model` takes.
+    pub(crate) fn wish(&self, model: &Arc<dyn RunningModel>) -> Wish {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = running.as_ref().map(|(path, _)| path.clone()).unwrap_or_default();
+        drop(running);
+        let size_bytes = std::fs::metadata(&path).map_or(0, |about| about.len()).saturating_add(CONTEXT_BYTES);
+        Wish {
+            resident: format!("chat {}", path.display()),
+            holder: Arc::new(ChatHolder { model: Arc::downgrade(model), size_bytes }),
+            working_bytes: 0,
+            priority: 0,
+        }
     }
 
     /// Loads `model` when it is not loaded; the status says so meanwhile, also when the caller leaves early.

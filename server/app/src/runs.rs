@@ -1,6 +1,7 @@
 //! Runs: answers in the making, owned by the server. Refuses: depending on whoever watches; closing a page or an
 //! editor changes nothing, Stop is its own request.
 
+mod drawing;
 mod journal;
 mod work;
 
@@ -21,6 +22,7 @@ use crate::chats::{self, MessageState};
 use crate::streaming::streaming;
 use crate::{AnswerEvent, App, AppError, Ask, ErrorKind, Result};
 
+pub use drawing::ChatImage;
 pub(crate) use journal::Record;
 
 /// Answers made or waiting at the same time.

@@ -69,6 +69,7 @@ pub(crate) fn from_store(error: StoreError) -> AppError {
         StoreError::NotFound { .. } => (ErrorKind::NotFound, None),
         StoreError::Conflict(_) => (ErrorKind::Stale, Some("look at its present state, then try again")),
         StoreError::TooLarge { .. } => (ErrorKind::User, Some("make it shorter")),
+        StoreError::TooMany { .. } => (ErrorKind::Busy, Some("wait until one is done, or take one back")),
         StoreError::Full { .. } => (ErrorKind::Unavailable, Some("free some space; everything can still be read")),
         StoreError::Corrupt { .. } => {
             (ErrorKind::Unavailable, Some("restore a backup; the file was left as it is"))

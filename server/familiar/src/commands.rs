@@ -5,6 +5,8 @@ mod config;
 mod doctor;
 mod eval;
 mod folder;
+mod gallery;
+mod generate;
 mod index;
 mod lsp;
 mod models;
@@ -57,6 +59,8 @@ enum Command {
     Search(search::Search),
     Index(index::Index),
     Eval(eval::Eval),
+    Generate(generate::Generate),
+    Gallery(gallery::Gallery),
     Models(models::Models),
     Tokens(tokens::Tokens),
     Open(open::Open),
@@ -81,6 +85,8 @@ impl Cli {
             Command::Search(command) => on_all_cores(command.run()),
             Command::Index(command) => on_all_cores(command.run()),
             Command::Eval(command) => on_one_core(command.run()),
+            Command::Generate(command) => on_one_core(command.run()),
+            Command::Gallery(command) => on_one_core(command.run()),
             Command::Models(command) => on_one_core(command.run()),
             Command::Tokens(command) => on_one_core(command.run()),
             Command::Open(command) => on_one_core(command.run()),

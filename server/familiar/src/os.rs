@@ -52,6 +52,18 @@ const VARIABLE_PREFIXES_KEPT: &[&str] = &["LC_", "XDG_", "OMP_", "CUDA_", "NVIDI
 /// Variables that name folders, perhaps relative to the working directory.
 const FOLDER_VARIABLES: &[&str] = &["FAMILIAR_HOME", "FAMILIAR_MODELS", "TMPDIR"];
 
+/// Memory of the machine that a program can still have, and all of it, in bytes (proc(5), `meminfo`). `None` where the
+/// system does not say.
+pub(crate) fn memory() -> Option<(u64, u64)> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let bytes = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib: u64 = line.trim_start_matches(':').trim().strip_suffix("kB")?.trim().parse().ok()?;
+        kib.checked_mul(1024)
+    };
+    Some((bytes("MemAvailable")?, bytes("MemTotal")?))
+}
+
 /// The folders the platform has for programs; `None` when the user has no home.
 pub(crate) fn platform_home() -> Option<Home> {
     let user = PathBuf::from(std::env::var_os("HOME").filter(|home| !home.is_empty())?);

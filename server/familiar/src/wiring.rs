@@ -1,4 +1,4 @@
-//! The one place that names backends: a model file becomes a worker process that runs it.
+//! The one place that names backends: a model becomes a worker process that runs it.
 //!
 //! Refuses: loading anything before the first request, and native code in this process.
 
@@ -9,16 +9,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use app::{Backend, Config, RunningModel};
+use app::{Backend, Config, DeviceMemory, RunningImageModel, RunningModel};
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use model::{ChatModel, ChatRequest, ChatStream, ModelError, ModelInfo};
-use worker::{Supervisor, WorkerModel, WorkerOptions, WorkerSpec};
+use model::{
+    ChatModel, ChatRequest, ChatStream, ImageModel, ImageModelInfo, ImageRequest, ImageStream, ModelError,
+    ModelInfo,
+};
+use worker::{Supervisor, WorkerImageModel, WorkerModel, WorkerOptions, WorkerSpec};
 
 use crate::build_id::BuildId;
 #[cfg(feature = "scripted")]
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::os;
 
 /// Time workers get to end in order when the daemon leaves.
 const WORKERS_END_MAX: Duration = Duration::from_secs(3);
@@ -60,6 +64,9 @@ impl Workers {
         context.home.models = context.home.state.join("scripted-models");
         context.home.create().map_err(|error| Failure::new(error.message))?;
         std::fs::write(context.home.models.join("scripted.gguf"), b"").map_err(failed)?;
+        let images = context.home.models.join("scripted-images");
+        std::fs::create_dir_all(&images).map_err(failed)?;
+        std::fs::write(images.join("model_index.json"), b"{}").map_err(failed)?;
         context.config = std::mem::take(&mut context.config).with_argument("model", "scripted");
         Ok(self)
     }
@@ -67,6 +74,21 @@ impl Workers {
     /// Ends all workers and waits for that.
     pub(crate) fn end(&self) {
         self.supervisor.end_all(WORKERS_END_MAX);
+    }
+
+    fn image_spec(&self, path: &Path, name: &str) -> WorkerSpec {
+        #[cfg(feature = "scripted")]
+        if let Some(script) = &self.script {
+            return WorkerSpec::own_program(["worker".as_ref(), "scripted-images".as_ref(), script.as_os_str()]);
+        }
+        WorkerSpec::own_program([
+            "worker".as_ref(),
+            "paint".as_ref(),
+            "--model".as_ref(),
+            path.as_os_str(),
+            "--name".as_ref(),
+            name.as_ref(),
+        ] as [&std::ffi::OsStr; 6])
     }
 
     fn spec(&self, file: &Path, name: &str, config: &Config) -> WorkerSpec {
@@ -88,12 +110,17 @@ impl Workers {
     }
 }
 
+/// How long a model that nobody uses stays in memory; `None` keeps it.
+fn idle_unload(config: &Config) -> Option<Duration> {
+    let idle = u32::try_from(config.model_idle_minutes).unwrap_or(u32::MAX);
+    (idle > 0).then(|| MINUTE.saturating_mul(idle))
+}
+
 impl Backend for Workers {
     fn open(&self, file: &Path, config: &Config) -> Arc<dyn RunningModel> {
         let name = file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut options = WorkerOptions::new(&name, self.spec(file, &name, config), &self.build_id);
-        let idle = u32::try_from(config.model_idle_minutes).unwrap_or(u32::MAX);
-        options.idle_unload = (idle > 0).then(|| MINUTE.saturating_mul(idle));
+        options.idle_unload = idle_unload(config);
         match WorkerModel::new(options, Arc::clone(&self.supervisor)) {
             Ok(model) => Arc::new(WorkerHandle { model, requests: Arc::default() }),
             Err(error) => Arc::new(NoThread { name, why: error.to_string() }),
@@ -107,6 +134,52 @@ impl Backend for Workers {
             return Ok(());
         }
         model::gguf::validate(file).map(drop).map_err(ModelError::from)
+    }
+
+    fn open_image_model(&self, path: &Path, config: &Config) -> Option<Arc<dyn RunningImageModel>> {
+        let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+        let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut options = WorkerOptions::for_images(&name, self.image_spec(path, &name), &self.build_id);
+        options.idle_unload = idle_unload(config);
+        match WorkerImageModel::new(options, Arc::clone(&self.supervisor)) {
+            Ok(model) => Some(Arc::new(ImageWorkerHandle(model))),
+            Err(error) => {
+                tracing::error!(%error, "no thread could be had to watch over an image model");
+                None
+            }
+        }
+    }
+
+    fn memory(&self) -> Option<DeviceMemory> {
+        os::memory().map(|(free_bytes, total_bytes)| DeviceMemory { free_bytes, total_bytes })
+    }
+}
+
+/// An image model in a worker.
+struct ImageWorkerHandle(WorkerImageModel);
+
+impl ImageModel for ImageWorkerHandle {
+    fn info(&self) -> ImageModelInfo {
+        self.0.info()
+    }
+
+    fn load(&self) -> BoxFuture<'_, Result<ImageModelInfo, ModelError>> {
+        self.0.load()
+    }
+
+    fn draw(&self, request: ImageRequest) -> ImageStream {
+        self.0.draw(request)
+    }
+}
+
+impl RunningImageModel for ImageWorkerHandle {
+    fn process_id(&self) -> Option<u32> {
+        self.0.pid()
+    }
+
+    fn unload(&self) -> BoxFuture<'static, ()> {
+        let model = self.0.clone();
+        Box::pin(async move { model.unload().await })
     }
 }
 

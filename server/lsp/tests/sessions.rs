@@ -269,7 +269,7 @@ async fn symbols_are_found_while_the_first_index_is_being_built() {
     loop {
         let status = client.request("familiar/status", json!({})).await.expect("the status is known");
         let first = &status["workspaces"][0];
-        if first["state"] == "building" && first["done"].as_u64() > Some(0) {
+        if first["state"] == "building" && first["files"].as_u64() > Some(0) {
             break;
         }
         assert_ne!(first["state"], "ready", "the index was complete before anybody could ask: {first}");

@@ -20,8 +20,36 @@ pub(crate) struct Moment {
 
 /// The moment `ms` as seen now.
 pub(crate) fn moment(ms: i64) -> Moment {
+    moment_at(ms, now_ms())
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    moment_at(ms, i64::try_from(now).unwrap_or(i64::MAX))
+    i64::try_from(now).unwrap_or(i64::MAX)
+}
+
+/// When a day of UTC begins and when it is over; `None` for what is no day of the form `YYYY-MM-DD`.
+pub(crate) fn day_ms(text: &str) -> Option<(i64, i64)> {
+    let mut parts = text.split('-');
+    let mut part = |len: usize| {
+        let part = parts.next().filter(|part| part.len() == len && part.bytes().all(|byte| byte.is_ascii_digit()));
+        part?.parse::<i64>().ok()
+    };
+    let (year, month, day) = (part(4)?, part(2)?, part(2)?);
+    if parts.next().is_some() || !(1..=12).contains(&month) {
+        return None;
+    }
+    // The inverse of `civil`.
+    let year = year - i64::from(month <= 2);
+    let month_from_march = (month + 9) % 12;
+    let of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
+    let begin_s = (era * 146_097 + of_era - 719_468) * DAY_S;
+    // The 30th of February would be a day of March.
+    let is_day = civil(begin_s).0 == text;
+    is_day.then_some((begin_s * 1000, (begin_s + DAY_S) * 1000))
 }
 
 fn moment_at(ms: i64, now_ms: i64) -> Moment {
@@ -68,6 +96,28 @@ mod tests {
             (-1, "1969-12-31T23:59:59Z"),
         ] {
             assert_eq!(moment_at(ms, ms).machine, machine);
+        }
+    }
+
+    #[test]
+    fn days_are_read_as_they_are_written() {
+        const DAY_MS: i64 = DAY_S * 1000;
+        for day in [-719_528, -1, 0, 59, 60, 11_016, 19_782, 47_540, 1_000_000] {
+            let (text, _) = civil(day * DAY_S);
+            assert_eq!(day_ms(&text), Some((day * DAY_MS, (day + 1) * DAY_MS)), "{text}");
+        }
+        for text in [
+            "",
+            "2025",
+            "2025-02-29",
+            "2025-13-01",
+            "2025-00-01",
+            "2025-01-00",
+            "2025-1-01",
+            "2025-01-01-01",
+            "+025-01-01",
+        ] {
+            assert_eq!(day_ms(text), None, "{text}");
         }
     }
 

@@ -24,7 +24,7 @@ pub(crate) const HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// Puts the headers on the answer of everything behind it. Answers are private unless they say otherwise.
+/// Puts the headers on the answer of everything behind it. Answers are not kept unless they say for how long.
 pub(crate) async fn secure(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     apply(response.headers_mut());
@@ -35,9 +35,8 @@ fn apply(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    let is_public =
-        headers.get(header::CACHE_CONTROL).is_some_and(|value| value.as_bytes().starts_with(b"public"));
-    if !is_public {
+    let told = headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
+    if !told.is_some_and(|value| value.contains("max-age=")) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }

@@ -15,8 +15,10 @@ mod headers;
 mod markdown;
 mod pages;
 mod panics;
+mod pictures;
 mod serve;
 mod state;
+mod upload;
 
 pub use door::{Duplex, LspUpgrade, UpgradedIo, WebOptions, router, socket_router};
 pub use serve::{serve_tcp, serve_unix};

@@ -58,7 +58,7 @@ pub(super) async fn download(
     }
 }
 
-fn client() -> Result<Client> {
+pub(super) fn client() -> Result<Client> {
     // Fails only when a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
@@ -185,12 +185,12 @@ fn tag_file(part: &Path) -> PathBuf {
     part.with_extension("part-tag")
 }
 
-fn refused(url: &url::Url, status: StatusCode) -> AppError {
+pub(super) fn refused(url: &url::Url, status: StatusCode) -> AppError {
     let kind = if status == StatusCode::NOT_FOUND { ErrorKind::NotFound } else { ErrorKind::Unavailable };
     AppError::new(kind, format!("{url} answers {status}")).hint("check the address")
 }
 
-fn unreachable(url: &url::Url, error: reqwest::Error) -> AppError {
+pub(super) fn unreachable(url: &url::Url, error: reqwest::Error) -> AppError {
     let what = if error.is_connect() {
         "cannot be reached"
     } else if error.is_timeout() {

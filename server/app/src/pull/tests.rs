@@ -138,7 +138,8 @@ async fn the_hub_is_asked_for_the_hash_first() {
 #[tokio::test]
 async fn sources_that_mean_nothing_are_refused_before_any_request() {
     let folder = tempfile::tempdir().expect("a folder");
-    for source in ["", "nope", "hf:acme", "ftp://x/y.gguf", "https://example.org/model.bin", "file:///etc/passwd"]
+    for source in
+        ["", "nope", "hf:acme", "hf:../x", "ftp://x/y.gguf", "https://example.org/model.bin", "file:///etc/passwd"]
     {
         let request = Pull { source: source.into(), ..Pull::default() };
         let error = pull(folder.path(), request, &mut |_| {}).await.expect_err("it is refused");
@@ -147,4 +148,89 @@ async fn sources_that_mean_nothing_are_refused_before_any_request() {
     let name = Some("../escape".to_owned());
     let request = Pull { source: "https://example.org/x.gguf".into(), name, ..Pull::default() };
     assert_eq!(pull(folder.path(), request, &mut |_| {}).await.expect_err("a path").kind, ErrorKind::User);
+}
+
+/// A hub with one tiny pipeline. What is asked for with a query is listed, the rest are its files.
+struct Hub {
+    folder: tempfile::TempDir,
+    server: Server,
+    weights: Vec<u8>,
+}
+
+impl Hub {
+    fn new(replies: impl FnOnce(&[u8]) -> Vec<Reply>) -> Self {
+        let header = br#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+        let weights = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 4096]].concat();
+        let index = r#"{"_class_name":"StableDiffusionPipeline","safety_checker":[null,null],"unet":["diffusers","UNet2DConditionModel"]}"#;
+        let hub = Self { folder: tempfile::tempdir().expect("a folder"), server: Server::start(), weights };
+        let listed = serde_json::json!({ "siblings": [
+            { "rfilename": "model_index.json", "size": index.len() },
+            { "rfilename": "unet/config.json", "size": 2 },
+            { "rfilename": "unet/diffusion_pytorch_model.safetensors", "size": hub.weights.len(),
+              "lfs": { "sha256": hash(&hub.weights) } },
+            { "rfilename": "unet/diffusion_pytorch_model.bin", "size": 9 },
+        ] });
+        let listed = || Reply::ok(listed.to_string());
+        hub.server.script("/api/models/acme/tiny/revision/main?blobs=true", [listed(), listed()]);
+        let file = |name: &str| format!("/acme/tiny/resolve/main/{name}");
+        hub.server.script(&file("model_index.json"), [Reply::ok(index)]);
+        hub.server.script(&file("unet/config.json"), [Reply::ok("{}")]);
+        hub.server.script(&file("unet/diffusion_pytorch_model.safetensors"), replies(&hub.weights));
+        hub
+    }
+
+    async fn pull(&self) -> (Result<Pulled>, Vec<PullProgress>) {
+        let mut seen = Vec::new();
+        let hub = Some(self.server.url("/"));
+        let request = Pull { source: "hf:acme/tiny".into(), hub, ..Pull::default() };
+        let pulled = pull(self.folder.path(), request, &mut |progress| seen.push(progress)).await;
+        (pulled, seen)
+    }
+}
+
+#[tokio::test]
+async fn an_image_model_is_brought_whole_and_only_what_it_reads() {
+    let hub = Hub::new(|weights| vec![Reply::ok(weights)]);
+    let (pulled, seen) = hub.pull().await;
+    let pulled = pulled.expect("it arrives");
+    assert_eq!((pulled.name.as_str(), pulled.already), ("tiny", false));
+    assert!(pulled.path.join("unet/config.json").is_file());
+    let weights =
+        std::fs::read(pulled.path.join("unet/diffusion_pytorch_model.safetensors")).expect("it is there");
+    assert_eq!(weights, hub.weights);
+    assert!(!pulled.path.join("unet/diffusion_pytorch_model.bin").exists(), "it may run code");
+    let total = hub.weights.len() as u64 + 2;
+    assert!(seen.contains(&PullProgress::Bytes { done: total, total: Some(total) }), "{seen:?}");
+    let before = hub.server.requests().len();
+    assert!(hub.pull().await.0.expect("it is there").already);
+    assert_eq!(hub.server.requests().len(), before, "nothing is asked twice");
+}
+
+#[tokio::test]
+async fn an_image_model_that_did_not_arrive_is_not_in_its_place_and_goes_on_later() {
+    let hub = Hub::new(|weights| vec![Reply::ok(vec![1; weights.len()]), Reply::ok(weights)]);
+    let error = hub.pull().await.0.expect_err("the weights are damaged");
+    assert!(error.message.contains("damaged") && error.hint.is_some(), "{error:?}");
+    assert!(!hub.folder.path().join("tiny").exists(), "half a model is none");
+    hub.pull().await.0.expect("the second attempt brings the rest");
+    let asked = |part: &str| hub.server.requests().iter().filter(|request| request.target.contains(part)).count();
+    assert_eq!(asked("unet/config.json"), 1, "what arrived is kept");
+}
+
+#[tokio::test]
+async fn what_is_no_image_model_is_said_to_be_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start();
+    server.script(
+        "/api/models/acme/text/revision/v1?blobs=true",
+        [Reply::ok(r#"{"siblings":[{"rfilename":"a.gguf"}]}"#)],
+    );
+    server.script("/api/models/acme/gone/revision/main?blobs=true", [Reply::status(404)]);
+    let pull = async |source: &str| {
+        let request = Pull { source: source.into(), hub: Some(server.url("/")), ..Pull::default() };
+        pull(folder.path(), request, &mut |_| {}).await.expect_err("it is refused")
+    };
+    assert!(pull("hf:acme/text@v1").await.message.contains("no image model"));
+    assert_eq!(pull("hf:acme/gone").await.kind, ErrorKind::NotFound);
+    assert_eq!(pull("hf:acme/../x").await.kind, ErrorKind::User);
 }

@@ -7,6 +7,7 @@ use engine::{Citation, Manifest};
 use serde::{Deserialize, Serialize};
 use store::{EVENTS_BATCH_MAX, RunEnd, RunOutcome, RunUsage};
 
+use super::drawing::ChatImage;
 use super::{LiveRun, RunEventKind};
 use crate::chats::{self, MessageState};
 use crate::{Answer, App, Result, Usage};
@@ -18,6 +19,7 @@ pub(crate) struct Record {
     pub(crate) manifest: Option<Manifest>,
     pub(crate) usage: Option<Usage>,
     pub(crate) notice: Option<String>,
+    pub(crate) images: Vec<ChatImage>,
 }
 
 /// What became of a run.
@@ -25,6 +27,7 @@ pub(super) struct Outcome {
     pub(super) outcome: RunOutcome,
     pub(super) error: Option<String>,
     pub(super) answer: Option<Box<Answer>>,
+    pub(super) images: Vec<ChatImage>,
 }
 
 /// Keeps the state of one run in the store.
@@ -85,7 +88,7 @@ impl Journal {
 
     /// Stores the end and tells what to show.
     pub(super) async fn finish(&mut self, outcome: Outcome) -> RunEventKind {
-        let Outcome { outcome: how, error, answer } = outcome;
+        let Outcome { outcome: how, error, answer, images } = outcome;
         let id = self.run_id.clone();
         // Without a model the passages are the text, and no piece of it was streamed.
         let text = answer.as_ref().map_or_else(|| self.text.clone(), |answer| answer.text.clone());
@@ -94,11 +97,17 @@ impl Journal {
         let stored = self.app.stored(move |store| {
             let citations = answer.as_ref().map_or(&sources, |answer| &answer.citations);
             let citations = serde_json::to_string(citations).ok();
-            let record = answer.as_ref().and_then(|answer| {
-                let manifest = Some(answer.manifest.clone());
-                let record = Record { manifest, usage: answer.usage, notice: answer.notice.clone() };
-                serde_json::to_string(&record).ok()
-            });
+            let record = match &answer {
+                Some(answer) => Some(Record {
+                    manifest: Some(answer.manifest.clone()),
+                    usage: answer.usage,
+                    notice: answer.notice.clone(),
+                    images,
+                }),
+                None if images.is_empty() => None,
+                None => Some(Record { images, ..Record::default() }),
+            };
+            let record = record.and_then(|record| serde_json::to_string(&record).ok());
             store.finish_run(
                 &id,
                 &RunEnd {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use store::RunOutcome;
 
+use super::drawing;
 use super::journal::{Journal, Outcome};
 use super::{LiveRun, RunEventKind};
 use crate::{Answer, AnswerEvent, App, AppError, Ask, ErrorKind};
@@ -25,7 +26,10 @@ pub(super) async fn run(app: App, run_id: String, ask: Ask, live: Arc<LiveRun>) 
         stored: 0,
     };
     let outcome = match journal.start().await {
-        Ok(()) => follow(&app, ask, &live, &mut journal).await,
+        Ok(()) => match drawing::asked_for(&ask.question).map(str::to_owned) {
+            Some(prompt) => drawing::follow(&app, &prompt, &live, &mut journal).await,
+            None => follow(&app, ask, &live, &mut journal).await,
+        },
         Err(error) => failed(error),
     };
     let end = journal.finish(outcome).await;
@@ -40,7 +44,7 @@ pub(super) async fn run(app: App, run_id: String, ask: Ask, live: Arc<LiveRun>) 
 async fn follow(app: &App, ask: Ask, live: &LiveRun, journal: &mut Journal) -> Outcome {
     let mut answer = app.ask_accepted(ask);
     let mut checkpoint = tokio::time::interval(CHECKPOINT_EVERY);
-    let ended = |outcome| Outcome { outcome, error: None, answer: None };
+    let ended = |outcome| Outcome { outcome, error: None, answer: None, images: Vec::new() };
     loop {
         tokio::select! {
             biased;
@@ -76,11 +80,11 @@ async fn follow(app: &App, ask: Ask, live: &LiveRun, journal: &mut Journal) -> O
 fn finished_with(answer: Box<Answer>) -> Outcome {
     let error = answer.problem.as_ref().map(|problem| crate::with_hint(&problem.message, problem.hint.as_deref()));
     let outcome = if error.is_some() { RunOutcome::Failed } else { RunOutcome::Done };
-    Outcome { outcome, error, answer: Some(answer) }
+    Outcome { outcome, error, answer: Some(answer), images: Vec::new() }
 }
 
-fn failed(error: AppError) -> Outcome {
+pub(super) fn failed(error: AppError) -> Outcome {
     tracing::warn!(kind = ?error.kind, %error, "an answer failed");
     let error = Some(crate::with_hint(&error.message, error.hint.as_deref()));
-    Outcome { outcome: RunOutcome::Failed, error, answer: None }
+    Outcome { outcome: RunOutcome::Failed, error, answer: None, images: Vec::new() }
 }

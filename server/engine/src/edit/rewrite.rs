@@ -14,7 +14,7 @@ use super::indent::{Style, restyled, set_in, style_of};
 use super::limits::ECHO_LINES_MAX;
 use super::paths::{path_in_line, resolve};
 use super::region::{Base, Change, words};
-use super::{EditAction, EditTask, Refusal, shown, suspect, verify};
+use super::{EditAction, EditTask, Refusal, json, shown, suspect, verify};
 
 /// Lines with fewer letters and digits are equal by chance, such as closing brackets and `end`.
 const TELLING_CHARS_MIN: usize = 12;
@@ -50,8 +50,10 @@ pub(crate) fn choose(blocks: &[Fenced], task: &EditTask, base: &Base<'_>, old: &
     if (!parsed || nests(language)) && (blocks.len() > 1 || blocks.iter().any(|block| !block.closed)) {
         return Err(Refusal::Several { count: blocks.len() });
     }
-    let mut left: Vec<&Fenced> =
-        blocks.iter().filter(|block| !block.text.trim().is_empty() && is_own(block, language, parsed)).collect();
+    let mut left: Vec<&Fenced> = blocks
+        .iter()
+        .filter(|block| !block.text.trim().is_empty() && is_own(block, language, parsed, old))
+        .collect();
     left.dedup_by(|a, b| a.text.trim() == b.text.trim());
     let before = left.len();
     left.retain(|block| before == 1 || plain(&block.text) != plain(old));
@@ -71,11 +73,13 @@ pub(crate) fn choose(blocks: &[Fenced], task: &EditTask, base: &Base<'_>, old: &
 
 /// Whether the word on a fence may stand for the file's language. Commands and output never do, and a text that is not
 /// parsed is not one that would be. A wrong name on code is the parser's to judge.
-fn is_own(block: &Fenced, language: &str, parsed: bool) -> bool {
+fn is_own(block: &Fenced, language: &str, parsed: bool, old: &str) -> bool {
     let info = block.info.as_deref().unwrap_or_default();
     let word = info.split([' ', ':', '{']).next().unwrap_or_default().to_lowercase();
     let is_shell = SHELLS.contains(&language) && SHELLS.contains(&word.as_str());
-    let is_other = !parsed && index::language_name(&format!("x.{word}")).is_some();
+    // Lines of JSON are a text that no parser checks, and yet JSON.
+    let is_json = word == "json" && json::is_in(old);
+    let is_other = !parsed && !is_json && index::language_name(&format!("x.{word}")).is_some();
     word == language
         || is_shell
         || !(is_other || SHELLS.contains(&word.as_str()) || OUTPUT.contains(&word.as_str()))

@@ -1,10 +1,10 @@
-//! `familiar models`: which model files there are, and bringing new ones. Refuses: a file that was not checked.
+//! `familiar models`: which models there are, and bringing new ones. Refuses: a file that was not checked.
 
 use std::fs::{File, TryLockError};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use app::{Home, ModelEntry, Pull, PullProgress, list_models, verify_model};
+use app::{Home, ImageModelEntry, ModelEntry, Pull, PullProgress, list_image_models, list_models, verify_model};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -17,10 +17,10 @@ use crate::render::{self, ProgressLine, Style};
 const LINE_EVERY: Duration = Duration::from_secs(5);
 const BAR_CHARS: u64 = 30;
 
-/// The model files.
+/// The models: for text, a file each; for images, a folder or a file.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  familiar models pull starter\n  familiar models pull hf:OWNER/REPO/FILE.gguf --name small\n  familiar models pull https://example.org/model.gguf --sha256 HASH\n\nThe model in use is named by `model` in config.toml."
+    after_help = "Examples:\n  familiar models pull starter\n  familiar models pull hf:OWNER/REPO/FILE.gguf --name small\n  familiar models pull https://example.org/model.gguf --sha256 HASH\n  familiar models pull hf:OWNER/REPO            an image model, as diffusers lays it out\n\nThe model in use is named by `model` in config.toml."
 )]
 pub(crate) struct Models {
     #[command(subcommand)]
@@ -29,7 +29,7 @@ pub(crate) struct Models {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show the model files and which one is in use.
+    /// Show the models and which ones are in use.
     List {
         /// Print one JSON object.
         #[arg(long)]
@@ -46,7 +46,7 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct PullArgs {
-    /// `starter`, `hf:OWNER/REPO/FILE.gguf`, or an http(s) address.
+    /// `starter`, `hf:OWNER/REPO/FILE.gguf`, `hf:OWNER/REPO` for an image model, or an http(s) address.
     source: String,
     /// What to call it [default: the file's own name]
     #[arg(long, value_name = "N")]
@@ -63,9 +63,12 @@ impl Models {
         context.tell_notes();
         let home = &context.home;
         let entries = || list_models(&home.models, &context.config.model);
+        let images = || list_image_models(&home.models);
         match self.action {
-            Action::List { json: true } => render::output(&render::json(&json!({ "models": entries() })))?,
-            Action::List { json: false } => render::output(&table(&entries()))?,
+            Action::List { json: true } => {
+                render::output(&render::json(&json!({ "models": entries(), "image_models": images() })))?;
+            }
+            Action::List { json: false } => render::output(&table(&entries(), &images()))?,
             Action::Pull(pull) => pull.run(home, &context.config.model).await?,
             Action::Verify { name } => {
                 let entry = entries().into_iter().find(|entry| entry.name == name).ok_or_else(|| {
@@ -104,7 +107,12 @@ impl PullArgs {
         let state = if pulled.already { "is there already" } else { "is ready" };
         let mut text =
             format!("{} {state}: {}\n", pulled.name, render::escape(&pulled.path.display().to_string()));
-        if pulled.name != current {
+        if pulled.path.is_dir() {
+            text.push_str(&format!(
+                "try it: familiar generate \"a lighthouse at dusk\" --model {}\n",
+                pulled.name
+            ));
+        } else if pulled.name != current {
             text.push_str(&format!(
                 "to use it, put `model = \"{}\"` into {}\n",
                 pulled.name,
@@ -174,17 +182,21 @@ fn words(progress: &PullProgress, bar: bool) -> String {
     }
 }
 
-fn table(entries: &[ModelEntry]) -> String {
-    if entries.is_empty() {
-        return "there are no models; get the starter with `familiar models pull starter`\n".into();
-    }
+fn table(entries: &[ModelEntry], images: &[ImageModelEntry]) -> String {
     let style = Style::of_output();
-    let width = entries.iter().map(|entry| entry.name.chars().count()).max().unwrap_or(0);
-    let line = |entry: &ModelEntry| {
-        let mark = if entry.current { style.good("in use") } else { String::new() };
-        format!("{:<width$}  {:>9}  {mark}\n", render::one_line(&entry.name), render::bytes(entry.size_bytes))
+    let names = entries.iter().map(|entry| &entry.name).chain(images.iter().map(|entry| &entry.name));
+    let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
+    let line = |name: &str, size_bytes, role, current| {
+        let mark = if current { style.good("in use") } else { String::new() };
+        format!("{:<width$}  {:>9}  {role:<5}  {mark}\n", render::one_line(name), render::bytes(size_bytes))
     };
-    entries.iter().map(line).collect()
+    let mut text = if entries.is_empty() {
+        "there is no model for text; get the starter with `familiar models pull starter`\n".to_owned()
+    } else {
+        entries.iter().map(|entry| line(&entry.name, entry.size_bytes, "text", entry.current)).collect()
+    };
+    text.extend(images.iter().map(|entry| line(&entry.name, entry.size_bytes, "image", entry.current)));
+    text
 }
 
 #[cfg(test)]

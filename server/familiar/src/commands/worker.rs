@@ -18,6 +18,12 @@ pub(crate) struct Worker {
 enum Kind {
     /// Run a GGUF file with llama.cpp.
     Llama(Llama),
+    /// Make images with the model in a folder.
+    Paint {
+        /// The model's folder.
+        #[arg(long)]
+        model: PathBuf,
+    },
     /// Follow a script.
     #[cfg(feature = "scripted")]
     Scripted {
@@ -58,6 +64,7 @@ impl Worker {
                     LlamaOptions { context_tokens_max: context_tokens, threads, ..LlamaOptions::new(model, name) };
                 llama::serve_worker(options, &build)?;
             }
+            Kind::Paint { model } => paint::serve_worker(model, &build)?,
             #[cfg(feature = "scripted")]
             Kind::Scripted { file } => ::worker::serve(&mut ::worker::ScriptedBackend::new(file), &build)?,
             #[cfg(feature = "scripted")]

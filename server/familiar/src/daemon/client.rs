@@ -83,6 +83,14 @@ impl Client {
         read(self.send(request).await?).await
     }
 
+    /// Sends `body` to `path`, where nothing is answered but that it went well.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) async fn tell(&self, method: Method, path: &str, body: &impl Serialize) -> app::Result<()> {
+        checked(self.send(request(method, path, Some(json(body)?))).await?).await.map(drop)
+    }
+
     /// Deletes `path` and reads what is said about it.
     ///
     /// # Errors
@@ -111,6 +119,41 @@ impl Client {
         let request = request(Method::POST, path, Some(json(body)?));
         let response = checked(self.send(request).await?).await?;
         Ok(Box::pin(event_stream(response.into_body())))
+    }
+
+    /// Reads the events at `path`.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) async fn watch<T>(&self, path: &str) -> app::Result<Events<T>>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let response = checked(self.send(request(Method::GET, path, None)).await?).await?;
+        Ok(Box::pin(event_stream(response.into_body())))
+    }
+
+    /// Gets the bytes at `path`.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) async fn bytes(&self, path: &str) -> app::Result<Bytes> {
+        bytes(checked(self.send(request(Method::GET, path, None)).await?).await?.into_body()).await
+    }
+
+    /// Posts a file as it is to `path`.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(crate) async fn post_file<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        kind: &'static str,
+        file: Vec<u8>,
+    ) -> app::Result<T> {
+        let mut request = request(Method::POST, path, Some(Bytes::from(file)));
+        request.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+        read(self.send(request).await?).await
     }
 
     /// Says hello and turns the connection into the raw bytes of a language session.

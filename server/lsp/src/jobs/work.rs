@@ -343,6 +343,7 @@ async fn answer<E: Send + 'static>(app: &App, ask: Ask, teller: &mut Teller<E>) 
 fn answer_progress<E: Send + 'static>(event: &AnswerEvent, pieces: u64, teller: &mut Teller<E>) {
     match event {
         AnswerEvent::Queued { position } => teller.report(Stage::Waiting, || waiting(*position)),
+        AnswerEvent::Held { notice } => teller.report(Stage::Waiting, || notice.clone()),
         AnswerEvent::Loading { fraction } => teller.report(Stage::Loading, || loading(*fraction)),
         AnswerEvent::Searching | AnswerEvent::Sources { .. } => {
             teller.report(Stage::Searching, || "searching the workspace".into());
@@ -354,7 +355,8 @@ fn answer_progress<E: Send + 'static>(event: &AnswerEvent, pieces: u64, teller: 
             teller.report(Stage::Reading, || reading(*done_tokens, *total_tokens));
         }
         AnswerEvent::Text { .. } => teller.report(Stage::Writing, || writing(pieces)),
-        AnswerEvent::Finished { .. } => {}
+        // Nothing is drawn for an editor, and an end is told by whoever reads it.
+        AnswerEvent::Drawing { .. } | AnswerEvent::Finished { .. } => {}
     }
 }
 
@@ -362,6 +364,7 @@ fn answer_progress<E: Send + 'static>(event: &AnswerEvent, pieces: u64, teller: 
 fn edit_progress<E: Send + 'static>(event: &EditEvent, refused: Option<&str>, teller: &mut Teller<E>) {
     let (stage, words) = match event {
         EditEvent::Queued { position } => (Stage::Waiting, waiting(*position)),
+        EditEvent::Held { notice } => (Stage::Waiting, notice.clone()),
         EditEvent::Loading { fraction } => (Stage::Loading, loading(*fraction)),
         EditEvent::Reading { done_tokens, total_tokens } => (Stage::Reading, reading(*done_tokens, *total_tokens)),
         EditEvent::Writing { answer_tokens, .. } => (Stage::Writing, writing(u64::from(*answer_tokens))),

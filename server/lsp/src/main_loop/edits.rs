@@ -149,7 +149,7 @@ impl MainLoop {
 
     /// The editor answered whether it applied the edit of a job.
     pub(super) fn edit_answered(&mut self, number: u64, result: Result<Value, String>) {
-        let Some(job) = self.jobs.get_mut(number) else {
+        let Some(title) = self.jobs.get_mut(number).map(|job| job.title.clone()) else {
             return; // Its text has already shown that the edit is in, or the job was cancelled.
         };
         let refusal = match result {
@@ -161,7 +161,7 @@ impl MainLoop {
             if let Some((made, rounds)) = self.typed_meanwhile(number) {
                 return self.prepare(number, made, rounds);
             }
-            let message = format!("{}: the editor did not apply the edit ({reason}); try again", job.title);
+            let message = format!("{title}: the editor did not apply the edit ({reason}); try again");
             self.not_applied(number);
             self.tell(Level::Warning, &message);
             return;

@@ -54,6 +54,12 @@ function composer() {
       event.preventDefault();
       if (this.$refs.text.value.trim() !== "") this.$root.requestSubmit();
     },
+    // For a box whose Enter is a new line: Ctrl or Command with Enter sends.
+    sendHeld(event) {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+      event.preventDefault();
+      this.$root.requestSubmit();
+    },
     grow() {
       // A style property set by script is allowed by `style-src 'self'`; a style attribute in markup is not.
       this.$refs.text.style.height = "auto";
@@ -110,9 +116,74 @@ function copy() {
   };
 }
 
+/**
+ * The gallery: <main x-data="gallery"> counts what is chosen in #grid, and takes files that are dropped on it.
+ */
+function gallery() {
+  return {
+    chosen: 0,
+    isTooLarge: false,
+    init() {
+      // A browser that goes back shows what was chosen before.
+      this.count();
+      this.$root.addEventListener("dragover", (event) => this.over(event));
+      this.$root.addEventListener("drop", (event) => this.drop(event));
+    },
+    boxes() {
+      return [...document.querySelectorAll("#grid .pick-box")];
+    },
+    count() {
+      this.chosen = this.boxes().filter((box) => box.checked).length;
+    },
+    choose(value) {
+      for (const box of this.boxes()) box.checked = value;
+      this.count();
+    },
+    chooseAll() {
+      this.choose(true);
+    },
+    chooseNone() {
+      this.choose(false);
+    },
+    checkSize(event) {
+      const files = [...this.$refs.files.files];
+      const size = files.reduce((sum, file) => sum + file.size, 0);
+      this.isTooLarge = size > Number(this.$refs.bring.dataset.bytesMax);
+      if (this.isTooLarge) event.preventDefault();
+    },
+    over(event) {
+      if (this.$refs.files && event.dataTransfer.types.includes("Files")) event.preventDefault();
+    },
+    drop(event) {
+      const { files } = event.dataTransfer;
+      if (!this.$refs.files || files.length === 0) return;
+      event.preventDefault();
+      this.$refs.files.files = files;
+      this.$refs.bring.closest("details").open = true;
+      this.$refs.bring.requestSubmit();
+    },
+  };
+}
+
+/**
+ * One image: <main x-data="viewer" @keydown.window="go"> with links x-ref="newer" and x-ref="older" for the arrow keys.
+ */
+function viewer() {
+  return {
+    go(event) {
+      const isTyping = event.target.closest("input, textarea, select, [tabindex]");
+      if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+      const link = { ArrowLeft: this.$refs.newer, ArrowRight: this.$refs.older }[event.key];
+      link?.click();
+    },
+  };
+}
+
 document.addEventListener("alpine:init", () => {
   window.Alpine.data("theme", theme);
   window.Alpine.data("composer", composer);
   window.Alpine.data("follow", follow);
   window.Alpine.data("copy", copy);
+  window.Alpine.data("gallery", gallery);
+  window.Alpine.data("viewer", viewer);
 });

@@ -5,9 +5,11 @@ use app::{AppError, ErrorKind};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
+use futures::{StreamExt, stream};
 use http_body_util::{BodyExt, Limited};
 
 use crate::access::host::Host;
+use crate::upload::boundary;
 
 /// The longest form a page sends; percent-encoding may triple a question.
 pub(crate) const FORM_BYTES_MAX: usize = 256 * 1024;
@@ -29,6 +31,9 @@ pub(crate) async fn prove(request: Request, token: &str) -> Result<Request, AppE
         let proven = sent.next().is_none() && same(value.as_bytes(), token.as_bytes());
         return if proven { Ok(request) } else { Err(foreign()) };
     }
+    if let Some(boundary) = boundary(headers) {
+        return prove_first_part(request, &boundary, token).await;
+    }
     if !is_form(headers) {
         return Err(foreign());
     }
@@ -41,6 +46,25 @@ pub(crate) async fn prove(request: Request, token: &str) -> Result<Request, AppE
         return Ok(Request::from_parts(parts, Body::from(bytes)));
     }
     Err(foreign())
+}
+
+/// The same for a form with files, whose first part is the token: no more is read before it is proven, and then all of it
+/// is there again.
+async fn prove_first_part(request: Request, boundary: &str, token: &str) -> Result<Request, AppError> {
+    let field = format!("Content-Disposition: form-data; name=\"{FORM_TOKEN_FIELD}\"");
+    let proof = format!("--{boundary}\r\n{field}\r\n\r\n{token}\r\n--{boundary}");
+    let (parts, body) = request.into_parts();
+    let mut pieces = body.into_data_stream();
+    let mut begun = Vec::new();
+    while begun.len() < proof.len() {
+        let Some(piece) = pieces.next().await else { return Err(foreign()) };
+        begun.extend_from_slice(&piece.map_err(|_| foreign())?);
+    }
+    if !same(&begun[..proof.len()], proof.as_bytes()) {
+        return Err(foreign());
+    }
+    let whole = stream::once(std::future::ready(Ok(begun.into()))).chain(pieces);
+    Ok(Request::from_parts(parts, Body::from_stream(whole)))
 }
 
 /// Exactly one `Origin`, and it is ours. A browser sends one with every form.

@@ -4,6 +4,8 @@ mod access;
 mod ask;
 mod chats;
 mod control;
+mod image_jobs;
+mod images;
 mod index;
 mod upgrade;
 
@@ -23,6 +25,7 @@ use app::{AppError, ErrorKind};
 use crate::door::Table;
 use crate::error::{self, ApiError, ErrorBody};
 use crate::state::{Identity, Shared};
+use crate::upload::UPLOAD_BYTES_MAX;
 
 /// A question with open documents, or the hello of a language session.
 const LARGE_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -46,6 +49,29 @@ pub(crate) fn routes() -> Table {
         ("/api/v1/chats/{id}/restore", post(chats::restore)),
         ("/api/v1/chats/{id}/messages", post(chats::send).layer(DefaultBodyLimit::max(MESSAGE_BODY_BYTES_MAX))),
         ("/api/v1/chats/{id}/messages/{message}/retry", post(chats::retry)),
+        (
+            "/api/v1/images",
+            get(images::list).post(images::create).layer(DefaultBodyLimit::max(MESSAGE_BODY_BYTES_MAX)),
+        ),
+        ("/api/v1/images/totals", get(images::totals)),
+        ("/api/v1/images/models", get(images::models)),
+        ("/api/v1/images/import", post(images::import).layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX))),
+        (
+            "/api/v1/images/delete",
+            post(images::delete_several).layer(DefaultBodyLimit::max(MESSAGE_BODY_BYTES_MAX)),
+        ),
+        ("/api/v1/images/jobs", get(image_jobs::list)),
+        ("/api/v1/images/jobs/cancel", post(image_jobs::cancel_all)),
+        ("/api/v1/images/jobs/events", get(image_jobs::all_events)),
+        ("/api/v1/images/jobs/{id}", get(image_jobs::show)),
+        ("/api/v1/images/jobs/{id}/events", get(image_jobs::events)),
+        ("/api/v1/images/jobs/{id}/images", get(image_jobs::images)),
+        ("/api/v1/images/jobs/{id}/cancel", post(image_jobs::cancel)),
+        ("/api/v1/images/jobs/{id}/retry", post(image_jobs::retry)),
+        ("/api/v1/images/jobs/{id}/move", post(image_jobs::move_to)),
+        ("/api/v1/images/{id}", get(images::show).patch(images::change).delete(images::delete)),
+        ("/api/v1/images/{id}/file", get(images::file)),
+        ("/api/v1/images/{id}/thumbnail", get(images::thumbnail)),
         ("/api/v1/runs/{id}/events", get(chats::events)),
         ("/api/v1/runs/{id}/stop", post(chats::stop)),
         ("/api/v1/status", get(status)),

@@ -40,6 +40,10 @@ pub(super) enum Section {
     Chats,
     /// One chat.
     Chat,
+    /// The gallery.
+    Images,
+    /// One image, or the queue.
+    Image,
     /// A passage.
     Passage,
     /// Settings.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use app::{MessageState, MessageView, Role};
+use app::{ChatImage, MessageState, MessageView, Role};
 use engine::{Citation, ManifestEntry};
 
 use crate::clock::{Moment, moment};
@@ -23,6 +23,8 @@ pub(super) struct Article {
     pub(super) state: Ending,
     pub(super) error: Vec<words::Piece>,
     pub(super) notice: Vec<words::Piece>,
+    /// The images it made.
+    pub(super) images: Vec<ChatImage>,
     pub(super) used: Vec<Source>,
     pub(super) looked_at: Vec<Source>,
     pub(super) receipt: Option<Receipt>,
@@ -114,6 +116,7 @@ impl Place<'_> {
             state: ending(message.state),
             error: words::pieces(&words::sentence(message.error.as_deref().unwrap_or_default())),
             notice: words::pieces(message.notice.as_deref().unwrap_or_default()),
+            images: message.images,
             used,
             looked_at,
             receipt: message.manifest.map(receipt),

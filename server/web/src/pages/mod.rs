@@ -4,6 +4,7 @@
 mod chat;
 mod frame;
 mod home;
+pub(crate) mod images;
 mod live;
 mod message;
 mod passage;
@@ -28,7 +29,8 @@ use words::Piece;
 /// What only a browser with a session sees.
 pub(crate) fn routes() -> Table {
     let question = DefaultBodyLimit::max(FORM_BYTES_MAX);
-    vec![
+    let mut table = images::routes();
+    table.extend(vec![
         ("/", get(home::show)),
         ("/chats", get(home::show).post(home::begin).layer(question)),
         ("/chats/{id}", get(chat::show)),
@@ -45,7 +47,8 @@ pub(crate) fn routes() -> Table {
         ("/settings/tokens", post(settings::create_token)),
         ("/settings/tokens/{id}/revoke", post(settings::revoke_token)),
         ("/sign-out", post(sign_in::sign_out)),
-    ]
+    ]);
+    table
 }
 
 /// What everyone sees.

@@ -105,12 +105,17 @@ pub(super) fn phase(event: &AnswerEvent) -> Option<String> {
     Some(match event {
         AnswerEvent::Queued { position: 0 } => "Next in the queue …".into(),
         AnswerEvent::Queued { position } => format!("Busy: position {position} in the queue …"),
+        AnswerEvent::Held { notice } => notice.clone(),
         AnswerEvent::Loading { fraction } => {
             format!("Loading the model: {:.0} % …", fraction.clamp(0.0, 1.0) * 100.0)
         }
         AnswerEvent::Searching => "Searching the workspace …".into(),
         AnswerEvent::Indexing { done, total } => format!("Indexing the workspace: {done} of {total} files …"),
         AnswerEvent::Sources { passages } => format!("Found {} passages …", passages.len()),
+        AnswerEvent::Drawing { done, all, remaining_ms } => match remaining_ms {
+            Some(ms) => format!("Drawing: step {done} of {all}, {} s left …", ms.div_ceil(1000)),
+            None => format!("Drawing: step {done} of {all} …"),
+        },
         AnswerEvent::Reading { done_tokens, total_tokens } => {
             format!("Reading: {done_tokens} of {total_tokens} tokens …")
         }

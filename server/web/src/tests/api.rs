@@ -7,18 +7,19 @@ use serde_json::{Value, json};
 
 use super::stage::{Events, Seen, Stage, request, scripted};
 
-struct Program {
-    stage: Stage,
-    token: String,
+/// A program with a token.
+pub(super) struct Program {
+    pub(super) stage: Stage,
+    pub(super) token: String,
 }
 
 impl Program {
-    async fn new(stage: Stage) -> Self {
+    pub(super) async fn new(stage: Stage) -> Self {
         let token = stage.app.create_token("test").await.unwrap().token;
         Self { stage, token }
     }
 
-    fn request(&self, method: Method, path: &str, body: Option<Value>) -> axum::http::Request<Body> {
+    pub(super) fn request(&self, method: Method, path: &str, body: Option<Value>) -> axum::http::Request<Body> {
         let builder = request(method, path).header(header::AUTHORIZATION, format!("Bearer {}", self.token));
         match body {
             Some(body) => {
@@ -29,11 +30,11 @@ impl Program {
         .unwrap()
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Seen {
+    pub(super) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Seen {
         self.stage.send(self.request(method, path, body)).await
     }
 
-    async fn json(&self, method: Method, path: &str, body: Option<Value>, status: u16) -> Value {
+    pub(super) async fn json(&self, method: Method, path: &str, body: Option<Value>, status: u16) -> Value {
         let seen = self.send(method, path, body).await;
         assert_eq!(seen.status.as_u16(), status, "{path}: {}", seen.body);
         if seen.body.is_empty() { Value::Null } else { serde_json::from_str(&seen.body).unwrap() }
@@ -41,7 +42,7 @@ impl Program {
 }
 
 /// The data of every event of a stream.
-fn data(events: &str) -> Vec<Value> {
+pub(super) fn data(events: &str) -> Vec<Value> {
     events
         .lines()
         .filter_map(|line| line.strip_prefix("data: "))

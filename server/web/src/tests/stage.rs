@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use app::{App, Session};
+use app::{App, Session, TestModels};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::request::Builder;
@@ -14,6 +14,7 @@ use model::scripted::{Reply, ScriptedModel};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
+use super::painter::{Painter, Turn};
 use crate::door::{WebOptions, router};
 
 pub(super) const PORT: u16 = 4774;
@@ -53,12 +54,21 @@ pub(super) fn scripted(replies: impl IntoIterator<Item = Reply>) -> Option<Arc<d
 
 impl Stage {
     pub(super) async fn new(model: Option<Arc<dyn ChatModel>>) -> Self {
+        Self::with(TestModels { chat: model, ..TestModels::default() }).await
+    }
+
+    /// The same with a model that makes images.
+    pub(super) async fn with_painter(turns: impl IntoIterator<Item = Turn>) -> Self {
+        Self::with(TestModels { images: Some(Painter::taking(turns)), ..TestModels::default() }).await
+    }
+
+    async fn with(models: TestModels) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let workspace = folder.path().join("project");
         std::fs::create_dir(&workspace).unwrap();
         let workspace = workspace.canonicalize().unwrap();
         std::fs::write(workspace.join("queue.rs"), QUEUE_RS).unwrap();
-        let app = App::for_tests(&folder.path().join("home"), model);
+        let app = App::for_tests_with(&folder.path().join("home"), models);
         let router = router(app.clone(), WebOptions { port: PORT, lsp_upgrade: None });
         let secret = app.mint_sign_in().await.unwrap();
         let signed_in = app.redeem_sign_in(&secret).await.unwrap().unwrap();
@@ -108,6 +118,29 @@ impl Stage {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Seen { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// The answer as bytes, for what is no text.
+    pub(super) async fn bytes(&self, path: &str) -> (StatusCode, HeaderMap, Bytes) {
+        let response = self.respond(self.as_browser(Method::GET, path).body(Body::empty()).unwrap()).await;
+        let (parts, body) = response.into_parts();
+        (parts.status, parts.headers, body.collect().await.unwrap().to_bytes())
+    }
+
+    /// Makes images the way a browser without scripts does, and waits until they are there.
+    pub(super) async fn make(&self, fields: &[(&str, &str)]) {
+        use futures::StreamExt;
+        let seen = self.post("/images", fields).await;
+        assert_eq!(
+            (seen.status, seen.header("location")),
+            (StatusCode::SEE_OTHER, "/images/queue"),
+            "{}",
+            seen.body
+        );
+        let newest = self.app.image_jobs(None, 1).await.unwrap();
+        let job = newest.open.last().or(newest.ended.first()).unwrap().id.clone();
+        let events: Vec<_> = self.app.image_events(Some(&job)).collect().await;
+        assert!(events.last().unwrap().is_ok());
     }
 
     /// The answer with its body still to come.
@@ -191,7 +224,10 @@ pub(super) fn request(method: Method, path: &str) -> Builder {
 }
 
 /// What stands between these differs between runs, or belongs to search and prompts, which have snapshots of their own.
-const VARYING: [(&str, &str); 10] = [
+const VARYING: [(&str, &str); 13] = [
+    ("<dt>File</dt><dd>", "</dd>"),
+    ("<dt>Made with</dt><dd>", "</dd>"),
+    ("text-ink-muted\">1 image, ", "</p>"),
     ("datetime=\"", "\""),
     ("cited=", "#"),
     ("first token after ", " s"),

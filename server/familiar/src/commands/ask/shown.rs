@@ -13,10 +13,12 @@ use crate::render::{self, Style};
 pub(super) fn progress(event: &AnswerEvent) -> Option<String> {
     Some(match event {
         AnswerEvent::Queued { position } => format!("waiting, {position} before this"),
+        AnswerEvent::Held { notice } => notice.clone(),
         AnswerEvent::Loading { fraction } => format!("loading the model, {:.0} %", fraction * 100.0),
         AnswerEvent::Searching => "searching".to_owned(),
         AnswerEvent::Indexing { done, total } => format!("indexing, {done} of {total} files"),
         AnswerEvent::Sources { passages } => format!("reading {} passages", passages.len()),
+        AnswerEvent::Drawing { done, all, .. } => format!("drawing, step {done} of {all}"),
         AnswerEvent::Reading { done_tokens, total_tokens } => {
             format!("reading, {done_tokens} of {total_tokens} tokens")
         }

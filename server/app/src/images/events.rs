@@ -1,0 +1,175 @@
+//! What happens to image jobs, for whoever watches. Refuses: waiting for a watcher. One who is too slow, or comes late, is
+//! told how everything stands now and goes on from there.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures::Stream;
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+
+use super::views::{ImageJobState, ImageView};
+use crate::Result;
+
+/// Events a watcher may be behind before it is told how everything stands instead.
+const EVENTS_LEN_MAX: usize = 1_024;
+
+/// One thing that happened to a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImageJobEvent {
+    /// The job.
+    pub job_id: String,
+    /// Its number among all events of all jobs; later ones are larger.
+    pub seq: u64,
+    /// What happened.
+    pub kind: ImageJobEventKind,
+}
+
+/// What can happen to a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ImageJobEventKind {
+    /// It waits for its turn.
+    Queued {
+        /// Its place; 1 is the next.
+        position: u32,
+    },
+    /// Its turn has come.
+    Running,
+    /// It waits for memory that something else uses.
+    Held {
+        /// Why, one sentence.
+        notice: String,
+    },
+    /// The model is being loaded.
+    Loading {
+        /// Share loaded, 0..=1.
+        fraction: f32,
+    },
+    /// The prompt is being read.
+    Encoding,
+    /// A step was taken.
+    Step {
+        /// Steps done, over all images that this attempt makes.
+        done: u32,
+        /// Steps in all.
+        all: u32,
+        /// Milliseconds it will still take, once that can be told.
+        remaining_ms: Option<u64>,
+        /// How the image in the making looks, now and then.
+        preview: Option<ImagePreview>,
+    },
+    /// Pixels are made from what was drawn.
+    Decoding,
+    /// An image is finished and kept.
+    Saved {
+        /// It; boxed because most events are small.
+        image: Box<ImageView>,
+    },
+    /// It is over and stored. No event follows, unless it is tried again.
+    Ended {
+        /// How.
+        state: ImageJobState,
+        /// Why it failed, with the next step.
+        error: Option<String>,
+    },
+}
+
+/// A small picture of an image in the making.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImagePreview {
+    /// Width in pixels.
+    pub width_pixels: u32,
+    /// Height in pixels.
+    pub height_pixels: u32,
+    /// A PNG file, as base64.
+    pub png_base64: String,
+}
+
+/// Events of jobs: how those that are open stand, then what happens. For one job it ends after `Ended`.
+pub type ImageEventStream = Pin<Box<dyn Stream<Item = Result<ImageJobEvent>> + Send>>;
+
+/// Where events are told.
+pub(crate) struct Events {
+    state: Mutex<State>,
+    sender: broadcast::Sender<ImageJobEvent>,
+}
+
+#[derive(Default)]
+struct State {
+    last_seq: u64,
+    /// How each open job stands.
+    last: HashMap<String, ImageJobEvent>,
+    /// The last preview of each job that runs; a later step may come without one.
+    previews: HashMap<String, ImagePreview>,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { state: Mutex::default(), sender: broadcast::Sender::new(EVENTS_LEN_MAX) }
+    }
+}
+
+impl Events {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells what happened to a job.
+    pub(crate) fn tell(&self, job_id: &str, kind: ImageJobEventKind) {
+        let mut state = self.state();
+        // A place in the queue that did not change is no news.
+        if matches!(kind, ImageJobEventKind::Queued { .. })
+            && state.last.get(job_id).is_some_and(|last| last.kind == kind)
+        {
+            return;
+        }
+        state.last_seq += 1;
+        let event = ImageJobEvent { job_id: job_id.to_owned(), seq: state.last_seq, kind };
+        match &event.kind {
+            ImageJobEventKind::Ended { .. } => {
+                state.last.remove(job_id);
+                state.previews.remove(job_id);
+            }
+            // What was saved stands in the gallery; the job goes on as before.
+            ImageJobEventKind::Saved { .. } => {
+                state.previews.remove(job_id);
+            }
+            kind => {
+                if let ImageJobEventKind::Step { preview: Some(preview), .. } = kind {
+                    state.previews.insert(job_id.to_owned(), preview.clone());
+                }
+                state.last.insert(job_id.to_owned(), event.clone());
+            }
+        }
+        // Nobody may be watching.
+        let _ = self.sender.send(event);
+    }
+
+    /// How every open job stands, oldest news first, and what follows from there.
+    pub(crate) fn watch(&self) -> (Vec<ImageJobEvent>, broadcast::Receiver<ImageJobEvent>) {
+        let state = self.state();
+        let mut now: Vec<ImageJobEvent> = state.last.values().map(|event| state.with_preview(event)).collect();
+        now.sort_by_key(|event| event.seq);
+        (now, self.sender.subscribe())
+    }
+
+    /// How a job stands that is open.
+    pub(crate) fn now(&self, job_id: &str) -> Option<ImageJobEventKind> {
+        let state = self.state();
+        state.last.get(job_id).map(|event| state.with_preview(event).kind)
+    }
+}
+
+impl State {
+    fn with_preview(&self, event: &ImageJobEvent) -> ImageJobEvent {
+        let mut event = event.clone();
+        if let ImageJobEventKind::Step { preview, .. } = &mut event.kind
+            && preview.is_none()
+        {
+            *preview = self.previews.get(&event.job_id).cloned();
+        }
+        event
+    }
+}

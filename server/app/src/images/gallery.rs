@@ -1,0 +1,225 @@
+//! The gallery as doors use it: pages, single images and their files, favourites, removal, images that are brought.
+//! Refuses: a removal that could be undone; gone means gone.
+
+use serde::{Deserialize, Serialize};
+use store::{GALLERY_PAGE_MAX, GalleryCursor, IMAGES_REMOVED_MAX};
+
+use super::parameters::{ImageParameters, read_text, without_text};
+use super::picture::Pixels;
+use super::views::{ImageOrigin, ImageView};
+use crate::{App, AppError, ErrorKind, Result};
+
+/// Which images are shown. An empty filter shows all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GalleryFilter {
+    /// Words of the prompt, all of which must be there; each may be the beginning of one.
+    pub words: String,
+    /// The model that drew it.
+    pub model: Option<String>,
+    /// Kept at this time or later, UTC milliseconds.
+    pub from_ms: Option<i64>,
+    /// Kept before this time, UTC milliseconds.
+    pub before_ms: Option<i64>,
+    /// Only those that the user marked.
+    pub favourites: bool,
+    /// Width and height in pixels.
+    pub size_pixels: Option<(u32, u32)>,
+    /// What its noise was made from.
+    pub seed: Option<u64>,
+}
+
+/// One page of the gallery, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GalleryPage {
+    /// The images.
+    pub images: Vec<ImageView>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// What there is of the images that a filter shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GalleryTotals {
+    /// Images.
+    pub images: u64,
+    /// Bytes of their files.
+    pub size_bytes: u64,
+    /// Models that drew them with the number of images, the most used first.
+    pub models: Vec<(String, u64)>,
+}
+
+/// What a comparison of files and rows found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweptImages {
+    /// Images that are no longer shown because somebody removed their file.
+    pub missing: usize,
+    /// Images whose file is there again.
+    pub found: usize,
+    /// Files that no image needs any more and that were removed.
+    pub removed_files: usize,
+    /// Their bytes.
+    pub removed_bytes: u64,
+}
+
+impl From<GalleryFilter> for store::GalleryFilter {
+    fn from(filter: GalleryFilter) -> Self {
+        let GalleryFilter { words, model, from_ms, before_ms, favourites, size_pixels, seed } = filter;
+        Self { words, model, from_ms, before_ms, favourites, size_pixels, seed }
+    }
+}
+
+impl App {
+    /// The next `limit` images that `filter` shows, beginning where `cursor` says.
+    ///
+    /// # Errors
+    /// `User` for a cursor that was none, or words that are too many; `Unavailable` when the disk refuses.
+    pub async fn gallery(&self, filter: GalleryFilter, cursor: Option<&str>, limit: usize) -> Result<GalleryPage> {
+        let after = cursor.map(place).transpose()?;
+        let limit = limit.clamp(1, GALLERY_PAGE_MAX - 1);
+        // One more tells whether there is a further page.
+        let mut images = self.stored(move |store| store.gallery(&filter.into(), after, limit + 1)).await?;
+        let has_more = images.len() > limit;
+        images.truncate(limit);
+        let last = images.last().filter(|_| has_more).map(store::Image::cursor);
+        let next = last.map(|place| format!("{}-{}", place.created_ms, place.seq));
+        Ok(GalleryPage { images: images.into_iter().map(ImageView::from).collect(), next })
+    }
+
+    /// What there is of the images that `filter` shows.
+    ///
+    /// # Errors
+    /// As [`App::gallery`].
+    pub async fn gallery_totals(&self, filter: GalleryFilter) -> Result<GalleryTotals> {
+        let totals = self.stored(move |store| store.gallery_totals(&filter.into())).await?;
+        Ok(GalleryTotals { images: totals.images, size_bytes: totals.bytes, models: totals.models })
+    }
+
+    /// The image `id`.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unavailable` when the disk refuses.
+    pub async fn image(&self, id: &str) -> Result<ImageView> {
+        let id = id.to_owned();
+        Ok(self.stored(move |store| store.image(&id)).await?.into())
+    }
+
+    /// The images of a job that are still there, in order.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses.
+    pub async fn images_of_job(&self, job_id: &str) -> Result<Vec<ImageView>> {
+        let id = job_id.to_owned();
+        let images = self.stored(move |store| store.images_of_job(&id)).await?;
+        Ok(images.into_iter().map(ImageView::from).collect())
+    }
+
+    /// The PNG file of an image, with what it says about how it was made or without.
+    ///
+    /// # Errors
+    /// `NotFound`, also when somebody removed the file; `Unavailable` when the disk refuses or it is damaged.
+    pub async fn image_file(&self, id: &str, with_settings: bool) -> Result<Vec<u8>> {
+        let id = id.to_owned();
+        let file = self.stored(move |store| store.blob(&store.image(&id)?.blob)).await?;
+        Ok(if with_settings { file } else { without_text(&file) })
+    }
+
+    /// The small version of an image, WebP.
+    ///
+    /// # Errors
+    /// As [`App::image_file`].
+    pub async fn image_thumbnail(&self, id: &str) -> Result<Vec<u8>> {
+        let id = id.to_owned();
+        self.stored(move |store| store.blob(&store.image(&id)?.thumbnail)).await
+    }
+
+    /// Marks an image, or takes the mark off.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unavailable` when the disk refuses.
+    pub async fn favourite(&self, id: &str, favourite: bool) -> Result<()> {
+        let id = id.to_owned();
+        self.stored(move |store| store.set_favourite(&id, favourite)).await
+    }
+
+    /// Removes images for good, with their files; tells how many there were.
+    ///
+    /// # Errors
+    /// `User` for too many at once; `Unavailable` when the disk refuses.
+    pub async fn delete_images(&self, ids: &[String]) -> Result<usize> {
+        if ids.len() > IMAGES_REMOVED_MAX {
+            let message = format!("{} images are too many to remove at once", ids.len());
+            return Err(AppError::new(ErrorKind::User, message).hint(format!("at most {IMAGES_REMOVED_MAX} go")));
+        }
+        let ids = ids.to_vec();
+        self.stored(move |store| {
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            store.remove_images(&ids)
+        })
+        .await
+    }
+
+    /// What a PNG file says about how it was made; `None` when it says nothing.
+    ///
+    /// # Errors
+    /// `User` for a file that is no image or too large.
+    pub async fn read_parameters(&self, file: Vec<u8>) -> Result<Option<ImageParameters>> {
+        let read = tokio::task::spawn_blocking(move || {
+            Pixels::of_png(&file).map(|_| ImageParameters::of_file(&read_text(&file)))
+        });
+        read.await.map_err(AppError::task_died)?
+    }
+
+    /// Keeps a PNG file as an image of the gallery, with what it says about how it was made.
+    ///
+    /// # Errors
+    /// `User` for a file that is no image or too large; `Unavailable` when Familiar is ending or the disk refuses.
+    pub async fn import_image(&self, file: Vec<u8>) -> Result<ImageView> {
+        let _counted = self.count_run();
+        self.accept_work()?;
+        let read = tokio::task::spawn_blocking(move || {
+            let pixels = Pixels::of_png(&file)?;
+            let thumbnail = pixels.thumbnail()?;
+            let said = ImageParameters::of_file(&read_text(&file));
+            Ok::<_, AppError>(((pixels.width, pixels.height), thumbnail, said, file))
+        });
+        let ((width_pixels, height_pixels), thumbnail, said, file) = read.await.map_err(AppError::task_died)??;
+        let origin = ImageOrigin::Brought { parameters: said.clone().map(Box::new) };
+        let json = serde_json::to_string(&origin)
+            .map_err(|error| AppError::new(ErrorKind::Bug, "settings cannot be stored").caused_by(error))?;
+        let said = said.unwrap_or_default();
+        let kept = self.stored(move |store| {
+            store.add_image(&store::NewImage {
+                job: None,
+                file: &file,
+                thumbnail: &thumbnail,
+                width_pixels,
+                height_pixels,
+                seed: said.seed.unwrap_or(0),
+                model: said.model.as_deref().unwrap_or_default(),
+                prompt: &said.prompt,
+                negative_prompt: &said.negative_prompt,
+                settings: &json,
+            })
+        });
+        Ok(kept.await?.into())
+    }
+
+    /// Compares the files of images with what the gallery knows.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses.
+    pub async fn sweep_images(&self) -> Result<SweptImages> {
+        let store::Swept { missing, found, removed_files, removed_bytes } =
+            self.stored(store::Store::sweep_images).await?;
+        Ok(SweptImages { missing, found, removed_files, removed_bytes })
+    }
+}
+
+fn place(cursor: &str) -> Result<GalleryCursor> {
+    let numbers =
+        cursor.split_once('-').and_then(|(created, seq)| Some((created.parse().ok()?, seq.parse().ok()?)));
+    let (created_ms, seq) =
+        numbers.ok_or_else(|| AppError::new(ErrorKind::User, "this is no place in the gallery"))?;
+    Ok(GalleryCursor { created_ms, seq })
+}

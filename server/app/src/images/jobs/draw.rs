@@ -1,0 +1,227 @@
+//! The work on one job: memory, model, steps, images. Refuses: an image that is told before it is kept, and holding on to
+//! anything once the job is taken back.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::StreamExt;
+use model::{ImageEvent, ImageModelInfo, ImageRequest, ModelError, Preview};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::super::events::{ImageJobEventKind, ImagePreview};
+use super::super::models::{ImageHolder, RunningImageModel};
+use super::super::picture::{Pixels, THUMBNAIL_SIDE_PIXELS_MAX};
+use super::super::requests::{SIDE_PIXELS, StoredRequest};
+use super::super::settings::ImageSettings;
+use super::super::{Held, Lease, Wish};
+use super::file::Rows;
+use super::pace::Pace;
+use super::turns::{Outcome, outcome_of};
+use crate::{App, AppError, ErrorKind, Result};
+
+/// Why the work on a job ended early.
+enum Stop {
+    /// For a reason the user reads.
+    Failed(AppError),
+    /// The process of the model died.
+    Crashed(AppError),
+    /// It was taken back.
+    TakenBack,
+}
+
+impl From<AppError> for Stop {
+    fn from(error: AppError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<ModelError> for Stop {
+    fn from(error: ModelError) -> Self {
+        let crashed = matches!(error, ModelError::Crashed(_));
+        let mut error = AppError::from(error);
+        if crashed {
+            error.hint = Some("take a smaller size, fewer images or a smaller model".into());
+            Self::Crashed(error)
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
+
+/// Makes the images of a job that were not saved before.
+pub(super) async fn draw(app: &App, job: store::ImageJob, taken_back: CancellationToken) -> Outcome {
+    let drawing = Drawing { app, job_id: job.id.clone(), first: job.images_done };
+    tokio::select! {
+        biased;
+        () = taken_back.cancelled() => Outcome::Cancelled,
+        () = app.inner.shutdown.cancelled() => Outcome::CutOff,
+        drawn = drawing.run(job) => match drawn {
+            Ok(()) => Outcome::Done,
+            Err(Stop::TakenBack) => Outcome::Cancelled,
+            Err(Stop::Failed(error)) => outcome_of(&error, false),
+            Err(Stop::Crashed(error)) => outcome_of(&error, true),
+        },
+    }
+}
+
+struct Drawing<'a> {
+    app: &'a App,
+    job_id: String,
+    /// Images that an earlier attempt saved.
+    first: u32,
+}
+
+impl Drawing<'_> {
+    fn tell(&self, kind: ImageJobEventKind) {
+        self.app.inner.images.events.tell(&self.job_id, kind);
+    }
+
+    async fn run(&self, job: store::ImageJob) -> std::result::Result<(), Stop> {
+        let stored: StoredRequest = serde_json::from_str(&job.request).map_err(|error| {
+            AppError::new(ErrorKind::Stale, "the job was stored by another version and is not understood")
+                .hint("ask for the images again")
+                .caused_by(error)
+        })?;
+        let entry = self.app.image_model(Some(&job.model)).await?;
+        let model = self.app.inner.images.models.open(&entry, &self.app.config()).await?;
+        let _lease = self.lease(&model, &stored, &entry).await?;
+        let info = self.load(&model).await?;
+        let (settings, request) = self.complete(&stored, &info).await?;
+        if request.count == 0 {
+            // Everything was saved before its end was stored.
+            let id = self.job_id.clone();
+            self.app.stored(move |store| store.finish_image_job(&id)).await?;
+            return Ok(());
+        }
+        self.follow(&*model, settings, request).await
+    }
+
+    async fn lease(
+        &self,
+        model: &Arc<dyn RunningImageModel>,
+        stored: &StoredRequest,
+        entry: &super::super::ImageModelEntry,
+    ) -> Result<Lease> {
+        let known = model.info();
+        // Before it was ever loaded, the model says nothing of its own side.
+        let own_side = if known.side_pixels == 0 { SIDE_PIXELS } else { known.side_pixels };
+        let side = |asked: Option<u32>| asked.unwrap_or(own_side);
+        let (width, height) = (side(stored.request.width_pixels), side(stored.request.height_pixels));
+        let holder = ImageHolder { model: Arc::downgrade(model), size_bytes: entry.size_bytes };
+        let wish = Wish {
+            resident: format!("image {}", entry.path.display()),
+            holder: Arc::new(holder),
+            working_bytes: model.working_bytes(width, height),
+            priority: stored.request.priority.rank(),
+        };
+        let tell = |why| {
+            let notice = match why {
+                Held::Busy => {
+                    "The images wait until the language model has answered: both do not fit into memory."
+                }
+                Held::Images => "The images wait for memory that others use.",
+            };
+            self.tell(ImageJobEventKind::Held { notice: notice.to_owned() });
+        };
+        self.app.inner.memory.lease(wish, tell).await
+    }
+
+    async fn load(&self, model: &Arc<dyn RunningImageModel>) -> std::result::Result<ImageModelInfo, Stop> {
+        if !model.info().loaded {
+            self.tell(ImageJobEventKind::Loading { fraction: 0.0 });
+        }
+        let mut load = model.load();
+        let mut look = tokio::time::interval(crate::answer::LOAD_LOOK_EVERY);
+        let mut told = 0.0;
+        loop {
+            tokio::select! {
+                biased;
+                loaded = &mut load => return Ok(loaded?),
+                _ = look.tick() => {
+                    if let Some(fraction) = model.info().loading.filter(|fraction| *fraction > told) {
+                        told = fraction;
+                        self.tell(ImageJobEventKind::Loading { fraction });
+                    }
+                }
+            }
+        }
+    }
+
+    /// The settings of the first image that is missing, and the request for those that are.
+    async fn complete(
+        &self,
+        stored: &StoredRequest,
+        info: &ImageModelInfo,
+    ) -> Result<(ImageSettings, ImageRequest)> {
+        let id = self.job_id.clone();
+        let blobs = self
+            .app
+            .stored(move |store| {
+                let hashes = store.image_job_blobs(&id)?;
+                hashes.into_iter().map(|hash| Ok((hash.clone(), store.blob_path(&hash)?))).collect()
+            })
+            .await?;
+        let (mut settings, mut request) = stored.request.complete(info, stored.strength, blobs)?;
+        request.seed = request.seed.wrapping_add(u64::from(self.first));
+        request.count = request.count.saturating_sub(self.first);
+        settings.seed = request.seed;
+        Ok((settings, request))
+    }
+
+    /// Follows the model until every image is kept.
+    async fn follow(
+        &self,
+        model: &dyn RunningImageModel,
+        settings: ImageSettings,
+        request: ImageRequest,
+    ) -> std::result::Result<(), Stop> {
+        let mut kept = 0;
+        let (count, bytes_max) =
+            (request.count, request.width_pixels as usize * request.height_pixels as usize * 3);
+        let (mut pace, mut rows) = (Pace::default(), Rows::default());
+        let mut stream = model.draw(request);
+        while let Some(event) = stream.next().await {
+            match event? {
+                // The queue is ours: whoever else the model serves, this is about to be drawn.
+                ImageEvent::Queued { .. } => {}
+                ImageEvent::Loading { fraction } => self.tell(ImageJobEventKind::Loading { fraction }),
+                ImageEvent::Encoding => self.tell(ImageJobEventKind::Encoding),
+                ImageEvent::Step { done, all, preview } => {
+                    let remaining = pace.step(Instant::now(), done, all);
+                    let remaining_ms = remaining.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+                    let preview = preview.and_then(shown);
+                    self.tell(ImageJobEventKind::Step { done, all, remaining_ms, preview });
+                }
+                ImageEvent::Decoding => self.tell(ImageJobEventKind::Decoding),
+                ImageEvent::Rows { rgb } => rows.push(&rgb, bytes_max)?,
+                ImageEvent::Image { index, seed, width_pixels, height_pixels } => {
+                    if index >= count || index != kept {
+                        return Err(AppError::new(ErrorKind::Bug, "the model sent an image out of turn").into());
+                    }
+                    let pixels = rows.take(width_pixels, height_pixels)?;
+                    let settings = ImageSettings { seed, width_pixels, height_pixels, ..settings.clone() };
+                    let place = self.first + index;
+                    let Some(image) = self.app.keep_image(&self.job_id, place, settings, pixels).await? else {
+                        return Err(Stop::TakenBack);
+                    };
+                    kept += 1;
+                    self.tell(ImageJobEventKind::Saved { image: Box::new(image) });
+                }
+                ImageEvent::Finished { .. } if kept == count => return Ok(()),
+                ImageEvent::Finished { .. } => break,
+            }
+        }
+        let message = format!("the model ended after {kept} of {count} images without saying why");
+        Err(AppError::new(ErrorKind::Bug, message).into())
+    }
+}
+
+/// A preview as it is shown; one whose bytes are not what it says is left out.
+fn shown(preview: Preview) -> Option<ImagePreview> {
+    let pixels = Pixels::new(preview.width_pixels, preview.height_pixels, preview.rgb).ok()?;
+    let small = pixels.within(THUMBNAIL_SIDE_PIXELS_MAX);
+    let png_base64 = STANDARD.encode(small.png(None).ok()?);
+    Some(ImagePreview { width_pixels: small.width, height_pixels: small.height, png_base64 })
+}

@@ -1,0 +1,287 @@
+//! Image models: which there are, which one is in use, and the running model behind it. Refuses: naming a backend; the
+//! binary brings one as [`Backend`].
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use futures::future::BoxFuture;
+use model::{ImageModel, ImageModelInfo};
+use serde::{Deserialize, Serialize};
+
+use super::arbiter::ResidentKind;
+use super::memory::Holder;
+use crate::models::RunningModel;
+use crate::{App, AppError, Backend, Config, ErrorKind, Result};
+
+/// A folder with more entries than this is not a model folder.
+const ENTRIES_MAX: usize = 1_024;
+/// Folders that are gone into for the size of a model.
+const DEPTH_MAX: usize = 3;
+/// The file that makes a folder an image model.
+const INDEX_FILE: &str = "model_index.json";
+/// How the name of a file of weights ends.
+const WEIGHTS_EXTENSION: &str = "safetensors";
+/// Where the choice of the user is kept.
+const CHOICE: &str = "image_model";
+/// Bytes that decoding takes for each pixel: 2,200 numbers, as InvokeAI fitted it, of four bytes.
+const WORKING_BYTES_PER_PIXEL: u64 = 2_200 * 4;
+/// Pixels that are decoded at once: a tile of 512 with what it overlaps.
+const TILE_PIXELS_MAX: u64 = 512 * 512 * 5 / 4;
+
+/// An image model that was opened: what it draws with and what is known of its process.
+pub trait RunningImageModel: ImageModel {
+    /// The process that runs it, where one does.
+    fn process_id(&self) -> Option<u32>;
+    /// Gives its memory back; the next request loads it again.
+    fn unload(&self) -> BoxFuture<'static, ()>;
+    /// Bytes it needs besides its weights for an image of this size.
+    fn working_bytes(&self, width_pixels: u32, height_pixels: u32) -> u64 {
+        let pixels = u64::from(width_pixels) * u64::from(height_pixels);
+        pixels.min(TILE_PIXELS_MAX) * WORKING_BYTES_PER_PIXEL
+    }
+}
+
+/// Memory of the device that models are loaded into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// Bytes that its driver calls free.
+    pub free_bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
+}
+
+/// An image model in the model folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageModelEntry {
+    /// Its name: that of its folder, or of its file without the ending.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Size of its weights in bytes.
+    pub size_bytes: u64,
+    /// Whether it is the one that draws when none is named.
+    pub current: bool,
+}
+
+/// The image model that was opened last.
+pub(crate) struct ImageModels {
+    folder: PathBuf,
+    backend: Option<Arc<dyn Backend>>,
+    running: Mutex<Option<(PathBuf, Arc<dyn RunningImageModel>)>>,
+}
+
+impl ImageModels {
+    pub(crate) fn new(folder: PathBuf, backend: Option<Arc<dyn Backend>>) -> Self {
+        Self { folder, backend, running: Mutex::default() }
+    }
+
+    /// The model of `entry`, opened but perhaps not loaded; another one that was open gives its memory back first.
+    ///
+    /// # Errors
+    /// `Unavailable` when this program brings no backend for it.
+    pub(crate) async fn open(
+        &self,
+        entry: &ImageModelEntry,
+        config: &Config,
+    ) -> Result<Arc<dyn RunningImageModel>> {
+        if let Some(model) = self.running_at(&entry.path) {
+            return Ok(model);
+        }
+        let opened = self.backend.as_ref().and_then(|backend| backend.open_image_model(&entry.path, config));
+        let Some(model) = opened else {
+            return Err(AppError::new(ErrorKind::Unavailable, "this program makes no images"));
+        };
+        let new = Some((entry.path.clone(), Arc::clone(&model)));
+        let before = std::mem::replace(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner), new);
+        if let Some((_, before)) = before {
+            before.unload().await;
+        }
+        Ok(model)
+    }
+
+    fn running_at(&self, path: &Path) -> Option<Arc<dyn RunningImageModel>> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().filter(|(running, _)| running == path).map(|(_, model)| Arc::clone(model))
+    }
+
+    /// What is known of the model that is open; `None` before any was.
+    pub(crate) fn open_info(&self) -> Option<ImageModelInfo> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().map(|(_, model)| model.info())
+    }
+
+    /// Gives the memory of the running model back.
+    pub(crate) async fn unload(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, model)) = running {
+            model.unload().await;
+        }
+    }
+}
+
+impl App {
+    /// Image models by name.
+    ///
+    /// # Errors
+    /// `Unavailable` when the user's choice cannot be read.
+    pub async fn image_models(&self) -> Result<Vec<ImageModelEntry>> {
+        let app = self.clone();
+        self.stored(move |store| Ok(app.list(store.setting(CHOICE)?))).await
+    }
+
+    /// Chooses the model that draws when none is named.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such model.
+    pub async fn use_image_model(&self, name: &str) -> Result<()> {
+        self.image_model(Some(name)).await?;
+        let name = name.to_owned();
+        self.stored(move |store| store.set_setting(CHOICE, &name)).await
+    }
+
+    /// The model of a name, else the one in use.
+    ///
+    /// # Errors
+    /// `NotFound` for a name, `Unavailable` without any model.
+    pub(crate) async fn image_model(&self, name: Option<&str>) -> Result<ImageModelEntry> {
+        let models = self.image_models().await?;
+        let found = models.into_iter().find(|entry| name.map_or(entry.current, |name| entry.name == name));
+        found.ok_or_else(|| match name {
+            Some(name) => AppError::new(ErrorKind::NotFound, format!("there is no image model named `{name}`"))
+                .hint("`familiar models list` shows which there are"),
+            None => AppError::new(ErrorKind::Unavailable, "there is no image model")
+                .hint("`familiar models list` shows which can be had"),
+        })
+    }
+
+    fn list(&self, choice: Option<String>) -> Vec<ImageModelEntry> {
+        let mut entries = list_image_models(&self.inner.images.models.folder);
+        let chosen = entries.iter().position(|entry| Some(&entry.name) == choice.as_ref()).unwrap_or(0);
+        if let Some(entry) = entries.get_mut(chosen) {
+            entry.current = true;
+        }
+        entries
+    }
+}
+
+/// The image models of `folder` by name; none is marked as the one in use.
+pub fn list_image_models(folder: &Path) -> Vec<ImageModelEntry> {
+    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = files.take(ENTRIES_MAX).filter_map(std::result::Result::ok).map(|file| file.path());
+    let is_model = |path: &PathBuf| path.join(INDEX_FILE).is_file() || (is_weights(path) && path.is_file());
+    let mut entries: Vec<ImageModelEntry> = paths
+        .filter(is_model)
+        .filter_map(|path| {
+            let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+            let name = name?.to_str()?.to_owned();
+            Some(ImageModelEntry { name, size_bytes: size_bytes(&path, 0), path, current: false })
+        })
+        .collect();
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    entries
+}
+
+fn is_weights(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == WEIGHTS_EXTENSION)
+}
+
+fn size_bytes(path: &Path, depth: usize) -> u64 {
+    let Ok(about) = std::fs::metadata(path) else { return 0 };
+    if about.is_file() {
+        return if is_weights(path) { about.len() } else { 0 };
+    }
+    if depth > DEPTH_MAX {
+        return 0;
+    }
+    let Ok(files) = std::fs::read_dir(path) else { return 0 };
+    let files = files.take(ENTRIES_MAX).filter_map(std::result::Result::ok);
+    files.map(|file| size_bytes(&file.path(), depth + 1)).sum()
+}
+
+/// An image model, as far as its memory goes. It is held weakly: a model that was replaced ends.
+pub(crate) struct ImageHolder {
+    pub(crate) model: Weak<dyn RunningImageModel>,
+    /// Size of its files, until it says how much it takes.
+    pub(crate) size_bytes: u64,
+}
+
+impl Holder for ImageHolder {
+    fn kind(&self) -> ResidentKind {
+        ResidentKind::Image
+    }
+
+    fn weight_bytes(&self) -> u64 {
+        let known = self.model.upgrade().map_or(0, |model| model.info().weight_bytes);
+        if known == 0 { self.size_bytes } else { known }
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.model.upgrade().is_some_and(|model| model.info().loaded)
+    }
+
+    fn is_loading(&self) -> bool {
+        self.model.upgrade().is_some_and(|model| model.info().loading.is_some())
+    }
+
+    fn unload(&self) -> BoxFuture<'static, ()> {
+        let model = self.model.upgrade();
+        Box::pin(async move {
+            if let Some(model) = model {
+                model.unload().await;
+            }
+        })
+    }
+
+    fn load(&self) -> BoxFuture<'static, bool> {
+        let model = self.model.upgrade();
+        Box::pin(async move {
+            match model {
+                Some(model) => model.load().await.is_ok(),
+                None => false,
+            }
+        })
+    }
+}
+
+/// A language model, likewise.
+pub(crate) struct ChatHolder {
+    pub(crate) model: Weak<dyn RunningModel>,
+    pub(crate) size_bytes: u64,
+}
+
+impl Holder for ChatHolder {
+    fn kind(&self) -> ResidentKind {
+        ResidentKind::Chat
+    }
+
+    fn weight_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.model.upgrade().is_some_and(|model| model.info().loaded)
+    }
+
+    fn is_loading(&self) -> bool {
+        self.model.upgrade().is_some_and(|model| model.info().loading.is_some())
+    }
+
+    fn unload(&self) -> BoxFuture<'static, ()> {
+        let model = self.model.upgrade();
+        Box::pin(async move {
+            if let Some(model) = model {
+                model.unload().await;
+            }
+        })
+    }
+
+    fn load(&self) -> BoxFuture<'static, bool> {
+        let model = self.model.upgrade();
+        Box::pin(async move {
+            match model {
+                Some(model) => model.load().await.is_ok(),
+                None => false,
+            }
+        })
+    }
+}

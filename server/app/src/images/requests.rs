@@ -1,0 +1,348 @@
+//! What is asked for: checked before it is stored, completed from the model before it is drawn. Refuses: sizes, counts
+//! and texts over their bounds, with the nearest that would do.
+
+use std::path::PathBuf;
+
+use model::{
+    IMAGE_PROMPT_BYTES_MAX, IMAGE_SIDE_PIXELS_MAX, IMAGE_STEPS_MAX, IMAGES_MAX, ImageModelInfo, ImageRequest,
+    ImageSampler, NoiseSpacing,
+};
+use serde::{Deserialize, Serialize};
+
+use super::settings::ImageSettings;
+use crate::{AppError, ErrorKind, Result};
+
+/// Most pixels of one image.
+pub const IMAGE_PIXELS_MAX: u64 = 2_048 * 2_048;
+/// Shortest side, in pixels.
+pub const IMAGE_SIDE_PIXELS_MIN: u32 = 64;
+/// Both sides are multiples of this with every model, in pixels.
+const SIDE_MULTIPLE_PIXELS: u32 = 8;
+/// Furthest an image is pushed to the prompt.
+const GUIDANCE_MAX: f64 = 100.0;
+/// Most layers of the text encoder that are left out.
+const CLIP_SKIP_MAX: u32 = 12;
+/// What is taken when a model says nothing of it.
+pub(crate) const SIDE_PIXELS: u32 = 512;
+const STEPS: u32 = 20;
+const GUIDANCE: f64 = 7.5;
+
+/// Which jobs go first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImagePriority {
+    /// After all others.
+    Low,
+    /// In the order they came.
+    #[default]
+    Normal,
+    /// Before all others.
+    High,
+}
+
+impl ImagePriority {
+    pub(crate) fn rank(self) -> i64 {
+        match self {
+            Self::Low => -1,
+            Self::Normal => 0,
+            Self::High => 1,
+        }
+    }
+
+    pub(crate) fn of_rank(rank: i64) -> Self {
+        match rank {
+            ..0 => Self::Low,
+            0 => Self::Normal,
+            1.. => Self::High,
+        }
+    }
+}
+
+/// An image that is drawn over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageSource {
+    /// Which.
+    pub image: SourceOf,
+    /// How much of it is drawn anew, above 0 and up to 1.
+    pub strength: f64,
+    /// What is drawn anew: a PNG file of the same size, white where the image may change.
+    pub mask: Option<Vec<u8>>,
+}
+
+/// Where an image that is drawn over comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceOf {
+    /// The gallery, by id.
+    Image(String),
+    /// A PNG file.
+    File(Vec<u8>),
+}
+
+/// Images that somebody wants. What is `None` is the model's own way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GenerateRequest {
+    /// What is to be seen.
+    pub prompt: String,
+    /// What is not to be seen.
+    pub negative_prompt: String,
+    /// The model by name; `None` is the one in use.
+    pub model: Option<String>,
+    /// Width in pixels.
+    pub width_pixels: Option<u32>,
+    /// Height in pixels.
+    pub height_pixels: Option<u32>,
+    /// Steps from noise to the image.
+    pub steps: Option<u32>,
+    /// How far it is pushed from the negative prompt to the prompt.
+    pub guidance: Option<f64>,
+    /// How steps are taken.
+    pub sampler: Option<ImageSampler>,
+    /// How noise levels are spaced.
+    pub spacing: Option<NoiseSpacing>,
+    /// The first image's seed; the others have the next ones. `None` is one that nobody knows before.
+    pub seed: Option<u64>,
+    /// Images.
+    pub count: u32,
+    /// Layers of the text encoder that are left out at the end.
+    pub clip_skip: u32,
+    /// Which jobs go first.
+    pub priority: ImagePriority,
+    /// Whether small previews are wanted while it is drawn.
+    pub previews: bool,
+    /// The image to start from. Only the program itself says it: it holds bytes.
+    #[serde(skip)]
+    pub source: Option<ImageSource>,
+}
+
+impl Default for GenerateRequest {
+    fn default() -> Self {
+        Self {
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            model: None,
+            width_pixels: None,
+            height_pixels: None,
+            steps: None,
+            guidance: None,
+            sampler: None,
+            spacing: None,
+            seed: None,
+            count: 1,
+            clip_skip: 0,
+            priority: ImagePriority::Normal,
+            previews: true,
+            source: None,
+        }
+    }
+}
+
+/// A request as it is stored with its job. The bytes it starts from are blobs of the job: the image, then the mask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StoredRequest {
+    pub(crate) request: GenerateRequest,
+    /// How much of the source is drawn anew, when there is one.
+    pub(crate) strength: Option<f64>,
+}
+
+fn user(message: impl Into<String>, hint: impl Into<String>) -> AppError {
+    AppError::new(ErrorKind::User, message).hint(hint)
+}
+
+impl GenerateRequest {
+    /// Whether it can be asked of any model.
+    ///
+    /// # Errors
+    /// `User` with what to change.
+    pub(crate) fn check(&self) -> Result<()> {
+        for (what, text) in [("prompt", &self.prompt), ("negative prompt", &self.negative_prompt)] {
+            if text.len() > IMAGE_PROMPT_BYTES_MAX {
+                let message = format!("the {what} has {} bytes", text.len());
+                return Err(user(message, format!("at most {IMAGE_PROMPT_BYTES_MAX} are read; make it shorter")));
+            }
+        }
+        if self.count == 0 || self.count > IMAGES_MAX {
+            return Err(user(
+                format!("{} images cannot be asked for at once", self.count),
+                format!("ask for 1 to {IMAGES_MAX}"),
+            ));
+        }
+        if self.steps.is_some_and(|steps| steps == 0 || steps > IMAGE_STEPS_MAX) {
+            return Err(user("there are too many or too few steps", format!("take 1 to {IMAGE_STEPS_MAX}")));
+        }
+        if self.guidance.is_some_and(|guidance| !(0.0..=GUIDANCE_MAX).contains(&guidance)) {
+            return Err(user("the guidance is out of bounds", format!("take 0 to {GUIDANCE_MAX}")));
+        }
+        if self.clip_skip > CLIP_SKIP_MAX {
+            return Err(user("too many layers are left out", format!("leave out 0 to {CLIP_SKIP_MAX}")));
+        }
+        let strength = self.source.as_ref().map(|source| source.strength);
+        if strength.is_some_and(|strength| !(strength > 0.0 && strength <= 1.0)) {
+            return Err(user("the strength is out of bounds", "take more than 0 and up to 1"));
+        }
+        for (side, pixels) in [("width", self.width_pixels), ("height", self.height_pixels)] {
+            pixels.map_or(Ok(()), |pixels| check_side(side, pixels, SIDE_MULTIPLE_PIXELS))?;
+        }
+        check_pixels(self.width_pixels.unwrap_or(SIDE_PIXELS), self.height_pixels.unwrap_or(SIDE_PIXELS))
+    }
+
+    /// The settings of its first image with the model that draws it, and all of them as the model is asked.
+    ///
+    /// # Errors
+    /// `User` when the model cannot do what is asked for.
+    pub(crate) fn complete(
+        &self,
+        info: &ImageModelInfo,
+        strength: Option<f64>,
+        blobs: Vec<(String, PathBuf)>,
+    ) -> Result<(ImageSettings, ImageRequest)> {
+        let or = |known: u32, otherwise: u32| if known == 0 { otherwise } else { known };
+        let side = or(info.side_pixels, SIDE_PIXELS);
+        let (width, height) = (self.width_pixels.unwrap_or(side), self.height_pixels.unwrap_or(side));
+        let multiple = or(info.side_multiple_pixels, SIDE_MULTIPLE_PIXELS);
+        check_side("width", width, multiple)?;
+        check_side("height", height, multiple)?;
+        check_pixels(width, height)?;
+        if let Some(sampler) = self.sampler
+            && !info.samplers.is_empty()
+            && !info.samplers.contains(&sampler)
+        {
+            return Err(user("the model cannot take steps in this way", "leave the sampler to the model"));
+        }
+        let mut blobs = blobs.into_iter();
+        let (source, mask) = (blobs.next(), blobs.next());
+        if (source.is_some() && !info.takes_source) || (mask.is_some() && !info.takes_mask) {
+            return Err(user("the model cannot draw over an image in this way", "choose another model"));
+        }
+        let guidance = if info.guidance > 0.0 { info.guidance } else { GUIDANCE };
+        let settings = ImageSettings {
+            program: concat!("Familiar ", env!("CARGO_PKG_VERSION")).to_owned(),
+            prompt: self.prompt.clone(),
+            negative_prompt: self.negative_prompt.clone(),
+            model: info.name.clone(),
+            family: info.family.clone(),
+            width_pixels: width,
+            height_pixels: height,
+            steps: self.steps.unwrap_or(or(info.steps, STEPS)),
+            guidance: self.guidance.unwrap_or(guidance),
+            sampler: self.sampler,
+            spacing: self.spacing,
+            seed: self.seed.unwrap_or(0),
+            clip_skip: self.clip_skip,
+            strength,
+            source: source.as_ref().map(|(hash, _)| hash.clone()),
+            mask: mask.as_ref().map(|(hash, _)| hash.clone()),
+        };
+        let request = ImageRequest {
+            prompt: settings.prompt.clone(),
+            negative_prompt: settings.negative_prompt.clone(),
+            width_pixels: width,
+            height_pixels: height,
+            steps: settings.steps,
+            guidance: settings.guidance,
+            sampler: settings.sampler,
+            spacing: settings.spacing,
+            seed: settings.seed,
+            count: self.count,
+            clip_skip: settings.clip_skip,
+            source: source.map(|(_, path)| model::SourceImage {
+                path,
+                strength: strength.unwrap_or(1.0),
+                mask: mask.map(|(_, path)| path),
+            }),
+            previews: self.previews,
+        };
+        Ok((settings, request))
+    }
+}
+
+fn check_side(side: &str, pixels: u32, multiple: u32) -> Result<()> {
+    if !(IMAGE_SIDE_PIXELS_MIN..=IMAGE_SIDE_PIXELS_MAX).contains(&pixels) {
+        let hint = format!("take {IMAGE_SIDE_PIXELS_MIN} to {IMAGE_SIDE_PIXELS_MAX}");
+        return Err(user(format!("a {side} of {pixels} pixels is out of bounds"), hint));
+    }
+    if !pixels.is_multiple_of(multiple) {
+        let below = pixels / multiple * multiple;
+        let message = format!("a {side} of {pixels} pixels is no multiple of {multiple}");
+        return Err(user(message, format!("take {below} or {}", below + multiple)));
+    }
+    Ok(())
+}
+
+fn check_pixels(width: u32, height: u32) -> Result<()> {
+    if u64::from(width) * u64::from(height) <= IMAGE_PIXELS_MAX {
+        return Ok(());
+    }
+    let message = format!("{width} x {height} are more pixels than are drawn");
+    Err(user(message, format!("take at most {IMAGE_PIXELS_MAX} in all, such as 2048 x 2048")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: impl FnOnce(&mut GenerateRequest)) -> GenerateRequest {
+        let mut request = GenerateRequest { prompt: "a fox".into(), ..GenerateRequest::default() };
+        change(&mut request);
+        request
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_refused_with_the_next_step() {
+        let source = |strength| Some(ImageSource { image: SourceOf::File(Vec::new()), strength, mask: None });
+        for (request, expected) in [
+            (with(|_| ()), None),
+            (with(|r| r.prompt.clear()), None),
+            (with(|r| r.prompt = "x".repeat(10_000)), None),
+            (with(|r| r.prompt = "x".repeat(IMAGE_PROMPT_BYTES_MAX + 1)), Some("make it shorter")),
+            (with(|r| r.count = 0), Some("1 to 16")),
+            (with(|r| r.count = 17), Some("1 to 16")),
+            (with(|r| r.steps = Some(0)), Some("1 to 150")),
+            (with(|r| r.steps = Some(151)), Some("1 to 150")),
+            (with(|r| r.guidance = Some(f64::NAN)), Some("0 to 100")),
+            (with(|r| r.width_pixels = Some(500)), Some("take 496 or 504")),
+            (with(|r| r.height_pixels = Some(8)), Some("64 to 4096")),
+            (with(|r| (r.width_pixels, r.height_pixels) = (Some(4096), Some(4096))), Some("2048 x 2048")),
+            (with(|r| (r.width_pixels, r.height_pixels) = (Some(4096), Some(1024))), None),
+            (with(|r| r.source = source(0.0)), Some("more than 0")),
+            (with(|r| r.source = source(f64::NAN)), Some("more than 0")),
+            (with(|r| r.source = source(1.0)), None),
+            (with(|r| r.clip_skip = 13), Some("0 to 12")),
+        ] {
+            let hint = request.check().err().map(|error| error.hint.unwrap_or_default());
+            match expected {
+                None => assert_eq!(hint, None, "{request:?}"),
+                Some(part) => {
+                    assert!(hint.as_ref().is_some_and(|hint| hint.contains(part)), "{request:?}: {hint:?}")
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_left_open_is_the_models_own_way() {
+        let silent = ImageModelInfo { name: "tiny".into(), ..ImageModelInfo::default() };
+        let turbo = ImageModelInfo {
+            side_pixels: 1024,
+            side_multiple_pixels: 16,
+            steps: 4,
+            guidance: 1.0,
+            samplers: vec![ImageSampler::Euler],
+            ..silent.clone()
+        };
+        for (info, expected) in [(&silent, (512, 20, 7.5)), (&turbo, (1024, 4, 1.0))] {
+            let (settings, request) = with(|_| ()).complete(info, None, Vec::new()).expect("it can be drawn");
+            assert_eq!((settings.width_pixels, settings.steps, settings.guidance), expected);
+            assert_eq!((request.width_pixels, request.steps, request.guidance), expected);
+        }
+        let source = vec![("hash".to_owned(), PathBuf::from("file"))];
+        for (request, blobs) in [
+            (with(|r| r.width_pixels = Some(72)), Vec::new()),
+            (with(|r| r.sampler = Some(ImageSampler::Heun)), Vec::new()),
+            (with(|_| ()), source),
+        ] {
+            let error = request.complete(&turbo, None, blobs).expect_err("the model cannot");
+            assert!(error.kind == ErrorKind::User && error.hint.is_some(), "{error:?}");
+        }
+    }
+}

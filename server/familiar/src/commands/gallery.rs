@@ -1,0 +1,260 @@
+//! `familiar gallery`: the images that were made or brought. Refuses: removing without being asked twice.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use app::{GalleryPage, ImageOrigin, ImageView};
+use clap::{Args, Subcommand};
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::generate::saved;
+use crate::context::Context;
+use crate::daemon::attach;
+use crate::daemon::client::{self, Client};
+use crate::failure::{Failure, USAGE};
+use crate::render::{self, Style};
+
+const LIMIT_DEFAULT: u32 = 20;
+const LIMIT_MAX: i64 = 200;
+/// Images of one command.
+const IDS_MAX: usize = 200;
+
+/// The images of the gallery.
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  familiar gallery\n  familiar gallery --words \"fox snow\" --favourites\n  familiar gallery show ID\n  familiar gallery save ID --output fox.png\n  familiar gallery import photo.png\n  familiar gallery delete ID ID"
+)]
+pub(crate) struct Gallery {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// Only those whose prompt has these words, or beginnings of words.
+    #[arg(long, value_name = "WORDS")]
+    words: Option<String>,
+    /// Only those that this model drew.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Only those with this seed.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Only favourites.
+    #[arg(long)]
+    favourites: bool,
+    /// Images at most, 1 to 200.
+    #[arg(long, value_name = "N", default_value_t = LIMIT_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX))]
+    limit: u32,
+    /// Go on where an earlier list ended.
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show how an image was made, and the image itself where the terminal can.
+    Show {
+        /// Its id.
+        id: String,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write images to files.
+    Save {
+        /// Their ids.
+        #[arg(required = true, num_args = 1..=IDS_MAX)]
+        ids: Vec<String>,
+        /// A PNG file, or a folder.
+        #[arg(long, short, value_name = "PATH", default_value = ".")]
+        output: PathBuf,
+    },
+    /// Bring PNG files into the gallery; what they say of how they were made is read.
+    Import {
+        /// The files.
+        #[arg(required = true, num_args = 1..=IDS_MAX)]
+        files: Vec<PathBuf>,
+    },
+    /// Mark images as favourites.
+    Favourite {
+        /// Their ids.
+        #[arg(required = true, num_args = 1..=IDS_MAX)]
+        ids: Vec<String>,
+        /// Take the mark away.
+        #[arg(long)]
+        off: bool,
+    },
+    /// Remove images and their files, for good.
+    Delete {
+        /// Their ids.
+        #[arg(required = true, num_args = 1..=IDS_MAX)]
+        ids: Vec<String>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+impl Gallery {
+    /// Does what was asked for.
+    pub(crate) async fn run(self) -> anyhow::Result<u8> {
+        if let Some(Action::Delete { ids, yes: false }) = &self.action {
+            confirm(ids.len())?;
+        }
+        let context = Context::open()?;
+        context.tell_notes();
+        let daemon = attach::running_or_started(&context, &[]).await?;
+        let client = &daemon.client;
+        match self.action {
+            None => self.list.run(client).await?,
+            Some(Action::Show { id, json }) => show(client, &id, json).await?,
+            Some(Action::Save { ids, output }) => save(client, &ids, &output).await?,
+            Some(Action::Import { files }) => import(client, &files).await?,
+            Some(Action::Favourite { ids, off }) => {
+                for id in &ids {
+                    client.tell(Method::PATCH, &path_of(id), &json!({ "favourite": !off })).await?;
+                }
+            }
+            Some(Action::Delete { ids, .. }) => {
+                let removed: Value = client.post("/api/v1/images/delete", &json!({ "ids": ids })).await?;
+                let removed = removed["deleted"].as_u64().unwrap_or(0);
+                render::output(&format!("{} removed\n", app::counted(removed, "image")))?;
+                if removed < ids.len() as u64 {
+                    return Err(Failure::new("some of them were not there").hint("see `familiar gallery`").into());
+                }
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl List {
+    async fn run(self, client: &Client) -> anyhow::Result<()> {
+        let (limit, seed) = (self.limit.to_string(), self.seed.map(|seed| seed.to_string()));
+        let named = [
+            ("words", self.words.as_deref()),
+            ("model", self.model.as_deref()),
+            ("seed", seed.as_deref()),
+            ("favourite", self.favourites.then_some("1")),
+            ("cursor", self.cursor.as_deref()),
+            ("limit", Some(limit.as_str())),
+        ];
+        let parameters: Vec<(&str, &str)> =
+            named.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let page: GalleryPage = client.get(&client::query("/api/v1/images", &parameters)).await?;
+        if self.json {
+            return Ok(render::output(&render::json(&page))?);
+        }
+        if page.images.is_empty() {
+            return Ok(render::output("no images; `familiar generate \"...\"` makes one\n")?);
+        }
+        let mut text: String = page.images.iter().map(|image| saved::line(image, None)).collect();
+        if let Some(next) = &page.next {
+            text.push_str(&format!("more: --cursor {}\n", render::one_line(next)));
+        }
+        Ok(render::output(&text)?)
+    }
+}
+
+fn path_of(id: &str) -> String {
+    client::query(&format!("/api/v1/images/{}", encoded(id)), &[])
+}
+
+/// An id as a part of a path: what could not be one of ours is written so that it finds nothing.
+fn encoded(id: &str) -> String {
+    id.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect()
+}
+
+async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
+    let image: ImageView = client.get(&path_of(id)).await?;
+    if json {
+        return Ok(render::output(&render::json(&image))?);
+    }
+    saved::show_picture(client, &image).await;
+    Ok(render::output(&described(&image))?)
+}
+
+/// How an image was made.
+fn described(image: &ImageView) -> String {
+    let style = Style::of_output();
+    let mut text = String::new();
+    let mut row = |name: &str, value: &str| {
+        if !value.is_empty() {
+            text.push_str(&format!("{}  {}\n", style.dim(&format!("{name:<9}")), render::one_line(value)));
+        }
+    };
+    row("id", &image.id);
+    row("prompt", &image.prompt);
+    row("negative", &image.negative_prompt);
+    row("model", &image.model);
+    row("size", &format!("{} x {}, {}", image.width_pixels, image.height_pixels, render::bytes(image.size_bytes)));
+    row("seed", &image.seed.to_string());
+    if let ImageOrigin::Made { settings } = &image.origin {
+        row("steps", &settings.steps.to_string());
+        row("guidance", &settings.guidance.to_string());
+        row("strength", &settings.strength.map(|strength| strength.to_string()).unwrap_or_default());
+        row("made by", &settings.program);
+    }
+    row("favourite", if image.favourite { "yes" } else { "" });
+    row("missing", if image.missing { "somebody removed its file" } else { "" });
+    text
+}
+
+async fn save(client: &Client, ids: &[String], output: &std::path::Path) -> anyhow::Result<()> {
+    saved::check_output(Some(output), u32::try_from(ids.len()).unwrap_or(u32::MAX))?;
+    for (at, id) in ids.iter().enumerate() {
+        let image: ImageView = client.get(&path_of(id)).await?;
+        let file = saved::save(client, &image, &saved::numbered(output, &image.id, at)).await?;
+        render::output(&saved::line(&image, Some(&file)))?;
+    }
+    Ok(())
+}
+
+async fn import(client: &Client, files: &[PathBuf]) -> anyhow::Result<()> {
+    for file in files {
+        let bytes = tokio::fs::read(file)
+            .await
+            .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
+        let image: ImageView = client.post_file("/api/v1/images/import", "image/png", bytes).await?;
+        render::output(&saved::line(&image, Some(file)))?;
+    }
+    Ok(())
+}
+
+/// Asks whether images shall be gone for good.
+fn confirm(count: usize) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::new("nobody is there to ask whether they shall be gone for good")
+            .hint("add `--yes`")
+            .code(USAGE));
+    }
+    let mut error = std::io::stderr().lock();
+    // Whoever cannot read the question cannot answer it either.
+    let _ = write!(error, "Remove {} for good? [y/N] ", app::counted(count as u64, "image"));
+    let _ = error.flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::new("nothing was removed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_no_paths() {
+        assert_eq!(path_of("01AbC-_9"), "/api/v1/images/01AbC-_9");
+        assert_eq!(path_of("../jobs?x"), "/api/v1/images/___jobs_x");
+    }
+}

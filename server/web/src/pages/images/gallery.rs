@@ -1,0 +1,262 @@
+//! The page of images: the form, what is being drawn, and the gallery below. Refuses: a page that grows with the gallery;
+//! further images are behind a link.
+
+use app::{AppError, ErrorKind, GalleryFilter, GalleryPage, GalleryTotals, ImageModelEntry, counted};
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::filter::Filter;
+use super::form::{Choice, Draft, Sizes, sizes};
+use super::queue::Queue;
+use super::tile::Tile;
+use super::{IMAGES, QUEUE, live, queue};
+use crate::access::caller::Visitor;
+use crate::error::{self, PageError};
+use crate::extract::{Fields, Params};
+use crate::pages::frame::{Frame, Section};
+use crate::pages::home::sentence;
+use crate::pages::words::{self, Piece};
+use crate::pages::{not_done, page, see_other, wants_piece};
+use crate::state::{Shared, Web};
+
+/// Images of one page: whole rows in grids of two, three, four, six and eight.
+const TILES_PAGE_LEN: usize = 48;
+/// Models that the filter offers.
+const MODELS_MAX: usize = 100;
+
+/// Where the gallery is, which images, and what the form begins with.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Query {
+    #[serde(flatten)]
+    filter: Filter,
+    cursor: Option<String>,
+    /// The image whose settings the form takes.
+    r#use: Option<String>,
+    /// The job whose settings it takes.
+    job: Option<String>,
+    /// Whether the seed stays open.
+    reseed: Option<String>,
+    /// The image that is drawn over.
+    over: Option<String>,
+    /// How many images were just deleted.
+    deleted: Option<u64>,
+    /// How many images were just brought.
+    brought: Option<u64>,
+}
+
+#[derive(Template)]
+#[template(path = "images.html")]
+struct Gallery {
+    frame: Frame,
+    draft: Draft,
+    sizes: Vec<Sizes>,
+    models: Vec<Choice>,
+    samplers: Vec<Choice>,
+    spacings: Vec<Choice>,
+    /// The image that is drawn over.
+    source: Option<Tile>,
+    problem: Vec<Piece>,
+    /// What is worth knowing about what the form was filled with.
+    remark: Option<String>,
+    queue: Queue,
+    stream_url: &'static str,
+    notice: Option<String>,
+    filter: Filter,
+    /// The filter as the part of an address.
+    kept: String,
+    filter_problem: Vec<Piece>,
+    filter_models: Vec<Choice>,
+    shown: Shown,
+    /// How many images the filter shows, and how much they take.
+    totals: String,
+    is_first_page: bool,
+}
+
+/// A part of the gallery.
+#[derive(Clone, Debug, Default)]
+struct Shown {
+    tiles: Vec<Tile>,
+    next_url: Option<String>,
+}
+
+/// Further images, for a page that shows those before.
+#[derive(Template)]
+#[template(path = "images_more.html")]
+struct More {
+    shown: Shown,
+}
+
+/// Shows the page, or further images of it.
+pub(crate) async fn show(
+    State(web): State<Shared>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Params(query): Params<Query>,
+) -> Result<Response, PageError> {
+    if wants_piece(&headers) && query.cursor.is_some() {
+        let shown = shown(&web, query.filter.checked()?, &query).await?;
+        return Ok(page(&More { shown }));
+    }
+    let (draft, remark) = drafted(&web, &query).await?;
+    let mut gallery = load(&web, &visitor, &headers, query, draft).await?;
+    gallery.remark = gallery.remark.or(remark);
+    let status = if gallery.filter_problem.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    Ok((status, page(&gallery)).into_response())
+}
+
+/// Asks for images. What was typed comes back when that does not work.
+pub(crate) async fn generate(
+    State(web): State<Shared>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Fields(draft): Fields<Draft>,
+) -> Result<Response, PageError> {
+    let asked = match draft.request() {
+        Ok(request) => web.app.generate(request).await,
+        Err(problem) => Err(problem),
+    };
+    let problem = match asked {
+        Ok(_) if wants_piece(&headers) => {
+            return Ok(live::whole(queue::short(&web, &visitor.session.form_token).await?, &headers));
+        }
+        Ok(_) => return Ok(see_other(QUEUE)),
+        Err(problem) => problem,
+    };
+    error::log(&problem);
+    let status = error::status(problem.kind);
+    if wants_piece(&headers) {
+        return Ok((status, not_done(&problem)).into_response());
+    }
+    let mut gallery = load(&web, &visitor, &headers, Query::default(), draft).await?;
+    gallery.problem = words::pieces(&sentence(&problem));
+    Ok((status, page(&gallery)).into_response())
+}
+
+/// What the form begins with, and what is worth knowing about it.
+async fn drafted(web: &Web, query: &Query) -> Result<(Draft, Option<String>), AppError> {
+    let mut draft = match (&query.r#use, &query.job) {
+        (Some(id), _) => Draft::of_image(&web.app.image(id).await?),
+        (None, Some(id)) => {
+            let job = web.app.image_job(id).await?;
+            let remark =
+                job.strength.map(|_| "The job drew over an image, which the form does not name.".to_owned());
+            return Ok((Draft::of_job(&job), remark));
+        }
+        (None, None) => return Ok((Draft::default(), None)),
+    };
+    if query.reseed.is_some() {
+        draft.seed.clear();
+    }
+    if let Some(image) = &query.over {
+        draft = draft.over(image);
+    }
+    Ok((draft, None))
+}
+
+async fn load(
+    web: &Web,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    query: Query,
+    mut draft: Draft,
+) -> Result<Gallery, AppError> {
+    let (filter, filter_problem) = match query.filter.checked() {
+        Ok(filter) => (Some(filter), Vec::new()),
+        Err(problem) => (None, words::pieces(&sentence(&problem))),
+    };
+    let all = web.app.gallery_totals(GalleryFilter::default()).await?;
+    let (totals, shown) = match filter {
+        Some(filter) if query.filter.is_empty() => (all.clone(), shown(web, filter, &query).await?),
+        Some(filter) => (web.app.gallery_totals(filter.clone()).await?, shown(web, filter, &query).await?),
+        None => (GalleryTotals::default(), Shown::default()),
+    };
+    let models = web.app.image_models().await?;
+    let mut sizes = sizes(web.app.image_side_pixels());
+    let gone = draft.settle(&mut sizes, &models);
+    let is_first_page = query.cursor.is_none();
+    let shows_new = is_first_page && query.filter.is_empty();
+    Ok(Gallery {
+        frame: Frame::load(&web.app, visitor, headers, Section::Images, None).await?,
+        models: model_choices(&models, &draft),
+        samplers: draft.samplers(),
+        spacings: draft.spacings(),
+        source: source(web, &draft).await?,
+        sizes,
+        draft,
+        problem: Vec::new(),
+        remark: gone.map(|name| format!("The model {name} is not here; another one draws.")),
+        queue: queue::short(web, &visitor.session.form_token).await?,
+        stream_url: live::url(shows_new),
+        notice: notice(&query),
+        filter_models: filter_models(&all, &query.filter),
+        kept: query.filter.query(&[]),
+        filter: query.filter,
+        filter_problem,
+        shown,
+        totals: format!("{}, {}", counted(totals.images, "image"), words::size(totals.size_bytes)),
+        is_first_page,
+    })
+}
+
+async fn shown(web: &Web, filter: GalleryFilter, query: &Query) -> Result<Shown, AppError> {
+    let GalleryPage { images, next } = web.app.gallery(filter, query.cursor.as_deref(), TILES_PAGE_LEN).await?;
+    let kept = query.filter.query(&[]);
+    Ok(Shown {
+        tiles: images.iter().map(|image| Tile::of(image, &kept)).collect(),
+        next_url: next.map(|cursor| format!("{IMAGES}{}", query.filter.query(&[("cursor", &cursor)]))),
+    })
+}
+
+async fn source(web: &Web, draft: &Draft) -> Result<Option<Tile>, AppError> {
+    if draft.source.is_empty() {
+        return Ok(None);
+    }
+    match web.app.image(&draft.source).await {
+        Ok(image) => Ok(Some(Tile::of(&image, ""))),
+        // The form says so itself when it is sent.
+        Err(problem) if problem.kind == ErrorKind::NotFound => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
+fn model_choices(models: &[ImageModelEntry], draft: &Draft) -> Vec<Choice> {
+    let is_chosen = |entry: &ImageModelEntry| {
+        if draft.model.is_empty() { entry.current } else { entry.name == draft.model }
+    };
+    let choice = |entry: &ImageModelEntry| Choice {
+        value: entry.name.clone(),
+        label: entry.name.clone(),
+        is_chosen: is_chosen(entry),
+    };
+    models.iter().map(choice).collect()
+}
+
+/// Models that drew something, and the one that is asked for.
+fn filter_models(totals: &GalleryTotals, filter: &Filter) -> Vec<Choice> {
+    let wanted = filter.model.trim();
+    let names = totals.models.iter().take(MODELS_MAX).map(|(name, images)| (name.as_str(), *images));
+    let mut choices: Vec<Choice> = names
+        .map(|(name, images)| Choice {
+            value: name.to_owned(),
+            label: format!("{name} ({images})"),
+            is_chosen: name == wanted,
+        })
+        .collect();
+    if !wanted.is_empty() && !choices.iter().any(|choice| choice.is_chosen) {
+        choices.push(Choice { value: wanted.to_owned(), label: wanted.to_owned(), is_chosen: true });
+    }
+    choices
+}
+
+fn notice(query: &Query) -> Option<String> {
+    let (count, what) = match (query.deleted, query.brought) {
+        (Some(count), _) => (count, "gone for good, files included"),
+        (None, Some(count)) => (count, "in the gallery now"),
+        (None, None) => return None,
+    };
+    let verb = if count == 1 { "is" } else { "are" };
+    Some(format!("{} {verb} {what}.", counted(count, "image")))
+}

@@ -1,0 +1,186 @@
+//! Bytes of images on their way out and in: types, tags, names; archives; uploads with proof, limits and what a file says.
+
+use axum::body::{Body, Bytes};
+use axum::http::{Method, StatusCode, header};
+
+use super::stage::{ORIGIN, Seen, Stage};
+use crate::access::forms::FORM_TOKEN_FIELD;
+
+/// A stage with one image, and its id.
+async fn with_image(prompt: &str) -> (Stage, String) {
+    let stage = Stage::with_painter([]).await;
+    stage.make(&[("prompt", prompt), ("seed", "7"), ("steps", "3")]).await;
+    let page = stage.app.gallery(app::GalleryFilter::default(), None, 1).await.unwrap();
+    let id = page.images[0].id.clone();
+    (stage, id)
+}
+
+#[tokio::test]
+async fn files_are_typed_tagged_and_kept_by_the_browser_alone() {
+    let (stage, id) = with_image("A red fox").await;
+    for (path, kind, magic) in
+        [("file", "image/png", &b"\x89PNG\r\n\x1a\n"[..]), ("thumbnail", "image/webp", &b"RIFF"[..])]
+    {
+        for prefix in ["", "/api/v1"] {
+            let path = format!("{prefix}/images/{id}/{path}");
+            let (status, headers, bytes) = stage.bytes(&path).await;
+            assert_eq!((status, headers["content-type"].to_str().unwrap()), (StatusCode::OK, kind), "{path}");
+            assert!(bytes.starts_with(magic), "{path}");
+            assert_eq!(headers["cache-control"], "private, max-age=604800, immutable", "{path}");
+            assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+            assert!(!headers.contains_key("content-disposition"), "{path}");
+            let tag = headers["etag"].to_str().unwrap();
+            for (sent, status) in [
+                (tag.to_owned(), StatusCode::NOT_MODIFIED),
+                (format!("\"x\", W/{tag}"), StatusCode::NOT_MODIFIED),
+                ("\"x\"".to_owned(), StatusCode::OK),
+            ] {
+                let asked = stage.as_browser(Method::GET, &path).header(header::IF_NONE_MATCH, &sent);
+                let response = stage.respond(asked.body(Body::empty()).unwrap()).await;
+                assert_eq!(response.status(), status, "{path} {sent}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_download_has_a_name_and_says_how_it_was_made_or_not() {
+    let (stage, id) = with_image("A red fox").await;
+    let says = |bytes: &Bytes| bytes.windows(8).any(|part| part == b"Steps: 3");
+    let (_, headers, bytes) = stage.bytes(&format!("/images/{id}/file?save=1")).await;
+    let name = headers["content-disposition"].to_str().unwrap();
+    assert!(name.starts_with("attachment; filename=\"a-red-fox-7-") && name.ends_with(".png\""), "{name}");
+    assert!(says(&bytes));
+    for path in [format!("/images/{id}/file?save=1&plain=1"), format!("/api/v1/images/{id}/file?settings=false")] {
+        let (status, _, bytes) = stage.bytes(&path).await;
+        assert!(status == StatusCode::OK && !says(&bytes), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn several_come_as_an_archive() {
+    let stage = Stage::with_painter([]).await;
+    stage.make(&[("prompt", "a fox"), ("count", "3"), ("seed", "7")]).await;
+    let images = stage.app.gallery(app::GalleryFilter::default(), None, 9).await.unwrap().images;
+    let fields: String = images.iter().map(|image| format!("&id={}", image.id)).collect();
+    for (action, says) in [("save", true), ("save-plain", false)] {
+        let body = format!("{FORM_TOKEN_FIELD}={}&action={action}{fields}&id=none", stage.session.form_token);
+        let request = stage
+            .as_browser(Method::POST, "/images/many")
+            .header(header::ORIGIN, ORIGIN)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let response = stage.respond(request.body(Body::from(body)).unwrap()).await;
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/zip");
+        assert_eq!(response.headers()[header::CONTENT_DISPOSITION], "attachment; filename=\"images.zip\"");
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let count = |wanted: &[u8]| bytes.windows(wanted.len()).filter(|part| *part == wanted).count();
+        assert_eq!(count(b"PK\x03\x04"), 3);
+        assert_eq!(count(b"\x89PNG\r\n\x1a\n"), 3);
+        assert_eq!(count(b"Negative prompt") + count(b"Steps: 4") > 0, says);
+    }
+}
+
+/// Sends a form with files as a browser does; `token` is what its first part says.
+async fn bring(stage: &Stage, token: &str, files: &[&[u8]]) -> Seen {
+    let mut body =
+        format!("--XyZ\r\nContent-Disposition: form-data; name=\"{FORM_TOKEN_FIELD}\"\r\n\r\n{token}\r\n")
+            .into_bytes();
+    for file in files {
+        let head = "--XyZ\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\
+                    Content-Type: image/png\r\n\r\n";
+        body.extend(head.as_bytes());
+        body.extend(*file);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"--XyZ--\r\n");
+    send(stage, body).await
+}
+
+async fn send(stage: &Stage, body: Vec<u8>) -> Seen {
+    let request = stage
+        .as_browser(Method::POST, "/images/bring")
+        .header(header::ORIGIN, ORIGIN)
+        .header("sec-fetch-site", "same-origin")
+        .header(header::CONTENT_TYPE, "multipart/form-data; boundary=XyZ");
+    stage.send(request.body(Body::from(body)).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_file_that_is_brought_says_how_it_was_made() {
+    let (stage, id) = with_image("A red fox").await;
+    let token = stage.session.form_token.clone();
+    let (_, _, file) = stage.bytes(&format!("/images/{id}/file")).await;
+    stage.app.delete_images(&[id]).await.unwrap();
+    let seen = bring(&stage, &token, &[&file]).await;
+    assert_eq!(seen.status, StatusCode::SEE_OTHER, "{}", seen.body);
+    let page = stage.get(seen.header("location")).await.body;
+    for fact in
+        ["A red fox", "<dt>Seed</dt><dd>7</dd>", "<dt>Steps</dt><dd>3</dd>", "<dt>Read from</dt><dd>Familiar"]
+    {
+        assert!(page.contains(fact), "{fact} in {page}");
+    }
+    let use_url = page.split("href=\"").find(|part| part.contains("Use these settings")).unwrap();
+    let form = stage.get(use_url.split('#').next().unwrap()).await.body;
+    assert!(form.contains(">A red fox</textarea>") && form.contains("value=\"7\""), "{form}");
+    let two = bring(&stage, &token, &[&file, &file]).await;
+    assert_eq!(two.header("location"), "/images?brought=2#gallery");
+    assert!(stage.get("/images?brought=2").await.body.contains("2 images are in the gallery now."));
+}
+
+#[tokio::test]
+async fn an_upload_needs_its_proof_first() {
+    let (stage, id) = with_image("a fox").await;
+    let (_, _, file) = stage.bytes(&format!("/images/{id}/file")).await;
+    let token = stage.session.form_token.clone();
+    let part = |name: &str, content: &[u8]| {
+        let head = format!("--XyZ\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+        [head.as_bytes(), content, b"\r\n"].concat()
+    };
+    let end = b"--XyZ--\r\n".to_vec();
+    for (what, body) in [
+        ("a wrong token", [part(FORM_TOKEN_FIELD, b"guess"), part("file", &file), end.clone()].concat()),
+        ("no token", [part("file", &file), end.clone()].concat()),
+        ("the token last", [part("file", &file), part(FORM_TOKEN_FIELD, token.as_bytes()), end.clone()].concat()),
+        ("the token alone", part(FORM_TOKEN_FIELD, token.as_bytes())[..40].to_vec()),
+        ("nothing", Vec::new()),
+        (
+            "another boundary",
+            part(FORM_TOKEN_FIELD, token.as_bytes()).iter().map(u8::to_ascii_lowercase).collect(),
+        ),
+    ] {
+        let seen = send(&stage, body).await;
+        assert_eq!(seen.status, StatusCode::FORBIDDEN, "{what}: {}", seen.body);
+    }
+    assert_eq!(stage.app.gallery(app::GalleryFilter::default(), None, 9).await.unwrap().images.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_image_or_too_large_is_refused_with_the_reason() {
+    let (stage, id) = with_image("a fox").await;
+    let (_, _, file) = stage.bytes(&format!("/images/{id}/file")).await;
+    let token = stage.session.form_token.clone();
+    let cut = &file[..file.len() / 2];
+    for (files, status, message) in [
+        (vec![], 400, "No file was chosen."),
+        (vec![&b"GIF89a"[..]], 400, "PNG files are read"),
+        (vec![&b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>"[..]], 400, "PNG files are read"),
+        (vec![cut], 400, "PNG files are read"),
+        (vec![&file[..], cut], 400, "1 are kept, and number 2 is not"),
+    ] {
+        let seen = bring(&stage, &token, &files).await;
+        assert_eq!(seen.status.as_u16(), status, "{message}: {}", seen.body);
+        assert!(seen.body.contains(message), "{message}: {}", seen.body);
+    }
+    let large = vec![0; app::IMPORT_BYTES_MAX + 128 * 1024];
+    let seen = bring(&stage, &token, &[&large]).await;
+    assert_eq!(seen.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(seen.body.contains("More than 64 MiB came at once."), "{}", seen.body);
+    let cut = send(
+        &stage,
+        format!("--XyZ\r\nContent-Disposition: form-data; name=\"{FORM_TOKEN_FIELD}\"\r\n\r\n{token}\r\n--XyZ")
+            .into(),
+    )
+    .await;
+    assert_eq!(cut.status, StatusCode::BAD_REQUEST, "{}", cut.body);
+}

@@ -1,0 +1,163 @@
+//! Files that come with a form (RFC 7578): the parts of a body that was read whole. Refuses: parts without end, more than
+//! [`PARTS_MAX`], and guessing; what is no part is nothing.
+
+use app::{AppError, ErrorKind, IMPORT_BYTES_MAX};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+
+use crate::error::respond_with;
+use crate::state::Shared;
+
+/// Parts of one form.
+const PARTS_MAX: usize = 64;
+/// Longest head of one part, in bytes.
+const HEAD_BYTES_MAX: usize = 4 * 1024;
+/// Longest boundary (RFC 2046, section 5.1.1), in bytes.
+const BOUNDARY_BYTES_MAX: usize = 70;
+/// The largest body that brings files: one file of the largest size, and what stands around it.
+pub(crate) const UPLOAD_BYTES_MAX: usize = IMPORT_BYTES_MAX + 64 * 1024;
+
+/// A body as it came, read whole. Its route says how large it may be.
+pub(crate) struct Uploaded(pub(crate) Bytes);
+
+impl FromRequest<Shared> for Uploaded {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, web: &Shared) -> Result<Self, Response> {
+        let path = request.uri().path().to_owned();
+        Bytes::from_request(request, web).await.map(Self).map_err(|problem| {
+            let error = if problem.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                let message = format!("more than {} MiB came at once", IMPORT_BYTES_MAX / (1024 * 1024));
+                AppError::new(ErrorKind::User, message).hint("bring fewer files, or smaller ones")
+            } else {
+                no_form()
+            };
+            respond_with(&path, problem.status(), &error)
+        })
+    }
+}
+
+/// The boundary of a form with files; `None` for every other body.
+pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
+    let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let (kind, parameters) = kind.split_once(';')?;
+    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
+        return None;
+    }
+    let mut parameters = parameters.split(';').filter_map(|parameter| parameter.trim().split_once('='));
+    let (_, value) = parameters.find(|(name, _)| name.eq_ignore_ascii_case("boundary"))?;
+    let value = value.trim_matches('"');
+    let is_good = (1..=BOUNDARY_BYTES_MAX).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
+    is_good.then(|| value.to_owned())
+}
+
+/// The files of a form, as the fields called `field` bring them. One that was left empty is none.
+///
+/// # Errors
+/// `User` for a body that is cut or no form.
+pub(crate) fn files(body: &Bytes, boundary: &str, field: &str) -> Result<Vec<Bytes>, AppError> {
+    let delimiter = format!("\r\n--{boundary}");
+    let mut at = match body.strip_prefix(&delimiter.as_bytes()[2..]) {
+        Some(_) => delimiter.len() - 2,
+        None => return Err(no_form()),
+    };
+    let mut files = Vec::new();
+    for _ in 0..PARTS_MAX {
+        let rest = &body[at..];
+        if rest.starts_with(b"--") {
+            return Ok(files);
+        }
+        let head = rest.strip_prefix(b"\r\n").ok_or_else(no_form)?;
+        let head_len = find(&head[..head.len().min(HEAD_BYTES_MAX)], b"\r\n\r\n").ok_or_else(no_form)?;
+        let begin = at + 2 + head_len + 4;
+        let len = find(&body[begin..], delimiter.as_bytes()).ok_or_else(no_form)?;
+        if len > 0 && names(&head[..head_len], field) {
+            files.push(body.slice(begin..begin + len));
+        }
+        at = begin + len + delimiter.len();
+    }
+    Err(AppError::new(ErrorKind::User, format!("a form has at most {PARTS_MAX} parts")).hint("bring fewer files"))
+}
+
+/// Whether the head of a part says that it belongs to `field`.
+fn names(head: &[u8], field: &str) -> bool {
+    let text = String::from_utf8_lossy(head);
+    let disposition = text.split("\r\n").filter_map(|line| line.split_once(':'));
+    let mut disposition = disposition.filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"));
+    let parameters = disposition.next().map(|(_, value)| value).unwrap_or_default();
+    // A name with quotes, or a field's name within a file's, never equals ours.
+    parameters.split(';').any(|parameter| parameter.trim() == format!("name=\"{field}\""))
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    let first = *wanted.first()?;
+    let mut from = 0;
+    while let Some(found) = bytes.get(from..)?.iter().position(|byte| *byte == first) {
+        let at = from + found;
+        if bytes[at..].starts_with(wanted) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
+}
+
+fn no_form() -> AppError {
+    AppError::new(ErrorKind::User, "the files did not arrive whole").hint("send them again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(disposition: &str, content: &str) -> String {
+        format!(
+            "--b\r\nContent-Disposition: form-data; {disposition}\r\nContent-Type: image/png\r\n\r\n{content}\r\n"
+        )
+    }
+
+    fn read(body: &str) -> Result<Vec<Bytes>, AppError> {
+        files(&Bytes::copy_from_slice(body.as_bytes()), "b", "file")
+    }
+
+    #[test]
+    fn files_are_what_the_field_brings() {
+        let form = [
+            part("name=\"form_token\"", "secret"),
+            part("name=\"file\"; filename=\"a.png\"", "one\r\n--a--\r\n"),
+            part("name=\"file\"; filename=\"\"", ""),
+            part("name=\"other\"; filename=\"name=\\\"file\\\"\"", "no"),
+            part("filename=\"b.png\"; name=\"file\"", "two"),
+        ];
+        let body = format!("{}--b--\r\n", form.concat());
+        assert_eq!(read(&body).expect("it is a form"), ["one\r\n--a--\r\n", "two"]);
+        for end in 0..body.len() - 4 {
+            assert_eq!(read(&body[..end]).expect_err("it is cut").kind, ErrorKind::User, "{end}");
+        }
+        for body in ["", "--", "--b", "--b\r\n", "--bx", "x--b--", "--b\r\n\r\n\r\n"] {
+            assert!(read(body).is_err(), "{body:?}");
+        }
+        assert_eq!(read("--b--").expect("it is empty"), [""; 0]);
+        let many = part("name=\"file\"", "x").repeat(PARTS_MAX + 1) + "--b--";
+        assert!(read(&many).expect_err("there are too many").message.contains("64 parts"));
+    }
+
+    #[test]
+    fn a_boundary_is_read_from_the_type_of_the_body() {
+        for (kind, expected) in [
+            ("multipart/form-data; boundary=----WebKitFormBoundaryX", Some("----WebKitFormBoundaryX")),
+            ("Multipart/Form-Data; charset=utf-8; Boundary=\"b c\"", None),
+            ("multipart/form-data; boundary=\"b\"", Some("b")),
+            ("multipart/form-data; boundary=", None),
+            ("multipart/form-data", None),
+            ("multipart/mixed; boundary=b", None),
+            ("text/plain; boundary=b", None),
+        ] {
+            let headers = [(header::CONTENT_TYPE, kind.parse().expect("it is a header"))].into_iter().collect();
+            assert_eq!(boundary(&headers).as_deref(), expected, "{kind}");
+        }
+    }
+}

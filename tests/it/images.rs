@@ -1,0 +1,136 @@
+//! Images the whole way: command line, daemon, worker process, files, page. Only the model is scripted.
+
+use std::path::PathBuf;
+
+use kit::process::{Signal, TempHome};
+use serde_json::{Value, json};
+
+use crate::project::{Daemon, http, json, serve, token};
+
+/// What a PNG file begins with (RFC 2083, section 3.1).
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+
+/// Writes what the image model does, one after the other, the last one again and again; its path.
+fn script(home: &TempHome, images: &Value) -> PathBuf {
+    let script = home.user_folder().join("script.json");
+    std::fs::write(&script, json!({ "replies": [], "images": images }).to_string()).expect("written");
+    script
+}
+
+/// A daemon in `home` whose image model does these.
+fn drawing(home: &TempHome, images: &Value) -> Daemon {
+    serve(home.familiar(&["serve", "--scripted-model"]).arg(script(home, images)))
+}
+
+/// The process that draws.
+fn painter(home: &TempHome) -> u32 {
+    let script = home.user_folder().join("script.json");
+    let draws = |pid: &u32| {
+        let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        arguments.contains("scripted-images") && arguments.contains(&*script.to_string_lossy())
+    };
+    let entries = std::fs::read_dir("/proc").expect("it is there").flatten();
+    let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.find(draws).expect("one process draws")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_are_made_listed_saved_brought_and_removed_from_the_command_line() {
+    let home = TempHome::new();
+    let daemon = drawing(&home, &json!([{}]));
+    let folder = home.user_folder();
+    let file = folder.join("fox.png");
+    let run = |args: &[&str]| home.familiar(args).in_folder(&folder).run();
+
+    let made =
+        ["generate", "a fox, in snow", "--negative", "blurry", "--size", "96x64", "--steps", "3", "--seed", "7"];
+    let made = run(&[&made[..], &["--count", "2", "--output", "fox.png", "--json"]].concat()).success();
+    let made = json(&made);
+    assert_eq!(made["job"]["state"], "done", "{made}");
+    let seeds: Vec<_> =
+        made["images"].as_array().expect("a list").iter().map(|image| image["seed"].clone()).collect();
+    assert_eq!(seeds, [7, 8]);
+    let bytes = std::fs::read(&file).expect("it is written");
+    assert!(bytes.starts_with(PNG) && folder.join("fox-2.png").is_file());
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("Negative prompt: blurry") && text.contains("Steps: 3"), "it says how it was made");
+    let again = run(&["generate", "x", "--output", "fox.png"]).failure(1);
+    assert!(again.contains("is there already"), "{again}");
+
+    let listed = json(&run(&["gallery", "--words", "snow", "--json"]).success());
+    assert_eq!(listed["images"].as_array().map(Vec::len), Some(2));
+    let id = listed["images"][0]["id"].as_str().expect("an id").to_owned();
+    run(&["gallery", "favourite", &id]).success();
+    let favourites = json(&run(&["gallery", "--favourites", "--json"]).success());
+    assert_eq!(favourites["images"][0]["id"], id.as_str());
+    assert_eq!(favourites["images"].as_array().map(Vec::len), Some(1));
+    let shown = run(&["gallery", "show", &id]).success();
+    assert!(shown.contains("96 x 64") && shown.contains("a fox, in snow"), "{shown}");
+
+    let brought = run(&["gallery", "import", "fox.png"]).success();
+    assert!(brought.contains("96 x 64"), "{brought}");
+    let over = ["generate", "in summer", "--from", "fox.png", "--strength", "0.5", "--json"];
+    let over = json(&run(&over).success());
+    assert_eq!(over["images"][0]["origin"]["settings"]["strength"], 0.5);
+
+    run(&["gallery", "delete", &id, "--yes"]).success();
+    let gone = run(&["gallery", "show", &id]).failure(1);
+    assert!(gone.contains("familiar:"), "{gone}");
+    let without_a_terminal = run(&["gallery", "delete", "x"]).failure(2);
+    assert!(without_a_terminal.contains("--yes"), "{without_a_terminal}");
+    home.familiar(&["stop"]).run().success();
+    assert_eq!(daemon.process.wait().code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_costs_one_attempt_and_a_job_can_be_cancelled() {
+    let home = TempHome::new();
+    let daemon = drawing(&home, &json!([{ "steps_max": 1, "hang": true }]));
+    let generate = ["generate", "a fox", "--size", "64x64", "--steps", "2", "--json"];
+    let first = home.familiar(&generate).spawn();
+    let token = token(&home);
+    let jobs = || async {
+        let jobs = http().get(daemon.url("/api/v1/images/jobs")).bearer_auth(&token);
+        json(&jobs.send().await.expect("it answers").text().await.expect("a body"))
+    };
+    while jobs().await["open"][0]["now"]["type"] != "step" {
+        tokio::task::yield_now().await;
+    }
+    // The process that comes after it reads what it does from the start.
+    script(&home, &json!([{}, { "hang": true }]));
+    Signal::Kill.send(painter(&home));
+    let first = first.wait();
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    assert_eq!(json(&first.stdout)["job"]["state"], "done", "the second attempt draws it: {}", first.stdout);
+
+    let waiting = home.familiar(&["generate", "an owl", "--size", "64x64", "--no-wait"]).run().success();
+    let job = waiting.trim().to_owned();
+    let url = |path: &str| daemon.url(&format!("/api/v1/images/jobs/{job}{path}"));
+    let cancelled = http().post(url("/cancel")).bearer_auth(&token).send().await.expect("it answers");
+    assert!(cancelled.status().is_success(), "{cancelled:?}");
+    let events = http().get(url("/events")).bearer_auth(&token).header("accept", "text/event-stream");
+    let events = events.send().await.expect("it answers").text().await.expect("it ends");
+    assert!(events.contains("\"cancelled\""), "{events}");
+    home.familiar(&["stop"]).run().success();
+    daemon.process.wait();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_takes_a_job_back() {
+    let home = TempHome::new();
+    let daemon = drawing(&home, &json!([{ "hang": true }]));
+    let process = home.familiar(&["generate", "a fox", "--size", "64x64"]).spawn();
+    let token = token(&home);
+    let jobs = || async {
+        let jobs = http().get(daemon.url("/api/v1/images/jobs")).bearer_auth(&token);
+        json(&jobs.send().await.expect("it answers").text().await.expect("a body"))
+    };
+    while jobs().await["open"][0]["state"] != "running" {
+        tokio::task::yield_now().await;
+    }
+    Signal::Interrupt.send(process.pid());
+    assert_eq!(process.wait().code, Some(130));
+    assert_eq!(jobs().await["ended"][0]["state"], "cancelled");
+    home.familiar(&["stop"]).run().success();
+    daemon.process.wait();
+}
