@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["app", "engine", "index", "llama", "lsp", "model", "paint", "store", "text", "web", "worker"],
     ),
     ("tests/kit", &[]),
+    ("tests/tiny", &["paint"]),
 ];
 
 /// Libraries that may be named in these rooms only: protocols, SQL and native code stop at their door.
@@ -51,7 +52,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("minijinja", &["server/llama"]),
     ("minijinja-contrib", &["server/llama"]),
     ("ropey", &["server/text"]),
-    ("candle-core", &["server/paint"]),
+    ("candle-core", &["server/paint", "tests/tiny"]),
     ("candle-nn", &["server/paint"]),
     ("png", &["server/app", "server/paint"]),
     ("webp", &["server/app"]),

@@ -8,10 +8,12 @@ import json
 import pathlib
 import tempfile
 
+import diffusers
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
 from integers import tensor
 from models import clips, fill
+from sources import of_flow
 from tokenizer import FRAGMENTS, PLACE, strings
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram
@@ -107,6 +109,12 @@ def references():
 
             tensors[f"{run}/latents"] = unpacked(images("latent"), HEIGHT // 2, WIDTH // 2)
             tensors[f"{run}/pixels"] = (torch.from_numpy(images("np")) * 255).round().to(torch.int16)
+            tensors |= of_flow(
+                lambda task: getattr(diffusers, f"Flux{task}Pipeline")(
+                    **{name: part for name, part in pipeline.components.items() if part is not None}),
+                run, dict(prompt=PROMPT, num_inference_steps=STEPS, guidance_scale=guidance,
+                          max_sequence_length=TOKENS),
+                HEIGHT, WIDTH, lambda latents: unpacked(latents, HEIGHT // 2, WIDTH // 2))
             described.append({"name": f"{run} run", "config": pipeline.scheduler.to_json_string().replace("\n", " "),
                               "guidance": guidance})
         for name, prompt in (("prompt", PROMPT), ("empty", ""), ("long", PROMPT * 40)):

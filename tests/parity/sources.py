@@ -22,6 +22,8 @@ CASES = [
     ("nine", "Inpaint", "ddim", 1.0), ("nine", "Inpaint", "euler", 0.8),
 ]
 
+FLOW_CASES = [("Img2Img", 0.6), ("Inpaint", 0.85)]
+
 
 def picture(name, *shape):
     """Bytes from 0 to 255."""
@@ -29,12 +31,31 @@ def picture(name, *shape):
     return np.floor((numbers + 1.0) * 128.0).clip(0, 255).astype(np.uint8).reshape(shape)
 
 
-def mask():
+def mask(height=HEIGHT, width=WIDTH):
     """White in a rectangle, black around it, and grey of both sides of the middle within."""
-    pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    pixels = np.zeros((height, width), np.uint8)
     pixels[5:20, 3:13] = 255
     pixels[8:12, 4:8] = picture("mask", 4, 4)
     return pixels
+
+
+def of_flow(pipelines, run, prompts, height, width, packing=lambda latents: latents):
+    """Latents and pixels of a flow's runs from an image, whole and under a mask. `pipelines` makes one of each task."""
+    tensors = {}
+    image, hole = Image.fromarray(picture("source", height, width, 3)), Image.fromarray(mask(height, width))
+    for task, strength in FLOW_CASES:
+        pipeline = pipelines(task)
+        pipeline.set_progress_bar_config(disable=True)
+        inputs = dict(image=image, strength=strength, height=height, width=width, **prompts)
+        if task == "Inpaint":
+            inputs["mask_image"] = hole
+
+        def drawn(kind):
+            return pipeline(generator=torch.Generator().manual_seed(SEED), output_type=kind, **inputs).images
+
+        tensors[f"{run}/{task}/latents"] = packing(drawn("latent"))
+        tensors[f"{run}/{task}/pixels"] = (torch.from_numpy(drawn("np")) * 255).round().to(torch.int16)
+    return tensors
 
 
 def references():

@@ -8,11 +8,13 @@ import json
 import tempfile
 import pathlib
 
+import diffusers
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
 from diffusers.pipelines.z_image.pipeline_z_image import calculate_shift, get_default_z_image_sigmas
 from integers import seed_of, tensor
 from models import fill
+from sources import of_flow
 from tokenizer import FRAGMENTS, PLACE, strings
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
@@ -115,6 +117,10 @@ def references():
 
             tensors[f"{run}/latents"] = images("latent")
             tensors[f"{run}/pixels"] = (torch.from_numpy(images("np")) * 255).round().to(torch.int16)
+            tensors |= of_flow(
+                lambda task: getattr(diffusers, f"ZImage{task}Pipeline")(**pipeline.components),
+                run, dict(prompt=PROMPT, negative_prompt=NEGATIVE, num_inference_steps=STEPS,
+                          guidance_scale=guidance), HEIGHT, WIDTH)
             described.append({"name": run, "config": pipeline.scheduler.to_json_string().replace("\n", " "),
                               "guidance": guidance})
         for run, (settings, _) in RUNS.items():

@@ -5,8 +5,8 @@
 mod block;
 mod config;
 mod gguf;
+mod models;
 mod names;
-mod pipeline;
 mod projection;
 
 use candle_core::{Device, Module, Tensor};
@@ -14,13 +14,14 @@ use candle_core::{Device, Module, Tensor};
 use crate::error::PaintError;
 use crate::layers::{EmbeddingMlp, plain_norm, sinusoids};
 use crate::rotary::{Rotary, angles};
+use crate::stop::Stop;
 use crate::weights::Weights;
 use block::{DoubleBlock, NORM_EPS, SingleBlock};
 use projection::Projection;
 
 pub use config::FluxConfig;
 pub use gguf::GgufFile;
-pub use pipeline::{FluxConditions, FluxPipeline};
+pub use models::FluxModels;
 
 /// Sines and cosines that time and guidance are first made of.
 const TIME_WAVES: usize = 256;
@@ -103,6 +104,7 @@ impl FluxTransformer {
         time: f32,
         guidance: f32,
         text: &FluxText,
+        stop: Stop<'_>,
     ) -> Result<Tensor, PaintError> {
         let (batch, _, height, width) = latents.dims4()?;
         if height == 0 || width == 0 || height % PATCH != 0 || width % PATCH != 0 {
@@ -117,10 +119,12 @@ impl FluxTransformer {
         let mut text = self.text.forward(&text.tokens)?.repeat((batch, 1, 1))?;
         let mut image = self.image.forward(&packed(latents)?)?;
         for block in &self.double {
+            stop.check()?;
             (text, image) = block.forward(&text, &image, &change, &rotary)?;
         }
         let mut tokens = Tensor::cat(&[&text, &image], 1)?;
         for block in &self.single {
+            stop.check()?;
             tokens = block.forward(&tokens, &change, &rotary)?;
         }
         let image = tokens.narrow(1, words, grid[0] * grid[1])?;

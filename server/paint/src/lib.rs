@@ -8,7 +8,6 @@
 mod backend;
 pub mod clip;
 mod error;
-pub mod flow;
 pub mod flux;
 pub mod json_tokenizer;
 mod layers;

@@ -12,11 +12,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 use model::{IMAGE_ROWS_BYTES_MAX, ImageEvent, ImageModelInfo, ImageRequest, Timings};
 
 use crate::error::PaintError;
-use crate::pipeline::{Image, Loading, Pipeline, Prepared, StepTaken, Watch};
+use crate::pipeline::{Image, Loading, OwnSide, Pipeline, Prepared, StepTaken, Watch};
 use crate::stop::Stop;
 use preview::Previews;
 
@@ -39,9 +39,7 @@ impl Painter {
         progress: &mut dyn FnMut(f32),
         stop: &dyn Fn() -> bool,
     ) -> Result<Self, PaintError> {
-        // A CPU has no fast arithmetic in half precision.
-        let dtype = if device.is_cpu() { DType::F32 } else { DType::F16 };
-        let loading = Loading { device: device.clone(), dtype, progress, stop: Stop::when(stop) };
+        let loading = Loading { device: device.clone(), progress, stop: Stop::when(stop) };
         let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         Ok(Self::new(Pipeline::open(folder, loading)?, &name))
     }
@@ -79,7 +77,7 @@ impl Painter {
         send(ImageEvent::Encoding)?;
         let prepared = self.pipeline.prepare(&drawing, stop)?;
         let read = Instant::now();
-        let size = groups::size(&self.pipeline, &prepared, request.count)?;
+        let size = groups::size(&self.pipeline, &prepared, request.count);
         for first in (0..request.count).step_by(size as usize) {
             let group = first..request.count.min(first + size);
             let latents = self.steps(request, &prepared, group.clone(), &mut send, stop)?;
@@ -151,15 +149,19 @@ fn send_image(
 
 /// What a model's own files say about it.
 fn info(pipeline: &Pipeline, name: &str) -> ImageModelInfo {
-    let factor = pipeline.vae.config().factor();
-    let suits = request::what_suits(pipeline);
+    let family = pipeline.family();
+    let side = match family.own_side {
+        OwnSide::Places(places) => places * pipeline.vae.config().factor(),
+        OwnSide::Pixels(pixels) => pixels,
+        OwnSide::Unknown => 0,
+    };
     ImageModelInfo {
         name: name.to_owned(),
-        family: request::family(pipeline).to_owned(),
-        side_multiple_pixels: factor as u32,
-        side_pixels: (pipeline.unet.config().sample_size.unwrap_or(0) * factor) as u32,
-        steps: suits.steps,
-        guidance: suits.guidance,
+        family: family.name.to_owned(),
+        side_multiple_pixels: pipeline.side_multiple() as u32,
+        side_pixels: side as u32,
+        steps: family.steps,
+        guidance: family.guidance,
         samplers: pipeline.schedule.samplers(),
         takes_source: true,
         takes_mask: true,

@@ -1,9 +1,11 @@
-//! The models of one folder and the way from a prompt to pixels: Stable Diffusion 1.x, 2.x and SDXL.
+//! The models of one folder and the way from a prompt to pixels, the same for every family.
 //!
 //! Each image has its own noise and its own sampler, so it comes out as it would alone. Refuses: sizes that the model
 //! cannot have, numbers that are not finite, and to go on once the caller says stop.
 
+mod denoiser;
 pub(crate) mod folder;
+mod stable_diffusion;
 mod start;
 mod text;
 
@@ -16,29 +18,29 @@ use crate::noise::Generator;
 use crate::schedule::{ScheduleFile, SchedulerConfig};
 use crate::scheduler::{Sampler, SamplerOptions};
 use crate::stop::Stop;
-use crate::unet::{SizeCondition, UNet};
 use crate::vae::Vae;
 use start::{Beginning, Kept, Origin};
 
+pub use denoiser::{Denoiser, Family, OwnSide, Prompted};
 pub use folder::Loading;
+pub use stable_diffusion::StableDiffusion;
 pub use start::Start;
 pub use text::{TextEncoder, TextEncoders};
 
 /// Longest side of an image, in pixels.
 pub const SIDE_PIXELS_MAX: usize = model::IMAGE_SIDE_PIXELS_MAX as usize;
 
+/// Side of the images that the families of transformers are used with; their files do not say it.
+pub(crate) const TRANSFORMER_SIDE_PIXELS: usize = 1_024;
+
 /// The models of one folder.
 pub struct Pipeline {
-    /// One text encoder, or two for SDXL.
-    pub text: TextEncoders,
-    /// The denoiser.
-    pub unet: UNet,
+    /// Text encoders and denoiser.
+    pub denoiser: Box<dyn Denoiser>,
     /// The autoencoder.
     pub vae: Vae,
     /// The model's own schedule, and what others can be made of it.
     pub schedule: ScheduleFile,
-    /// Whether an empty negative prompt stands for no text at all, as SDXL's folder says.
-    pub zero_for_empty: bool,
     /// Bytes of all weights in memory.
     pub weight_bytes: u64,
     /// Where the models are.
@@ -106,18 +108,8 @@ pub struct Prepared<'a> {
     drawing: &'a Drawing,
     /// Channels, height and width of a latent.
     shape: [usize; 3],
-    /// `(sides, tokens, width)`: the negative side first, where there is one.
-    text: Tensor,
-    /// `(sides, size)`.
-    pooled: Tensor,
-    guided: bool,
+    prompted: Box<dyn Prompted + 'a>,
     origin: Option<Origin>,
-}
-
-/// Texts and sizes as the denoiser reads them for a group of images.
-struct Conditions {
-    text: Tensor,
-    sizes: Option<SizeCondition>,
 }
 
 /// One image of a group on its way.
@@ -131,28 +123,40 @@ struct InMaking {
 }
 
 impl Pipeline {
+    /// What holds for all its images.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.denoiser.family(self.schedule.own())
+    }
+
+    /// Both sides of an image are multiples of so many pixels.
+    #[must_use]
+    pub fn side_multiple(&self) -> usize {
+        self.vae.config().factor() * self.family().patch
+    }
+
+    /// Steps through the noise levels that this model visits for an image of this size in pixels.
+    #[must_use]
+    pub fn sampling(&self, steps: usize, width: usize, height: usize) -> SamplerOptions {
+        let side = self.side_multiple();
+        SamplerOptions {
+            flow_levels: self.family().flow_levels,
+            image_tokens: Some((width / side) * (height / side)),
+            ..SamplerOptions::new(steps)
+        }
+    }
+
     /// Checks a drawing and reads its prompts.
     ///
     /// # Errors
     /// `BadRequest` for sizes, steps and prompts that cannot be.
-    pub fn prepare<'a>(&self, drawing: &'a Drawing, stop: Stop<'_>) -> Result<Prepared<'a>, PaintError> {
+    pub fn prepare<'a>(&'a self, drawing: &'a Drawing, stop: Stop<'_>) -> Result<Prepared<'a>, PaintError> {
         let shape = self.latent_shape(drawing)?;
         // Steps that cannot be are told before the prompt is read.
         Sampler::new(&drawing.schedule, &drawing.sampling)?;
-        let guided = drawing.guidance > 1.0;
-        let (wanted, unwanted) = self.text.encode(drawing, guided, self.zero_for_empty, stop)?;
+        let prompted = self.denoiser.read(drawing, stop)?;
         let origin = self.origin(drawing, shape, stop)?;
-        let sides: Vec<_> = unwanted.into_iter().chain([wanted]).collect();
-        let text: Vec<&Tensor> = sides.iter().map(|side| &side.tokens).collect();
-        let pooled: Vec<&Tensor> = sides.iter().map(|side| &side.pooled).collect();
-        Ok(Prepared {
-            drawing,
-            shape,
-            text: Tensor::cat(&text, 0)?,
-            pooled: Tensor::cat(&pooled, 0)?,
-            guided,
-            origin,
-        })
+        Ok(Prepared { drawing, shape, prompted, origin })
     }
 
     /// Latents of some images of a drawing, as the denoiser leaves them.
@@ -167,12 +171,11 @@ impl Pipeline {
     ) -> Result<Vec<Vec<f32>>, PaintError> {
         let mut group: Vec<InMaking> =
             images.map(|image| in_making(prepared, image)).collect::<Result<_, PaintError>>()?;
-        let conditions = self.conditions(prepared, group.len())?;
         let count: usize = prepared.shape.iter().product();
         let timesteps = group.first().map_or_else(Vec::new, |image| image.sampler.timesteps().to_vec());
         for (at, timestep) in timesteps.iter().enumerate() {
             let seen = group.iter().flat_map(InMaking::seen).collect();
-            let outputs = self.guided(prepared, &conditions, seen, *timestep, watch.stop)?;
+            let outputs = self.outputs(prepared, seen, *timestep, watch.stop)?;
             let first = &group[0];
             let predicted = first.sampler.predicted_image(&outputs[..count], &first.latent);
             for (image, output) in group.iter_mut().zip(outputs.chunks(count)) {
@@ -210,47 +213,15 @@ impl Pipeline {
     }
 
     /// # Errors
-    /// `BadModel` when the parts of a folder do not fit each other.
-    fn check_parts(&self) -> Result<(), PaintError> {
-        let (unet, vae) = (self.unet.config(), self.vae.config());
-        let wrong = |reason: String| Err(PaintError::bad_model("unet/config.json", reason));
-        let latent = vae.latent_channels;
-        // A denoiser that knows of masks reads one more channel for the mask and a second latent.
-        if ![latent, 2 * latent + 1].contains(&unet.in_channels) || unet.out_channels != latent {
-            return wrong(
-                "its channels are not those of the autoencoder; it is no model that draws images".to_owned(),
-            );
-        }
-        if vae.image_channels != 3 {
-            let channels = vae.image_channels;
-            return Err(PaintError::bad_model(
-                "vae/config.json",
-                format!("its images have {channels} channels, not 3"),
-            ));
-        }
-        let (tokens, pooled) = self.text.widths();
-        if unet.text_width != tokens {
-            let reads = unet.text_width;
-            return wrong(format!("it reads texts of width {reads}, and the text encoders give {tokens}"));
-        }
-        match unet.pooled_width() {
-            Some(reads) if Some(reads) != pooled => {
-                wrong(format!("it reads a pooled text of width {reads}, which the text encoders do not give"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// # Errors
     /// `BadRequest` with what the sides have to be.
     pub(crate) fn check_size(&self, width: usize, height: usize) -> Result<(), PaintError> {
-        let factor = self.vae.config().factor();
-        let fits = |side: usize| (factor..=SIDE_PIXELS_MAX).contains(&side) && side.is_multiple_of(factor);
+        let multiple = self.side_multiple();
+        let fits = |side: usize| (multiple..=SIDE_PIXELS_MAX).contains(&side) && side.is_multiple_of(multiple);
         if fits(width) && fits(height) {
             return Ok(());
         }
         Err(PaintError::BadRequest(format!(
-            "{width} x {height} pixels were asked for; each side must be a multiple of {factor} up to {SIDE_PIXELS_MAX}"
+            "{width} x {height} pixels were asked for; each side must be a multiple of {multiple} up to {SIDE_PIXELS_MAX}"
         )))
     }
 
@@ -263,61 +234,26 @@ impl Pipeline {
         Ok([self.vae.config().latent_channels, drawing.height / factor, drawing.width / factor])
     }
 
-    /// Each side's text once for every image of a group.
-    fn conditions(&self, prepared: &Prepared<'_>, images: usize) -> Result<Conditions, PaintError> {
-        let repeated = |sides: &Tensor| -> Result<Tensor, PaintError> {
-            let sides: Vec<Tensor> = (0..sides.dim(0)?)
-                .flat_map(|side| std::iter::repeat_n(side, images))
-                .map(|side| sides.narrow(0, side, 1))
-                .collect::<Result<_, _>>()?;
-            Ok(Tensor::cat(&sides, 0)?)
-        };
-        let sizes = if self.unet.config().takes_sizes() {
-            let (height, width) = (prepared.drawing.height as f32, prepared.drawing.width as f32);
-            let text = repeated(&prepared.pooled)?;
-            let sizes = vec![[height, width, 0.0, 0.0, height, width]; text.dim(0)?];
-            Some(SizeCondition { text, sizes })
-        } else {
-            None
-        };
-        Ok(Conditions { text: repeated(&prepared.text)?, sizes })
-    }
-
-    /// The outputs for a group of latents, guided from the negative prompt to the prompt (Ho and Salimans, 2022).
-    fn guided(
+    /// The outputs for a group of latents, one after the other.
+    fn outputs(
         &self,
         prepared: &Prepared<'_>,
-        conditions: &Conditions,
         seen: Vec<f32>,
         timestep: f32,
         stop: Stop<'_>,
     ) -> Result<Vec<f32>, PaintError> {
-        let ([_, height, width], channels) = (prepared.shape, self.unet.config().in_channels);
+        let ([_, height, width], channels) = (prepared.shape, self.family().channels);
         let images = seen.len() / (channels * height * width);
         let latents = Tensor::from_vec(seen, (images, channels, height, width), &Device::Cpu)?;
-        let latents = latents.to_device(&self.device)?.to_dtype(conditions.text.dtype())?;
-        let latents = if prepared.guided { Tensor::cat(&[&latents, &latents], 0)? } else { latents };
-        let output = self.unet.forward(&latents, timestep, &conditions.text, conditions.sizes.as_ref(), stop)?;
-        let output = output.to_dtype(DType::F32)?.to_device(&Device::Cpu)?;
-        if !prepared.guided {
-            return Ok(output.flatten_all()?.to_vec1()?);
-        }
-        let side = |at: usize| -> Result<Vec<f32>, PaintError> {
-            Ok(output.narrow(0, at * images, images)?.flatten_all()?.to_vec1()?)
-        };
-        let guidance = prepared.drawing.guidance as f32;
-        let guide = |(unwanted, wanted): (f32, f32)| unwanted + guidance * (wanted - unwanted);
-        Ok(side(0)?.into_iter().zip(side(1)?).map(guide).collect())
+        prepared.prompted.outputs(&latents.to_device(&self.device)?, timestep, stop)
     }
 }
 
 impl Prepared<'_> {
     /// Texts that the denoiser reads for each image: two with guidance, one without.
-    ///
-    /// # Errors
-    /// `Compute` when the device fails.
-    pub fn sides(&self) -> Result<usize, PaintError> {
-        Ok(self.text.dim(0)?)
+    #[must_use]
+    pub fn sides(&self) -> usize {
+        self.prompted.sides()
     }
 
     /// Channels, height and width of a latent.

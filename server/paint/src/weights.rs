@@ -146,6 +146,7 @@ impl<'a> Weights<'a> {
         let shared = &mut *self.shared.borrow_mut();
         let tensor = shared.source.read_quantised(&name, shape, &shared.device)?;
         if tensor.is_some() {
+            (shared.reading)(shape.iter().fold(1, |all, size| all * *size as u64))?;
             shared.used.insert(name);
         }
         Ok(tensor)

@@ -4,7 +4,7 @@
 
 mod block;
 mod config;
-mod pipeline;
+mod models;
 
 use candle_core::Tensor;
 use candle_nn::{Linear, Module, RmsNorm};
@@ -12,11 +12,12 @@ use candle_nn::{Linear, Module, RmsNorm};
 use crate::error::PaintError;
 use crate::layers::{linear, plain_norm, rms_norm, sinusoids};
 use crate::rotary::{Rotary, angles};
+use crate::stop::Stop;
 use crate::weights::Weights;
 use block::Block;
 
 pub use config::ZImageConfig;
-pub use pipeline::{ZImageConditions, ZImagePipeline};
+pub use models::ZImageModels;
 
 /// Numbers that tell the layers what time it is, in models at least as wide.
 const TIME_SIZE: usize = 256;
@@ -128,7 +129,13 @@ impl ZImageTransformer {
     ///
     /// # Errors
     /// `BadRequest` when a side is no multiple of the patch or longer than the model's table of places.
-    pub fn forward(&self, latents: &Tensor, time: f32, caption: &Caption) -> Result<Tensor, PaintError> {
+    pub fn forward(
+        &self,
+        latents: &Tensor,
+        time: f32,
+        caption: &Caption,
+        stop: Stop<'_>,
+    ) -> Result<Tensor, PaintError> {
         let (batch, _, height, width) = latents.dims4()?;
         let patch = self.config.patch;
         let [rows, columns] = self.grid(height, width)?;
@@ -142,11 +149,13 @@ impl ZImageTransformer {
         let places: Vec<[usize; 3]> = image.chain((count..length).map(|_| [0, 0, 0])).collect();
         let rotary = self.rotary(&places)?;
         for block in &self.image_blocks {
+            stop.check()?;
             tokens = block.forward(&tokens, &rotary, Some(&time))?;
         }
         let rotary = rotary.then(&caption.rotary)?;
         let mut tokens = Tensor::cat(&[&tokens, &caption.tokens.repeat((batch, 1, 1))?], 1)?;
         for block in &self.blocks {
+            stop.check()?;
             tokens = block.forward(&tokens, &rotary, Some(&time))?;
         }
         let tokens = tokens.narrow(1, 0, count)?.contiguous()?;

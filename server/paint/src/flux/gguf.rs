@@ -78,6 +78,22 @@ impl GgufFile {
         Ok(Self { name, file, places })
     }
 
+    /// Numbers in all tensors together.
+    #[must_use]
+    pub fn elements(&self) -> u64 {
+        let elements =
+            |place: &Place| place.shape().iter().fold(1u64, |all, size| all.saturating_mul(*size as u64));
+        self.places.values().map(elements).fold(0, u64::saturating_add)
+    }
+
+    /// Bytes of all tensors together.
+    #[must_use]
+    pub fn data_bytes(&self) -> u64 {
+        let rows = |place: &Place| place.rows.iter().map(|(_, count)| *count as u64).sum::<u64>();
+        let bytes = |place: &Place| rows(place).saturating_mul(place.row_bytes as u64);
+        self.places.values().map(bytes).fold(0, u64::saturating_add)
+    }
+
     /// Type, shape and bytes of a tensor that has this shape.
     fn bytes(&mut self, name: &str, shape: &[usize]) -> Result<(GgmlDType, Vec<u8>), PaintError> {
         let wrong = |reason: String| PaintError::bad_model(&self.name, reason);

@@ -2,7 +2,6 @@
 //!
 //! Refuses: more than one on a CPU. There it takes as long as one after the other and much more memory.
 
-use crate::error::PaintError;
 use crate::pipeline::{Pipeline, Prepared};
 
 /// What the denoiser may need beside its weights, in bytes.
@@ -13,16 +12,13 @@ const WORK_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 const HELD_AT_ONCE: u64 = 40;
 
 /// Images of one group, at least 1.
-///
-/// # Errors
-/// `Compute` when the device fails.
-pub(super) fn size(pipeline: &Pipeline, prepared: &Prepared<'_>, images: u32) -> Result<u32, PaintError> {
+pub(super) fn size(pipeline: &Pipeline, prepared: &Prepared<'_>, images: u32) -> u32 {
     if pipeline.device.is_cpu() {
-        return Ok(1);
+        return 1;
     }
     let [_, height, width] = prepared.shape();
     let places = (height * width) as u64;
-    Ok(fitting(places, pipeline.unet.config().first_channels() as u64, prepared.sides()? as u64, images))
+    fitting(places, pipeline.family().width as u64, prepared.sides() as u64, images)
 }
 
 /// `places` is the size of a latent's one channel, `sides` two with guidance and one without.

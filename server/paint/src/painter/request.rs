@@ -6,9 +6,7 @@ use model::{IMAGE_PROMPT_BYTES_MAX, IMAGE_STEPS_MAX, IMAGES_MAX, ImageRequest};
 
 use super::source;
 use crate::error::PaintError;
-use crate::pipeline::{Drawing, Pipeline, TextEncoders};
-use crate::schedule::{SchedulerClass, Spacing};
-use crate::scheduler::SamplerOptions;
+use crate::pipeline::{Drawing, Pipeline};
 
 /// Most guidance; far below it pictures are burnt already.
 const GUIDANCE_MAX: f64 = 100.0;
@@ -50,41 +48,10 @@ pub(super) fn checked(request: &ImageRequest, pipeline: &Pipeline) -> Result<Dra
         width,
         height,
         schedule: pipeline.schedule.exchanged(request.sampler, request.spacing)?,
-        sampling: SamplerOptions::new(request.steps as usize),
+        sampling: pipeline.sampling(request.steps as usize, width, height),
         guidance: request.guidance,
         seed: request.seed,
         clip_skip: request.clip_skip as usize,
         start,
     })
-}
-
-/// The name of a model's family.
-pub(super) fn family(pipeline: &Pipeline) -> &'static str {
-    /// The width of the second text encoder family, which came with version 2.
-    const TEXT_WIDTH_OF_2: usize = 1_024;
-    match &pipeline.text {
-        TextEncoders::Two(_) => "Stable Diffusion XL",
-        TextEncoders::One(_) if pipeline.unet.config().text_width == TEXT_WIDTH_OF_2 => "Stable Diffusion 2",
-        TextEncoders::One(_) => "Stable Diffusion 1",
-    }
-}
-
-/// Steps and guidance that suit a model.
-pub(super) struct Suits {
-    pub(super) steps: u32,
-    pub(super) guidance: f64,
-}
-
-/// Files do not say it outright. Models that were distilled to few steps and no guidance have a schedule of their own:
-/// that of latent consistency, or Euler's with the timesteps counted from the last one, as the turbo models have it.
-/// The others get the customary numbers of their family.
-pub(super) fn what_suits(pipeline: &Pipeline) -> Suits {
-    let own = pipeline.schedule.own();
-    let is_euler = matches!(own.class, SchedulerClass::Euler | SchedulerClass::EulerAncestral);
-    let is_distilled = own.class == SchedulerClass::Lcm || (is_euler && own.timestep_spacing == Spacing::Trailing);
-    match &pipeline.text {
-        _ if is_distilled => Suits { steps: 4, guidance: 1.0 },
-        TextEncoders::Two(_) => Suits { steps: 30, guidance: 5.0 },
-        TextEncoders::One(_) => Suits { steps: 25, guidance: 7.5 },
-    }
 }

@@ -3,22 +3,22 @@
 //! Refuses: pipelines of another class, parts that the class does not have, and parts that do not fit each other.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 use serde_json::Value;
 
-use super::{Pipeline, TextEncoder, TextEncoders};
-use crate::clip::{ClipConfig, ClipTextEncoder};
+use super::{Denoiser, Pipeline, StableDiffusion};
 use crate::error::PaintError;
-use crate::schedule::{ScheduleFile, config::FILE};
+use crate::flux::{FluxModels, GgufFile};
+use crate::schedule::{ScheduleFile, SchedulerClass, config::FILE};
 use crate::stop::Stop;
-use crate::tokenizer::ClipTokenizer;
-use crate::unet::{UNet, UNetConfig};
 use crate::vae::{Vae, VaeConfig};
-use crate::weights::{Reading, SafetensorFiles, Weights};
+use crate::weights::{Reading, SafetensorFiles, TensorSource, Weights};
+use crate::z_image::ZImageModels;
 
 /// Largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -26,42 +26,65 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// The name of the weights of denoisers and autoencoders.
 const STEM: &str = "diffusion_pytorch_model";
 
+/// The name of the weights of text encoders.
+const TEXT_STEM: &str = "model";
+
 /// How a folder is loaded.
 pub struct Loading<'a> {
     /// Where the models are put.
     pub device: Device,
-    /// The type of text encoders and denoiser; the autoencoder is in f32, because that of SDXL overflows in f16.
-    pub dtype: DType,
     /// Told the share that was read, 0..=1, now and then.
     pub progress: &'a mut dyn FnMut(f32),
     /// Asked at every tensor.
     pub stop: Stop<'a>,
 }
 
-/// The weights of a folder, whose headers were read.
-struct Files {
-    text: Vec<SafetensorFiles>,
-    unet: SafetensorFiles,
-    vae: SafetensorFiles,
+/// The classes of pipelines that are ours. The tasks of a class share their parts; which one a folder was published for
+/// does not matter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    StableDiffusion,
+    StableDiffusionXl,
+    Flux,
+    ZImage,
+}
+
+/// Weights of one part, whose headers were read.
+struct Source {
+    tensors: Box<dyn TensorSource>,
+    elements: u64,
+    /// Bytes in memory where they stay quantised.
+    quantised_bytes: Option<u64>,
+}
+
+/// The parts of a folder.
+pub(crate) struct Parts<'a> {
+    folder: &'a Path,
+    device: &'a Device,
+    dtype: DType,
+    sources: RefCell<BTreeMap<String, Source>>,
+    reading: Reading<'a>,
 }
 
 impl Pipeline {
-    /// Loads the models of a folder.
+    /// Loads the models of a folder. Text encoders and denoiser are in half precision where the device is quick at it; the
+    /// autoencoder is in f32, because that of SDXL overflows in f16.
     ///
     /// # Errors
     /// `BadModel` with the file, and within it the key or tensor, that is missing, left over or damaged; `Cancelled`.
     pub fn open(folder: &Path, loading: Loading<'_>) -> Result<Self, PaintError> {
-        let Loading { device, dtype, progress, stop } = loading;
+        let Loading { device, progress, stop } = loading;
         let index: Value = serde_json::from_str(&text(folder, "model_index.json")?)
             .map_err(|error| PaintError::bad_model("model_index.json", format!("it is no JSON: {error}")))?;
-        let two = has_two_encoders(&index)?;
+        let class = Class::of(&index)?;
         let schedule = within("scheduler", ScheduleFile::parse(&text(folder, &format!("scheduler/{FILE}"))?))?;
-        let unet = within("unet", UNetConfig::parse(&text(folder, "unet/config.json")?))?;
-        let vae = within("vae", VaeConfig::parse(&text(folder, "vae/config.json")?))?;
-        let numbers: &[&str] = if two { &["", "_2"] } else { &[""] };
+        within("scheduler", class.check_schedule(schedule.own().class))?;
         // All headers are read before the first tensor: they give the size of the whole, and a missing file is told soon.
-        let files = Files::open(folder, numbers)?;
-        let all = files.elements().max(1);
+        let sources = class.parts().map(|part| Ok((part.to_owned(), Source::open(folder, part)?)));
+        let sources: BTreeMap<String, Source> = sources.collect::<Result<_, PaintError>>()?;
+        let dtype = class.dtype(&device);
+        let weight_bytes = sources.iter().map(|(part, source)| source.bytes(part_type(part, dtype))).sum();
+        let all = sources.values().map(|source| source.elements).fold(0, u64::saturating_add).max(1);
         let (read, progress) = (Cell::new(0u64), RefCell::new(progress));
         let reading = |elements: u64| {
             stop.check()?;
@@ -69,65 +92,143 @@ impl Pipeline {
             (progress.borrow_mut())(read.get() as f32 / all as f32);
             Ok(())
         };
-        let weights = |files: SafetensorFiles, dtype| {
-            Weights::watched(Box::new(files), &device, dtype, &reading as Reading<'_>)
-        };
-        let mut encoders = Vec::new();
-        for (number, files) in numbers.iter().zip(files.text) {
-            let part = format!("text_encoder{number}");
-            let config = within(&part, ClipConfig::parse(&text(folder, &format!("{part}/config.json"))?))?;
-            let tokenizer = ClipTokenizer::open(&folder.join(format!("tokenizer{number}")));
-            encoders.push(TextEncoder {
-                tokenizer: within(&format!("tokenizer{number}"), tokenizer)?,
-                encoder: within(&part, ClipTextEncoder::load(&config, &weights(files, dtype)))?,
-            });
+        let parts = Parts { folder, device: &device, dtype, sources: RefCell::new(sources), reading: &reading };
+        let vae = parts.config("vae", VaeConfig::parse)?;
+        if vae.image_channels != 3 {
+            let reason = format!("its images have {} channels, not 3", vae.image_channels);
+            return Err(PaintError::bad_model("vae/config.json", reason));
         }
-        let unet = within("unet", UNet::load(&unet, &weights(files.unet, dtype)))?;
-        let before_vae = read.get();
-        let vae = within("vae", Vae::load(&vae, &weights(files.vae, DType::F32)))?;
-        let in_single = (read.get() - before_vae) * DType::F32.size_in_bytes() as u64;
-        let pipeline = Self {
-            text: TextEncoders::of(encoders)?,
-            unet,
-            vae,
-            weight_bytes: before_vae * dtype.size_in_bytes() as u64 + in_single,
-            schedule,
-            zero_for_empty: index["force_zeros_for_empty_prompt"].as_bool().unwrap_or(two),
-            device: device.clone(),
+        let denoiser: Box<dyn Denoiser> = match class {
+            Class::StableDiffusion | Class::StableDiffusionXl => {
+                let two = class == Class::StableDiffusionXl;
+                let zero_for_empty = index["force_zeros_for_empty_prompt"].as_bool().unwrap_or(two);
+                let encoders: &[&str] = if two { &["", "_2"] } else { &[""] };
+                Box::new(StableDiffusion::load(&parts, encoders, zero_for_empty, &vae)?)
+            }
+            Class::Flux => Box::new(FluxModels::load(&parts, &vae)?),
+            Class::ZImage => Box::new(ZImageModels::load(&parts, &vae)?),
         };
-        pipeline.check_parts()?;
-        Ok(pipeline)
+        let vae = within("vae", Vae::load(&vae, &parts.weights("vae")?))?;
+        Ok(Self { denoiser, vae, schedule, weight_bytes, device: device.clone() })
     }
 }
 
-impl Files {
-    fn open(folder: &Path, numbers: &[&str]) -> Result<Self, PaintError> {
-        let open = |part: &str, stem: &str| within(part, SafetensorFiles::open(&folder.join(part), stem));
-        let text = numbers.iter().map(|number| open(&format!("text_encoder{number}"), "model"));
-        Ok(Self { text: text.collect::<Result<_, _>>()?, unet: open("unet", STEM)?, vae: open("vae", STEM)? })
+impl Class {
+    fn of(index: &Value) -> Result<Self, PaintError> {
+        match index["_class_name"].as_str() {
+            Some(
+                "StableDiffusionPipeline" | "StableDiffusionImg2ImgPipeline" | "StableDiffusionInpaintPipeline",
+            ) => Ok(Self::StableDiffusion),
+            Some(
+                "StableDiffusionXLPipeline"
+                | "StableDiffusionXLImg2ImgPipeline"
+                | "StableDiffusionXLInpaintPipeline",
+            ) => Ok(Self::StableDiffusionXl),
+            Some("FluxPipeline" | "FluxImg2ImgPipeline" | "FluxInpaintPipeline") => Ok(Self::Flux),
+            Some("ZImagePipeline" | "ZImageImg2ImgPipeline" | "ZImageInpaintPipeline") => Ok(Self::ZImage),
+            other => {
+                let reason = format!("its class {} is not among ours", other.unwrap_or("(none)"));
+                Err(PaintError::bad_model("model_index.json", reason))
+            }
+        }
     }
 
-    fn elements(&self) -> u64 {
-        let all = self.text.iter().chain([&self.unet, &self.vae]);
-        all.map(SafetensorFiles::elements).fold(0, u64::saturating_add)
+    /// The parts that have weights.
+    fn parts(self) -> impl Iterator<Item = &'static str> {
+        let parts: &[&str] = match self {
+            Self::StableDiffusion => &["text_encoder", "unet", "vae"],
+            Self::StableDiffusionXl => &["text_encoder", "text_encoder_2", "unet", "vae"],
+            Self::Flux => &["text_encoder", "text_encoder_2", "transformer", "vae"],
+            Self::ZImage => &["text_encoder", "transformer", "vae"],
+        };
+        parts.iter().copied()
+    }
+
+    /// A processor has no fast arithmetic in half precision; the large transformers overflow in that of Stable Diffusion.
+    fn dtype(self, device: &Device) -> DType {
+        match self {
+            _ if device.is_cpu() => DType::F32,
+            Self::StableDiffusion | Self::StableDiffusionXl => DType::F16,
+            Self::Flux | Self::ZImage => DType::BF16,
+        }
+    }
+
+    /// # Errors
+    /// `BadModel` when the models cannot be sampled so.
+    fn check_schedule(self, class: SchedulerClass) -> Result<(), PaintError> {
+        let is_flow = matches!(self, Self::Flux | Self::ZImage);
+        if is_flow == (class == SchedulerClass::FlowMatchEuler) {
+            return Ok(());
+        }
+        Err(PaintError::bad_model(FILE, format!("its class {class:?} is not one for this model")))
     }
 }
 
-/// Whether the pipeline's class is one of SDXL.
-fn has_two_encoders(index: &Value) -> Result<bool, PaintError> {
-    match index["_class_name"].as_str() {
-        // The tasks share their parts; which ones a folder was published for does not matter.
-        Some("StableDiffusionPipeline" | "StableDiffusionImg2ImgPipeline" | "StableDiffusionInpaintPipeline") => {
-            Ok(false)
+fn part_type(part: &str, dtype: DType) -> DType {
+    if part == "vae" { DType::F32 } else { dtype }
+}
+
+impl Source {
+    /// The weights of a part. A denoiser may be a GGUF file, whatever its name.
+    fn open(folder: &Path, part: &str) -> Result<Self, PaintError> {
+        let place = folder.join(part);
+        if part == "transformer"
+            && let Some(path) = quantised(&place)?
+        {
+            let file = within(part, GgufFile::open(&path))?;
+            let (elements, quantised_bytes) = (file.elements(), Some(file.data_bytes()));
+            return Ok(Self { tensors: Box::new(file), elements, quantised_bytes });
         }
-        Some(
-            "StableDiffusionXLPipeline" | "StableDiffusionXLImg2ImgPipeline" | "StableDiffusionXLInpaintPipeline",
-        ) => Ok(true),
-        other => {
-            let reason = format!("its class {} is not among ours", other.unwrap_or("(none)"));
-            Err(PaintError::bad_model("model_index.json", reason))
+        let stem = if part.starts_with("text_encoder") { TEXT_STEM } else { STEM };
+        let files = within(part, SafetensorFiles::open(&place, stem))?;
+        Ok(Self { elements: files.elements(), tensors: Box::new(files), quantised_bytes: None })
+    }
+
+    fn bytes(&self, dtype: DType) -> u64 {
+        self.quantised_bytes.unwrap_or(self.elements.saturating_mul(dtype.size_in_bytes() as u64))
+    }
+}
+
+impl<'a> Parts<'a> {
+    /// The configuration of a part.
+    ///
+    /// # Errors
+    /// `BadModel` with the file and what is wrong with it.
+    pub(crate) fn config<T>(
+        &self,
+        part: &str,
+        parse: impl Fn(&str) -> Result<T, PaintError>,
+    ) -> Result<T, PaintError> {
+        within(part, parse(&text(self.folder, &format!("{part}/config.json"))?))
+    }
+
+    /// The folder of a part.
+    pub(crate) fn place(&self, part: &str) -> PathBuf {
+        self.folder.join(part)
+    }
+
+    /// The weights of a part, which are taken once.
+    ///
+    /// # Errors
+    /// `Bug` when the class does not name the part.
+    pub(crate) fn weights(&self, part: &str) -> Result<Weights<'a>, PaintError> {
+        let source = self.sources.borrow_mut().remove(part);
+        let source = source.ok_or_else(|| PaintError::Bug(format!("{part} has no weights")))?;
+        Ok(Weights::watched(source.tensors, self.device, part_type(part, self.dtype), self.reading))
+    }
+}
+
+/// The one GGUF file of a part of the model.
+fn quantised(place: &Path) -> Result<Option<PathBuf>, PaintError> {
+    let wrong = |reason: String| PaintError::bad_model("transformer", reason);
+    let mut found = None;
+    for entry in place.read_dir().map_err(|error| wrong(error.to_string()))? {
+        let path = entry.map_err(|error| wrong(error.to_string()))?.path();
+        if path.extension().is_some_and(|end| end == "gguf") && found.replace(path).is_some() {
+            return Err(wrong("it has more than one GGUF file".to_owned()));
         }
     }
+    Ok(found)
 }
 
 /// An error of a part with the part's folder in front of its file.
@@ -139,7 +240,7 @@ pub(crate) fn within<T>(part: &str, result: Result<T, PaintError>) -> Result<T, 
     })
 }
 
-pub(crate) fn text(folder: &Path, name: &str) -> Result<String, PaintError> {
+fn text(folder: &Path, name: &str) -> Result<String, PaintError> {
     let wrong = |reason: String| PaintError::bad_model(name, reason);
     let file = File::open(folder.join(name)).map_err(|error| wrong(error.to_string()))?;
     let mut text = String::new();

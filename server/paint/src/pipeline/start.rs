@@ -86,7 +86,7 @@ impl Pipeline {
         shape: [usize; 3],
         stop: Stop<'_>,
     ) -> Result<Option<Origin>, PaintError> {
-        let knows_masks = self.unet.config().in_channels != shape[0];
+        let knows_masks = self.family().channels != shape[0];
         let pixels = drawing.width * drawing.height;
         let grey = vec![0.0; 3 * pixels];
         let Some(start) = &drawing.start else {

@@ -4,23 +4,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, IndexOp, Tensor};
-use paint::PaintError;
+use model::{ImageEvent, ImageRequest, ImageSampler};
 use paint::clip::{ClipConfig, ClipTextEncoder};
-use paint::flow::FlowRequest;
-use paint::flux::{FluxConfig, FluxPipeline, FluxText, FluxTransformer};
+use paint::flux::{FluxConfig, FluxModels, FluxText, FluxTransformer};
 use paint::json_tokenizer::JsonTokenizer;
-use paint::schedule::SchedulerConfig;
+use paint::pipeline::{Drawing, Loading, Pipeline};
+use paint::schedule::ScheduleFile;
 use paint::t5::{T5Config, T5Encoder};
 use paint::tokenizer::ClipTokenizer;
 use paint::vae::{Vae, VaeConfig};
+use paint::{PaintError, Painter, Stop};
 use serde_json::Value;
+use tiny::Model;
+use tiny::integers::fnv;
 
-use crate::integers::fnv;
-use crate::models::{Model, off, tensor};
-use crate::pipelines::{LATENTS_BAR, same_pixels};
+use crate::models::{off, tensor};
+use crate::painter::{drawn, request};
+use crate::pipelines::{self, agrees, flow_drawing};
 use crate::references::{self, References, described, description, error};
+use crate::sources::flow_agrees_from;
 use crate::tokenizer::strings;
-use crate::z_image::go_on;
 
 const PART: &str = "flux";
 
@@ -64,32 +67,30 @@ fn vae() -> (Model, Vae) {
     (model, loaded)
 }
 
-fn pipeline(name: &str) -> FluxPipeline {
-    FluxPipeline {
+fn models(name: &str) -> FluxModels {
+    FluxModels {
         clip_tokenizer: ClipTokenizer::open(&references::folder("tokenizer")).expect("a tokenizer"),
         clip: clip().1,
         t5_tokenizer: JsonTokenizer::open(&tokenizer()).expect("a tokenizer"),
         t5: t5().1,
         t5_tokens: described(PART, "request")["tokens"].as_u64().expect("a count") as usize,
         transformer: transformer(name).1,
-        vae: vae().1,
-        scheduler: SchedulerConfig::parse(&text(&format!("{name} run"), "config")).expect("a configuration"),
-        device: Device::Cpu,
-        dtype: DType::F32,
     }
 }
 
-fn request(name: &str) -> FlowRequest {
-    FlowRequest {
-        prompt: text("request", "prompt"),
-        negative: String::new(),
-        width: 24,
-        height: 32,
-        steps: 8,
-        guidance: described(PART, &format!("{name} run"))["guidance"].as_f64().expect("a number"),
-        seed: 77,
-        batch: 2,
+fn pipeline(name: &str, models: FluxModels) -> Pipeline {
+    Pipeline {
+        denoiser: Box::new(models),
+        vae: vae().1,
+        schedule: ScheduleFile::parse(&text(&format!("{name} run"), "config")).expect("a configuration"),
+        weight_bytes: 0,
+        device: Device::Cpu,
     }
+}
+
+fn drawing(pipeline: &Pipeline, name: &str) -> Drawing {
+    let guidance = described(PART, &format!("{name} run"))["guidance"].as_f64().expect("a number");
+    flow_drawing(pipeline, &text("request", "prompt"), "", guidance)
 }
 
 #[test]
@@ -120,10 +121,10 @@ fn text_encoders_agree() {
     for ids in [vec![], vec![vocabulary]] {
         assert!(matches!(encoder.encode(&ids), Err(PaintError::BadRequest(_))));
     }
-    let pipeline = pipeline("flux-dev");
+    let models = models("flux-dev");
     let prompt = text("request", "prompt");
     for (name, prompt) in [("prompt", prompt.clone()), ("empty", String::new()), ("long", prompt.repeat(40))] {
-        let text = pipeline.text(&prompt).unwrap();
+        let text = models.text(&prompt).unwrap();
         off(&keep(&text.tokens, [0, 1, 2, 20, 38, 39]), &references, &format!("text/{name}"));
         off(&text.pooled, &references, &format!("text/{name}/pooled"));
     }
@@ -143,21 +144,21 @@ fn denoisers_agree() {
         for (height, width) in [(16, 12), (6, 10)] {
             let latents = tensor(&format!("{name} latents {height}"), &[2, 4, height, width]);
             for (time, at) in [(1.0, "1.0"), (0.5, "0.5"), (0.001, "0.001")] {
-                let second = denoiser.forward(&latents, time, 3.5, &text).unwrap().i(1..2).unwrap();
+                let second = denoiser.forward(&latents, time, 3.5, &text, Stop::NEVER).unwrap().i(1..2).unwrap();
                 worst = worst.max(off(&second, &references, &format!("{name}/{height}/{at}")));
-                let alone = denoiser.forward(&latents.i(1..2).unwrap(), time, 3.5, &text).unwrap();
+                let alone = denoiser.forward(&latents.i(1..2).unwrap(), time, 3.5, &text, Stop::NEVER).unwrap();
                 let numbers = |x: &Tensor| x.flatten_all().and_then(|x| x.to_vec1::<f32>()).unwrap();
                 assert!(
                     error(&numbers(&alone), &numbers(&second)) <= 1e-5,
                     "it depends on the others of its batch"
                 );
-                let other = denoiser.forward(&latents.i(1..2).unwrap(), time, 2.0, &text).unwrap();
+                let other = denoiser.forward(&latents.i(1..2).unwrap(), time, 2.0, &text, Stop::NEVER).unwrap();
                 assert_eq!(numbers(&other) != numbers(&alone), name == "flux-dev", "guidance");
             }
         }
         for (height, width) in [(7, 6), (0, 2)] {
             let latents = Tensor::zeros((1, 4, height, width), DType::F32, &Device::Cpu).unwrap();
-            let refused = denoiser.forward(&latents, 0.5, 3.5, &text);
+            let refused = denoiser.forward(&latents, 0.5, 3.5, &text, Stop::NEVER);
             assert!(matches!(refused, Err(PaintError::BadRequest(_))), "{height} x {width}");
         }
     }
@@ -169,14 +170,11 @@ fn runs_and_pictures_agree() {
     let references = References::open(PART);
     vae().0.asked_for_all();
     for name in ["flux-dev", "flux-schnell"] {
-        let (pipeline, request) = (pipeline(name), request(name));
-        let latents = pipeline.latents(&request, &mut go_on).unwrap();
-        let off = error(&latents.concat(), &references.numbers(&format!("{name}/latents")));
-        assert!(off <= LATENTS_BAR, "{name}: {off:.2e}");
-        let pixels: Vec<u8> =
-            latents.iter().flat_map(|latent| pipeline.decode(&request, latent).unwrap().rgb).collect();
-        let over_one = same_pixels(name, &pixels, &references.numbers(&format!("{name}/pixels")));
-        println!("{name}: latents {off:.2e}, {over_one} of {} bytes off by more than 1", pixels.len());
+        let pipeline = pipeline(name, models(name));
+        let drawing = drawing(&pipeline, name);
+        let (_, off) = agrees(&pipeline, &drawing, &references, name);
+        let from = flow_agrees_from(&pipeline, &drawing, &references, name);
+        println!("{name}: {off:.2e}, from an image {from:.2e}");
     }
 }
 
@@ -196,30 +194,48 @@ fn folder() -> tempfile::TempDir {
     }
     fs::copy(tokenizer().join("tokenizer.json"), at("tokenizer_2/tokenizer.json")).expect("a copy");
     fs::write(at("scheduler/scheduler_config.json"), text("flux-dev run", "config")).expect("written");
+    fs::write(folder.path().join("model_index.json"), r#"{"_class_name": "FluxPipeline"}"#).expect("written");
     folder
 }
 
-fn open(folder: &Path) -> Result<FluxPipeline, PaintError> {
-    FluxPipeline::open(folder, &Device::Cpu, DType::F32)
+fn open(folder: &Path) -> Result<Pipeline, PaintError> {
+    let (device, progress) = (Device::Cpu, &mut |_| {});
+    Pipeline::open(folder, Loading { device, progress, stop: Stop::NEVER })
 }
 
 #[test]
 fn a_folder_makes_what_its_parts_make() {
     let folder = folder();
-    let request = request("flux-dev");
     let from_folder = open(folder.path()).unwrap();
-    assert_eq!((from_folder.t5_tokens, from_folder.side_multiple()), (512, 4));
-    let mut from_parts = pipeline("flux-dev");
-    from_parts.t5_tokens = 512;
-    let images = from_folder.images(&request, &mut go_on).unwrap();
-    assert_eq!(images, from_parts.images(&request, &mut go_on).unwrap());
-    assert_eq!((images.len(), images[0].rgb.len()), (2, 32 * 24 * 3));
-    for request in [
-        FlowRequest { width: 26, ..request.clone() },
-        FlowRequest { prompt: "x".repeat(100_000), ..request.clone() },
-    ] {
-        assert!(matches!(from_folder.latents(&request, &mut go_on), Err(PaintError::BadRequest(_))));
+    assert_eq!(from_folder.side_multiple(), 4);
+    assert!(from_folder.weight_bytes > 0);
+    let from_parts = pipeline("flux-dev", FluxModels { t5_tokens: 512, ..models("flux-dev") });
+    let drawing = drawing(&from_folder, "flux-dev");
+    let latents = pipelines::latents(&from_folder, &drawing, 0..2).unwrap();
+    assert_eq!(latents, pipelines::latents(&from_parts, &drawing, 0..2).unwrap());
+    for drawing in [Drawing { width: 26, ..drawing.clone() }, Drawing { prompt: "x".repeat(100_000), ..drawing }] {
+        assert!(matches!(from_folder.prepare(&drawing, Stop::NEVER), Err(PaintError::BadRequest(_))));
     }
+}
+
+/// The one door opens this family too: events, previews and pixels are those of the pipeline.
+#[test]
+fn the_painter_draws_with_it() {
+    let folder = folder();
+    let painter = Painter::open(folder.path(), &Device::Cpu, &mut |_| {}, &|| false).unwrap();
+    let info = painter.info();
+    assert_eq!((info.family.as_str(), info.steps, info.side_pixels), ("FLUX.1 dev", 28, 1_024));
+    assert_eq!(info.samplers, [ImageSampler::Euler]);
+    let request = ImageRequest { width_pixels: 24, height_pixels: 32, steps: 8, guidance: 3.5, ..request() };
+    let (events, images) = drawn(&painter, &request).unwrap();
+    assert!(events.iter().any(|event| matches!(event, ImageEvent::Step { preview: Some(_), .. })));
+    assert!(images.len() == 2 && images[0] != images[1] && images[0].len() == 24 * 32 * 3);
+    let refused = ImageRequest { sampler: Some(ImageSampler::Ddim), ..request };
+    assert!(matches!(drawn(&painter, &refused), Err(PaintError::BadRequest(_))));
+    fs::write(folder.path().join("transformer/odd.gguf"), "GGUF").unwrap();
+    assert!(
+        matches!(open(folder.path()), Err(PaintError::BadModel { file, .. }) if file == "transformer/odd.gguf")
+    );
 }
 
 #[test]

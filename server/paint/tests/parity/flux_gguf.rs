@@ -8,11 +8,12 @@ use std::path::Path;
 
 use candle_core::quantized::{GgmlDType, QTensor, gguf_file};
 use candle_core::{DType, Device, Tensor};
-use paint::PaintError;
 use paint::flux::{FluxConfig, FluxText, FluxTransformer, GgufFile};
 use paint::weights::{TensorSource, Weights};
+use paint::{PaintError, Stop};
+use tiny::made_up;
 
-use crate::models::{made_up, tensor};
+use crate::models::tensor;
 use crate::references::error;
 
 const CONFIG: &str = r#"{"in_channels": 16, "num_layers": 1, "num_single_layers": 1, "attention_head_dim": 128,
@@ -152,7 +153,8 @@ fn output(source: impl TensorSource + 'static) -> Vec<f32> {
     let weights = Weights::new(source, &Device::Cpu, DType::F32);
     let model = FluxTransformer::load(&FluxConfig::parse(CONFIG).expect("keys"), &weights).expect("a denoiser");
     let text = FluxText { tokens: tensor("gguf text", &[1, 7, 64]), pooled: tensor("gguf pooled", &[1, 32]) };
-    let output = model.forward(&tensor("gguf latents", &[1, 4, 8, 6]), 0.5, 3.5, &text).expect("an output");
+    let output =
+        model.forward(&tensor("gguf latents", &[1, 4, 8, 6]), 0.5, 3.5, &text, Stop::NEVER).expect("an output");
     output.flatten_all().and_then(|output| output.to_vec1()).expect("numbers")
 }
 

@@ -1,11 +1,10 @@
 //! Comparison with recorded results of torch, diffusers and transformers. `make parity` makes the references anew.
 //!
-//! Refuses: weights and recorded model outputs on disk; both come from the integers of `integers.rs`, which Python has
+//! Refuses: weights and recorded model outputs on disk; both come from the integers of `tests/tiny`, which Python has
 //! as well, so that only results are kept.
 
 mod flux;
 mod flux_gguf;
-mod integers;
 mod models;
 mod noise;
 mod painter;

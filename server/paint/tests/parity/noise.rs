@@ -1,8 +1,8 @@
 //! Noise against `torch.randn`, bit for bit.
 
 use paint::noise::Generator;
+use tiny::integers::fnv;
 
-use crate::integers::fnv;
 use crate::references::{References, description};
 
 #[test]

@@ -3,16 +3,12 @@
 use std::cell::Cell;
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::Device;
 use model::{IMAGE_ROWS_BYTES_MAX, ImageEvent, ImageRequest, ImageSampler, NoiseSpacing};
-use paint::clip::{ClipConfig, ClipTextEncoder};
-use paint::unet::{UNet, UNetConfig};
-use paint::vae::{Vae, VaeConfig};
 use paint::{PaintError, Painter};
 
-use crate::models::Model;
 use crate::pipelines::{pipeline, same_pixels, scheduler};
 use crate::references::{References, description};
 
@@ -203,23 +199,7 @@ fn a_request_ends_at_every_place_where_it_may() {
 /// A tiny Stable Diffusion as a folder, in the layout of diffusers.
 pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let at = |part: &str| folder.path().join(part);
-    let (clip, unet, vae) = (Model::of("clip-quick"), Model::of("unet-sd"), Model::of("vae"));
-    ClipTextEncoder::load(&ClipConfig::parse(&clip.config).expect("keys"), &clip.weights).expect("an encoder");
-    UNet::load(&UNetConfig::parse(&unet.config).expect("keys"), &unet.weights).expect("a denoiser");
-    Vae::load(&VaeConfig::parse(&vae.config).expect("keys"), &vae.weights).expect("an autoencoder");
-    clip.save("clip-quick", &at("text_encoder"), "model");
-    unet.save("unet-sd", &at("unet"), "diffusion_pytorch_model");
-    vae.save("vae", &at("vae"), "diffusion_pytorch_model.fp16");
-    for part in ["tokenizer", "scheduler"] {
-        fs::create_dir(at(part)).expect("a folder");
-    }
-    let vocabulary: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "references", "tokenizer"].iter().collect();
-    for file in ["vocab.json", "merges.txt"] {
-        fs::copy(vocabulary.join(file), at("tokenizer").join(file)).expect("a copy");
-    }
-    fs::write(at("scheduler/scheduler_config.json"), scheduler("sd/ddim")).expect("written");
-    fs::write(at("model_index.json"), r#"{"_class_name": "StableDiffusionPipeline"}"#).expect("written");
+    tiny::stable_diffusion(folder.path(), &scheduler("sd/ddim"));
     folder
 }
 
@@ -263,7 +243,8 @@ fn damaged_folders_are_refused_by_name() {
         fs::write(&at, sound).expect("written");
     };
     let read = |file: &str| fs::read(folder.path().join(file)).unwrap();
-    refused("model_index.json", br#"{"_class_name": "FluxPipeline"}"#, "FluxPipeline");
+    refused("model_index.json", br#"{"_class_name": "PixArtPipeline"}"#, "PixArtPipeline");
+    refused("model_index.json", br#"{"_class_name": "FluxPipeline"}"#, "is not one for this model");
     refused("model_index.json", b"{", "no JSON");
     refused("unet/config.json", b"{}", "unet/config.json");
     refused("scheduler/scheduler_config.json", br#"{"_class_name": "DDIMScheduler", "odd": 1}"#, "`odd`");

@@ -1,30 +1,28 @@
 //! Whole runs against diffusers' pipelines: prompt in, latents and pictures out.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 use candle_core::Device;
 use paint::clip::{ClipConfig, ClipTextEncoder};
-use paint::pipeline::{Drawing, Pipeline, StepTaken, TextEncoder, TextEncoders, Watch};
+use paint::pipeline::{Drawing, Pipeline, StableDiffusion, StepTaken, TextEncoder, TextEncoders, Watch};
 use paint::schedule::ScheduleFile;
 use paint::scheduler::SamplerOptions;
 use paint::tokenizer::ClipTokenizer;
 use paint::unet::{UNet, UNetConfig};
 use paint::vae::{Vae, VaeConfig};
 use paint::{PaintError, Stop};
+use tiny::Model;
 
-use crate::models::Model;
 use crate::references::{References, description, error};
 
 /// The bar of a guided loop of 20 steps.
 pub(crate) const LATENTS_BAR: f64 = 1e-4;
 
 fn encoder(name: &str) -> TextEncoder {
-    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "references", "tokenizer"].iter().collect();
     let model = Model::of(name);
     let config = ClipConfig::parse(&model.config).expect("a configuration");
     TextEncoder {
-        tokenizer: ClipTokenizer::open(&folder).expect("a tokenizer"),
+        tokenizer: ClipTokenizer::open(&tiny::reference("tokenizer")).expect("a tokenizer"),
         encoder: ClipTextEncoder::load(&config, &model.weights).expect("an encoder"),
     }
 }
@@ -36,16 +34,18 @@ pub(crate) fn pipeline(family: &str, scheduler: &str) -> Pipeline {
     let unet_config = UNetConfig::parse(&unet.config).expect("a configuration");
     let vae_config = VaeConfig::parse(&vae.config).expect("a configuration");
     Pipeline {
-        text: if family == "xl" {
-            TextEncoders::Two(Box::new([encoder("clip-quick"), encoder("clip-exact")]))
-        } else {
-            TextEncoders::One(Box::new(encoder("clip-quick")))
-        },
-        unet: UNet::load(&unet_config, &unet.weights).expect("a denoiser"),
+        denoiser: Box::new(StableDiffusion {
+            text: if family == "xl" {
+                TextEncoders::Two(Box::new([encoder("clip-quick"), encoder("clip-exact")]))
+            } else {
+                TextEncoders::One(Box::new(encoder("clip-quick")))
+            },
+            unet: UNet::load(&unet_config, &unet.weights).expect("a denoiser"),
+            zero_for_empty: family == "xl",
+        }),
         vae: Vae::load(&vae_config, &vae.weights).expect("an autoencoder"),
         schedule: ScheduleFile::parse(scheduler).expect("a configuration"),
         weight_bytes: 0,
-        zero_for_empty: family == "xl",
         device: Device::Cpu,
     }
 }
@@ -80,6 +80,40 @@ pub(crate) fn latents(
     pipeline.latents(&prepared, images, &mut watch)
 }
 
+/// The drawing of the recorded runs through a flow.
+pub(crate) fn flow_drawing(pipeline: &Pipeline, prompt: &str, negative: &str, guidance: f64) -> Drawing {
+    let (width, height) = (24, 32);
+    Drawing {
+        prompt: prompt.to_owned(),
+        negative: negative.to_owned(),
+        width,
+        height,
+        schedule: pipeline.schedule.own().clone(),
+        sampling: pipeline.sampling(8, width, height),
+        guidance,
+        seed: 77,
+        clip_skip: 0,
+        start: None,
+    }
+}
+
+/// Latents and pictures of a run are those that were recorded under this name. The latents, and how far they are off.
+pub(crate) fn agrees(
+    pipeline: &Pipeline,
+    drawing: &Drawing,
+    references: &References,
+    name: &str,
+) -> (Vec<Vec<f32>>, f64) {
+    let latents = latents(pipeline, drawing, BOTH).expect("latents");
+    let off = error(&latents.concat(), &references.numbers(&format!("{name}/latents")));
+    assert!(off <= LATENTS_BAR, "{name}: {off:.2e}");
+    let prepared = pipeline.prepare(drawing, Stop::NEVER).expect("it can be drawn");
+    let picture = |latent: &Vec<f32>| pipeline.decode(&prepared, latent, Stop::NEVER).expect("a picture").rgb;
+    let pixels: Vec<u8> = latents.iter().flat_map(picture).collect();
+    same_pixels(name, &pixels, &references.numbers(&format!("{name}/pixels")));
+    (latents, off)
+}
+
 pub(crate) fn scheduler(name: &str) -> String {
     let description = description("pipelines");
     let runs = description["runs"].as_array().expect("a list");
@@ -95,14 +129,8 @@ fn guided_runs_and_pictures_agree() {
             let name = format!("{family}/{sampler}");
             let pipeline = pipeline(family, &scheduler(&name));
             let drawing = drawing(&pipeline);
-            let latents = latents(&pipeline, &drawing, BOTH).unwrap();
-            let off = error(&latents.concat(), &references.numbers(&format!("{name}/latents")));
-            let prepared = pipeline.prepare(&drawing, Stop::NEVER).unwrap();
-            let picture = |latent: &Vec<f32>| pipeline.decode(&prepared, latent, Stop::NEVER).unwrap().rgb;
-            let pixels: Vec<u8> = latents.iter().flat_map(picture).collect();
-            assert!(off <= LATENTS_BAR, "{name}: {off:.2e}");
-            let over_one = same_pixels(&name, &pixels, &references.numbers(&format!("{name}/pixels")));
-            println!("{name}: latents {off:.2e}, {over_one} of {} bytes off by more than 1", pixels.len());
+            let (_, off) = agrees(&pipeline, &drawing, &references, &name);
+            println!("{name}: {off:.2e}");
         }
     }
 }

@@ -3,24 +3,15 @@
 //! Refuses: to compare loosely; every comparison names its bound.
 
 use std::fs;
-use std::path::PathBuf;
 
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
+pub(crate) use tiny::{description, reference as folder};
+
 /// Recorded tensors of one part.
 pub(crate) struct References {
     bytes: Vec<u8>,
-}
-
-fn path(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "references", name].iter().collect()
-}
-
-/// What the script wrote about the references of a part.
-pub(crate) fn description(part: &str) -> Value {
-    let text = fs::read_to_string(path(&format!("{part}.json"))).expect("the description is there");
-    serde_json::from_str(&text).expect("it is JSON")
 }
 
 /// One item of a part whose description is a list.
@@ -29,14 +20,11 @@ pub(crate) fn described(part: &str, name: &str) -> Value {
     list.as_array().expect("a list").iter().find(|item| item["name"] == name).expect("it is described").clone()
 }
 
-/// A folder beside the references.
-pub(crate) fn folder(name: &str) -> PathBuf {
-    path(name)
-}
-
 impl References {
     pub(crate) fn open(part: &str) -> Self {
-        Self { bytes: fs::read(path(&format!("{part}.safetensors"))).expect("the references are there") }
+        Self {
+            bytes: fs::read(tiny::reference(&format!("{part}.safetensors"))).expect("the references are there"),
+        }
     }
 
     /// Every number of a tensor, whatever its type and shape.

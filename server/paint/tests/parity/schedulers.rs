@@ -5,8 +5,8 @@ use paint::noise::Generator;
 use paint::schedule::SchedulerConfig;
 use paint::scheduler::{FlowLevels, Sampler, SamplerOptions};
 use serde_json::Value;
+use tiny::integers::numbers;
 
-use crate::integers::numbers;
 use crate::references::{References, description, error};
 
 const LATENT: usize = 17;

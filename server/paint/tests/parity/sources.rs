@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::{ImageRequest, ImageSampler, NoiseSpacing, SourceImage};
-use paint::pipeline::{Drawing, Start};
+use paint::pipeline::{Drawing, Pipeline, Start};
 use paint::scheduler::SamplerOptions;
 use paint::{PaintError, Painter, Stop};
+use tiny::integers::numbers;
 
-use crate::integers::numbers;
 use crate::painter::{drawn, request};
 use crate::pipelines::{LATENTS_BAR, drawing, latents, pipeline, same_pixels, scheduler};
 use crate::references::{References, description, error};
@@ -23,19 +23,23 @@ fn picture(name: &str, count: usize) -> Vec<u8> {
 }
 
 /// White in a rectangle, black around it, and grey of both sides of the middle within.
-fn mask() -> Vec<u8> {
+fn mask(width: usize, height: usize) -> Vec<u8> {
     let grey = picture("mask", 16);
-    let pixel = |at: usize| match (at / WIDTH, at % WIDTH) {
+    let pixel = |at: usize| match (at / width, at % width) {
         (y @ 8..12, x @ 4..8) => grey[(y - 8) * 4 + x - 4],
         (5..20, 3..13) => 255,
         _ => 0,
     };
-    (0..WIDTH * HEIGHT).map(pixel).collect()
+    (0..width * height).map(pixel).collect()
 }
 
 fn start(strength: f64, masked: bool) -> Start {
-    let mask = masked.then(|| mask().into_iter().map(|grey| grey >= 128).collect());
-    Start { rgb: picture("source", WIDTH * HEIGHT * 3), strength, mask }
+    start_of((WIDTH, HEIGHT), strength, masked)
+}
+
+fn start_of((width, height): (usize, usize), strength: f64, masked: bool) -> Start {
+    let mask = masked.then(|| mask(width, height).into_iter().map(|grey| grey >= 128).collect());
+    Start { rgb: picture("source", width * height * 3), strength, mask }
 }
 
 fn family(name: &str) -> &str {
@@ -54,22 +58,38 @@ fn runs_from_an_image_and_pictures_agree() {
         let schedule = scheduler(&format!("{}/{}", family(text("family")), text("sampler")));
         let pipeline = pipeline(text("family"), &schedule);
         let start = start(case["strength"].as_f64().unwrap(), masked);
-        let drawing = Drawing { start: Some(start.clone()), ..drawing(&pipeline) };
-        let latents = latents(&pipeline, &drawing, 0..1).unwrap();
-        let off = error(&latents[0], &references.numbers(&format!("{name}/latents")));
-        println!("{name}: latents {off:.2e}");
-        assert!(off <= LATENTS_BAR, "{name}: {off:.2e}");
-        let prepared = pipeline.prepare(&drawing, Stop::NEVER).unwrap();
-        let pixels = pipeline.decode(&prepared, &latents[0], Stop::NEVER).unwrap().rgb;
-        // The reference leaves it to its callers to put back what stands outside of the mask.
-        let mut expected = references.numbers(&format!("{name}/pixels"));
-        for (at, value) in expected.iter_mut().enumerate() {
-            if start.mask.as_ref().is_some_and(|mask| !mask[at / 3]) {
-                *value = f32::from(start.rgb[at]);
-            }
-        }
-        same_pixels(name, &pixels, &expected);
+        let off = agrees_from(&pipeline, drawing(&pipeline), start, &references, name);
+        println!("{name}: {off:.2e}");
     }
+}
+
+/// Latents and picture of a run from an image are those that were recorded under this name. How far the latents are off.
+fn agrees_from(pipeline: &Pipeline, drawing: Drawing, start: Start, references: &References, name: &str) -> f64 {
+    let drawing = Drawing { start: Some(start.clone()), ..drawing };
+    let latents = latents(pipeline, &drawing, 0..1).expect("latents");
+    let off = error(&latents[0], &references.numbers(&format!("{name}/latents")));
+    assert!(off <= LATENTS_BAR, "{name}: {off:.2e}");
+    let prepared = pipeline.prepare(&drawing, Stop::NEVER).expect("it can be drawn");
+    let pixels = pipeline.decode(&prepared, &latents[0], Stop::NEVER).expect("a picture").rgb;
+    // The reference leaves it to its callers to put back what stands outside of the mask.
+    let mut expected = references.numbers(&format!("{name}/pixels"));
+    for (at, value) in expected.iter_mut().enumerate() {
+        if start.mask.as_ref().is_some_and(|mask| !mask[at / 3]) {
+            *value = f32::from(start.rgb[at]);
+        }
+    }
+    same_pixels(name, &pixels, &expected);
+    off
+}
+
+/// A flow's runs from an image, whole and under a mask. How far the latents are off at most.
+pub(crate) fn flow_agrees_from(pipeline: &Pipeline, drawing: &Drawing, references: &References, run: &str) -> f64 {
+    let tasks = [("Img2Img", 0.6, false), ("Inpaint", 0.85, true)];
+    let off = tasks.map(|(task, strength, masked)| {
+        let start = start_of((drawing.width, drawing.height), strength, masked);
+        agrees_from(pipeline, drawing.clone(), start, references, &format!("{run}/{task}"))
+    });
+    off.into_iter().fold(0.0, f64::max)
 }
 
 struct Files {
@@ -80,7 +100,7 @@ impl Files {
     fn new() -> Self {
         let files = Self { folder: tempfile::tempdir().expect("a folder") };
         files.write("source.png", png::ColorType::Rgb, (WIDTH, HEIGHT), &picture("source", WIDTH * HEIGHT * 3));
-        files.write("mask.png", png::ColorType::Grayscale, (WIDTH, HEIGHT), &mask());
+        files.write("mask.png", png::ColorType::Grayscale, (WIDTH, HEIGHT), &mask(WIDTH, HEIGHT));
         files
     }
 
@@ -111,7 +131,7 @@ fn painter(family: &str) -> Painter {
 fn what_a_mask_leaves_out_is_the_source_to_the_bit() {
     let files = Files::new();
     let source = picture("source", WIDTH * HEIGHT * 3);
-    let mask = mask();
+    let mask = mask(WIDTH, HEIGHT);
     for family in ["sd", "xl", "nine"] {
         let painter = painter(family);
         assert!(painter.info().takes_source && painter.info().takes_mask);

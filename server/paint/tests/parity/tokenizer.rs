@@ -1,17 +1,13 @@
 //! Token ids against transformers' `CLIPTokenizer`, for both layouts of a folder.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use paint::PaintError;
 use paint::tokenizer::ClipTokenizer;
+use tiny::integers::numbers;
 
-use crate::integers::numbers;
-use crate::references::{References, description};
-
-fn folder(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "references", name].iter().collect()
-}
+use crate::references::{References, description, folder};
 
 /// The strings of the script: the fragments themselves, then some of them after each other.
 pub(crate) fn strings() -> Vec<String> {

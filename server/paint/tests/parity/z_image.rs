@@ -5,27 +5,27 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, IndexOp, Tensor};
-use paint::PaintError;
-use paint::flow::FlowRequest;
+use model::ImageRequest;
 use paint::json_tokenizer::JsonTokenizer;
+use paint::pipeline::{Drawing, Loading, Pipeline, StepTaken, Watch};
 use paint::qwen3::{Qwen3Config, Qwen3Encoder};
-use paint::schedule::SchedulerConfig;
+use paint::schedule::{ScheduleFile, SchedulerConfig};
 use paint::scheduler::{FlowLevels, Sampler, SamplerOptions};
 use paint::vae::{Vae, VaeConfig};
-use paint::z_image::{ZImageConfig, ZImagePipeline, ZImageTransformer};
+use paint::z_image::{ZImageConfig, ZImageModels, ZImageTransformer};
+use paint::{PaintError, Painter, Stop};
 use serde_json::Value;
+use tiny::Model;
+use tiny::integers::fnv;
 
-use crate::integers::fnv;
-use crate::models::{Model, off, tensor};
-use crate::pipelines::{LATENTS_BAR, same_pixels};
+use crate::models::{off, tensor};
+use crate::painter::{drawn, request};
+use crate::pipelines::{self, agrees, flow_drawing};
 use crate::references::{self, References, described, description, error};
+use crate::sources::flow_agrees_from;
 use crate::tokenizer::strings;
 
 const PART: &str = "z_image";
-
-pub(crate) fn go_on(_: usize, _: usize) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 fn text(name: &str, key: &str) -> String {
     described(PART, name)[key].as_str().expect("a text").to_owned()
@@ -60,31 +60,28 @@ fn vae() -> (Model, Vae) {
     (model, loaded)
 }
 
-fn pipeline(run: &str) -> ZImagePipeline {
-    ZImagePipeline {
+fn models() -> ZImageModels {
+    ZImageModels {
         tokenizer: JsonTokenizer::open(&tokenizer()).expect("a tokenizer"),
         encoder: encoder().1,
         transformer: transformer("z-image").1,
-        vae: vae().1,
-        scheduler: SchedulerConfig::parse(&text(run, "config")).expect("a configuration"),
-        device: Device::Cpu,
-        dtype: DType::F32,
     }
 }
 
-fn request(run: &str) -> FlowRequest {
-    let guidance = described(PART, run)["guidance"].as_f64().expect("a number");
-    FlowRequest {
-        prompt: text("request", "prompt"),
-        negative: text("request", "negative"),
-        width: 24,
-        height: 32,
-        steps: 8,
-        // The reference counts it from zero.
-        guidance: guidance + 1.0,
-        seed: 77,
-        batch: 2,
+fn pipeline(run: &str) -> Pipeline {
+    Pipeline {
+        denoiser: Box::new(models()),
+        vae: vae().1,
+        schedule: ScheduleFile::parse(&text(run, "config")).expect("a configuration"),
+        weight_bytes: 0,
+        device: Device::Cpu,
     }
+}
+
+fn drawing(pipeline: &Pipeline, run: &str) -> Drawing {
+    let guidance = described(PART, run)["guidance"].as_f64().expect("a number");
+    // The reference counts it from zero.
+    flow_drawing(pipeline, &text("request", "prompt"), &text("request", "negative"), guidance + 1.0)
 }
 
 #[test]
@@ -103,10 +100,10 @@ fn tokens_are_the_same_for_every_string() {
 fn text_encoder_agrees() {
     let references = References::open(PART);
     encoder().0.asked_for_all();
-    let pipeline = pipeline("turbo");
+    let models = models();
     let prompt = text("request", "prompt");
     for (name, prompt) in [("prompt", prompt.clone()), ("empty", String::new()), ("long", prompt.repeat(40))] {
-        let states = pipeline.states(&prompt).unwrap();
+        let states = models.states(&prompt).unwrap();
         let length = states.dim(0).unwrap();
         assert_eq!(references.numbers(&format!("states/{name}/length")), [length as f32], "{name}");
         let kept = [0, 1, 2, length / 2, length - 2, length - 1].map(|at| at as u32);
@@ -131,10 +128,10 @@ fn denoisers_agree() {
             let caption = denoiser.caption(&states).unwrap();
             let latents = tensor(&format!("{name} latents {height}"), &[2, config.channels, height, width]);
             for (time, at) in [(0.001, "0.001"), (0.75, "0.75"), (1.0, "1.0")] {
-                let both = denoiser.forward(&latents, time, &caption).unwrap();
+                let both = denoiser.forward(&latents, time, &caption, Stop::NEVER).unwrap();
                 let second = both.i(1..2).unwrap();
                 worst = worst.max(off(&second, &references, &format!("{name}/{height}/{at}")));
-                let alone = denoiser.forward(&latents.i(1..2).unwrap(), time, &caption).unwrap();
+                let alone = denoiser.forward(&latents.i(1..2).unwrap(), time, &caption, Stop::NEVER).unwrap();
                 let numbers = |x: &Tensor| x.flatten_all().and_then(|x| x.to_vec1::<f32>()).unwrap();
                 assert!(
                     error(&numbers(&alone), &numbers(&second)) <= 1e-5,
@@ -145,7 +142,7 @@ fn denoisers_agree() {
         let caption = denoiser.caption(&tensor("short", &[3, config.caption_width])).unwrap();
         for (height, width) in [(7, 6), (0, 2), (66, 2), (2, 66)] {
             let latents = Tensor::zeros((1, config.channels, height, width), DType::F32, &Device::Cpu).unwrap();
-            let refused = denoiser.forward(&latents, 0.5, &caption);
+            let refused = denoiser.forward(&latents, 0.5, &caption, Stop::NEVER);
             assert!(matches!(refused, Err(PaintError::BadRequest(_))), "{height} x {width}");
         }
         for length in [0, 160] {
@@ -179,39 +176,39 @@ fn runs_and_pictures_agree() {
     let references = References::open(PART);
     vae().0.asked_for_all();
     for run in ["turbo", "guided", "by-size"] {
-        let (pipeline, request) = (pipeline(run), request(run));
-        let latents = pipeline.latents(&request, &mut go_on).unwrap();
-        let off = error(&latents.concat(), &references.numbers(&format!("{run}/latents")));
-        assert!(off <= LATENTS_BAR, "{run}: {off:.2e}");
-        let pixels: Vec<u8> =
-            latents.iter().flat_map(|latent| pipeline.decode(&request, latent).unwrap().rgb).collect();
-        let over_one = same_pixels(run, &pixels, &references.numbers(&format!("{run}/pixels")));
-        println!("Z-Image {run}: latents {off:.2e}, {over_one} of {} bytes off by more than 1", pixels.len());
-        let alone = FlowRequest { batch: 1, seed: 78, ..request };
-        assert!(error(&latents[1], &pipeline.latents(&alone, &mut go_on).unwrap()[0]) <= 1e-5);
+        let pipeline = pipeline(run);
+        let drawing = drawing(&pipeline, run);
+        let (latents, off) = agrees(&pipeline, &drawing, &references, run);
+        let from = flow_agrees_from(&pipeline, &drawing, &references, run);
+        println!("Z-Image {run}: {off:.2e}, from an image {from:.2e}");
+        let alone = pipelines::latents(&pipeline, &drawing, 1..2).unwrap();
+        assert!(error(&latents[1], &alone[0]) <= 1e-5);
     }
 }
 
 #[test]
-fn stopping_and_requests_that_cannot_be() {
+fn stopping_and_drawings_that_cannot_be() {
     let pipeline = pipeline("turbo");
-    let stopped = pipeline.latents(&request("turbo"), &mut |done, _| {
-        if done == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    assert_eq!(stopped, Err(PaintError::Cancelled));
-    for request in [
-        FlowRequest { width: 26, ..request("turbo") },
-        FlowRequest { height: 0, ..request("turbo") },
-        FlowRequest { width: 4_096 + 4, ..request("turbo") },
-        FlowRequest { batch: 0, ..request("turbo") },
-        FlowRequest { guidance: f64::NAN, ..request("turbo") },
-        FlowRequest { steps: 0, ..request("turbo") },
-        FlowRequest { prompt: "x".repeat(100_000), ..request("turbo") },
-        // Within what this program makes, but beyond the model's table of places.
-        FlowRequest { width: 128, ..request("turbo") },
+    let plain = drawing(&pipeline, "turbo");
+    let prepared = pipeline.prepare(&plain, Stop::NEVER).unwrap();
+    let mut step = |taken: StepTaken<'_>| {
+        if taken.done == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let mut watch = Watch { step: &mut step, stop: Stop::NEVER };
+    assert_eq!(pipeline.latents(&prepared, 0..2, &mut watch), Err(PaintError::Cancelled));
+    for drawing in [
+        Drawing { width: 26, ..plain.clone() },
+        Drawing { height: 0, ..plain.clone() },
+        Drawing { width: 4_096 + 4, ..plain.clone() },
+        Drawing { guidance: f64::NAN, ..plain.clone() },
+        Drawing { sampling: pipeline.sampling(0, 24, 32), ..plain.clone() },
+        Drawing { prompt: "x".repeat(100_000), ..plain.clone() },
     ] {
-        assert!(matches!(pipeline.latents(&request, &mut go_on), Err(PaintError::BadRequest(_))), "{request:?}");
+        assert!(matches!(pipeline.prepare(&drawing, Stop::NEVER), Err(PaintError::BadRequest(_))), "{drawing:?}");
     }
+    // Within what this program makes, but beyond the model's table of places.
+    let wide = Drawing { width: 128, ..drawing(&pipeline, "turbo") };
+    assert!(matches!(pipelines::latents(&pipeline, &wide, 0..1), Err(PaintError::BadRequest(_))));
 }
 
 /// A tiny Z-Image as a folder, in the layout of diffusers.
@@ -226,20 +223,28 @@ fn folder() -> tempfile::TempDir {
     }
     fs::copy(tokenizer().join("tokenizer.json"), at("tokenizer/tokenizer.json")).expect("a copy");
     fs::write(at("scheduler/scheduler_config.json"), text("turbo", "config")).expect("written");
+    fs::write(folder.path().join("model_index.json"), r#"{"_class_name": "ZImagePipeline"}"#).expect("written");
     folder
 }
 
-fn open(folder: &Path) -> Result<ZImagePipeline, PaintError> {
-    ZImagePipeline::open(folder, &Device::Cpu, DType::F32)
+fn open(folder: &Path) -> Result<Pipeline, PaintError> {
+    let (device, progress) = (Device::Cpu, &mut |_| {});
+    Pipeline::open(folder, Loading { device, progress, stop: Stop::NEVER })
 }
 
 #[test]
 fn a_folder_makes_what_its_parts_make() {
     let folder = folder();
-    let request = request("turbo");
-    let from_folder = open(folder.path()).unwrap().images(&request, &mut go_on).unwrap();
-    assert_eq!(from_folder, pipeline("turbo").images(&request, &mut go_on).unwrap());
-    assert_eq!((from_folder.len(), from_folder[0].rgb.len()), (2, 32 * 24 * 3));
+    let from_parts = pipeline("turbo");
+    let drawing = drawing(&from_parts, "turbo");
+    let from_folder = open(folder.path()).unwrap();
+    let latents = pipelines::latents(&from_folder, &drawing, 0..2).unwrap();
+    assert_eq!(latents, pipelines::latents(&from_parts, &drawing, 0..2).unwrap());
+    let painter = Painter::open(folder.path(), &Device::Cpu, &mut |_| {}, &|| false).unwrap();
+    let info = painter.info();
+    assert_eq!((info.family.as_str(), info.steps, info.guidance), ("Z-Image Turbo", 9, 1.0));
+    let request = ImageRequest { width_pixels: 24, height_pixels: 32, steps: 8, guidance: 1.0, ..request() };
+    assert_eq!(drawn(&painter, &request).unwrap().1.len(), 2);
 }
 
 #[test]

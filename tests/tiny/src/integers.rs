@@ -5,12 +5,14 @@
 const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// FNV-1a with 64 bits.
-pub(crate) fn fnv(bytes: &[u8]) -> u64 {
+#[must_use]
+pub fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(FNV_START, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// `count` numbers from -1 up to 1, each a multiple of 2^-23, times a scale.
-pub(crate) fn numbers(name: &str, count: usize, scale: f32) -> Vec<f32> {
+#[must_use]
+pub fn numbers(name: &str, count: usize, scale: f32) -> Vec<f32> {
     let seed = fnv(name.as_bytes());
     let number = |at: u64| {
         let z = seed.wrapping_add(at.wrapping_mul(0x9e37_79b9_7f4a_7c15));
