@@ -82,6 +82,42 @@ async fn images_are_made_listed_saved_brought_and_removed_from_the_command_line(
     assert_eq!(daemon.process.wait().code, Some(0));
 }
 
+/// The scheduler of the tiny model; the customary one of Stable Diffusion.
+const SCHEDULER: &str = r#"{ "_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "beta_start": 0.00085,
+    "beta_end": 0.012, "num_train_timesteps": 1000, "clip_sample": false, "set_alpha_to_one": false, "steps_offset": 1 }"#;
+
+#[test]
+fn a_real_pipeline_draws_the_same_picture_for_the_same_seed() {
+    let home = TempHome::new();
+    tiny::stable_diffusion(&home.root().join("models/tiny"), SCHEDULER);
+    let folder = home.user_folder();
+    let run = |args: &[&str]| home.familiar(args).in_folder(&folder).run();
+    let listed = run(&["models", "list"]).success();
+    assert!(listed.contains("tiny") && listed.contains("image"), "{listed}");
+    let fox = ["generate", "a fox", "--size", "64x64", "--steps", "2", "--seed", "7", "--json", "--output"];
+    let first = json(&run(&[&fox[..], &["one.png"]].concat()).success());
+    assert_eq!(first["images"][0]["model"], "tiny", "{first}");
+    run(&[&fox[..], &["two.png"]].concat()).success();
+    let other = ["generate", "a fox", "--size", "64x64", "--steps", "2", "--seed", "8", "--output", "other.png"];
+    run(&other).success();
+    let pixels = |name: &str| {
+        let file = std::fs::File::open(folder.join(name)).expect("it is there");
+        let mut reader = png::Decoder::new(std::io::BufReader::new(file)).read_info().expect("a header");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
+        reader.next_frame(&mut pixels).expect("an image");
+        pixels
+    };
+    assert_eq!(pixels("one.png"), pixels("two.png"));
+    assert_ne!(pixels("one.png"), pixels("other.png"));
+    let refused = run(&["generate", "a fox", "--size", "65x64"]).failure(1);
+    assert!(refused.contains("no multiple of 8"), "{refused}");
+    std::fs::remove_file(home.root().join("models/tiny/unet/config.json")).expect("it is there");
+    run(&["stop"]).success();
+    let damaged = run(&["generate", "a fox", "--size", "64x64"]).failure(1);
+    assert!(damaged.contains("unet/config.json"), "{damaged}");
+    run(&["stop"]).success();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_dies_costs_one_attempt_and_a_job_can_be_cancelled() {
     let home = TempHome::new();

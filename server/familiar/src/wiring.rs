@@ -76,19 +76,12 @@ impl Workers {
         self.supervisor.end_all(WORKERS_END_MAX);
     }
 
-    fn image_spec(&self, path: &Path, name: &str) -> WorkerSpec {
+    fn image_spec(&self, path: &Path) -> WorkerSpec {
         #[cfg(feature = "scripted")]
         if let Some(script) = &self.script {
             return WorkerSpec::own_program(["worker".as_ref(), "scripted-images".as_ref(), script.as_os_str()]);
         }
-        WorkerSpec::own_program([
-            "worker".as_ref(),
-            "paint".as_ref(),
-            "--model".as_ref(),
-            path.as_os_str(),
-            "--name".as_ref(),
-            name.as_ref(),
-        ] as [&std::ffi::OsStr; 6])
+        WorkerSpec::own_program(["worker".as_ref(), "paint".as_ref(), "--model".as_ref(), path.as_os_str()])
     }
 
     fn spec(&self, file: &Path, name: &str, config: &Config) -> WorkerSpec {
@@ -139,7 +132,7 @@ impl Backend for Workers {
     fn open_image_model(&self, path: &Path, config: &Config) -> Option<Arc<dyn RunningImageModel>> {
         let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
         let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut options = WorkerOptions::for_images(&name, self.image_spec(path, &name), &self.build_id);
+        let mut options = WorkerOptions::for_images(&name, self.image_spec(path), &self.build_id);
         options.idle_unload = idle_unload(config);
         match WorkerImageModel::new(options, Arc::clone(&self.supervisor)) {
             Ok(model) => Some(Arc::new(ImageWorkerHandle(model))),
