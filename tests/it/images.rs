@@ -109,6 +109,24 @@ fn a_real_pipeline_draws_the_same_picture_for_the_same_seed() {
     };
     assert_eq!(pixels("one.png"), pixels("two.png"));
     assert_ne!(pixels("one.png"), pixels("other.png"));
+    // White on the left: only there it may change.
+    let mask: Vec<u8> = (0..64 * 64).map(|at| if at % 64 < 32 { 255 } else { 0 }).collect();
+    let file = std::fs::File::create(folder.join("mask.png")).expect("it can be written");
+    let mut encoder = png::Encoder::new(file, 64, 64);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header().and_then(|mut writer| writer.write_image_data(&mask)).expect("written");
+    let over =
+        ["generate", "an owl", "--from", "one.png", "--mask", "mask.png", "--size", "64x64", "--steps", "2"];
+    run(&[&over[..], &["--output", "over.png"]].concat()).success();
+    let half = |pixels: Vec<u8>, left: bool| -> Vec<u8> {
+        let rows = pixels.chunks_exact(64 * 3).flat_map(|row| if left { &row[..32 * 3] } else { &row[32 * 3..] });
+        rows.copied().collect()
+    };
+    assert_eq!(half(pixels("one.png"), false), half(pixels("over.png"), false));
+    assert_ne!(half(pixels("one.png"), true), half(pixels("over.png"), true));
+    // Its own side of 16 pixels is less than is drawn.
+    let own = json(&run(&["generate", "a fox", "--steps", "1", "--json"]).success());
+    assert_eq!(own["images"][0]["width_pixels"], 64, "{own}");
     let refused = run(&["generate", "a fox", "--size", "65x64"]).failure(1);
     assert!(refused.contains("no multiple of 8"), "{refused}");
     std::fs::remove_file(home.root().join("models/tiny/unet/config.json")).expect("it is there");
@@ -139,6 +157,8 @@ async fn a_worker_that_dies_costs_one_attempt_and_a_job_can_be_cancelled() {
     assert_eq!(first.code, Some(0), "{}", first.stderr);
     assert_eq!(json(&first.stdout)["job"]["state"], "done", "the second attempt draws it: {}", first.stdout);
 
+    // Whether the same process draws the next one or another, it hangs.
+    script(&home, &json!([{ "hang": true }]));
     let waiting = home.familiar(&["generate", "an owl", "--size", "64x64", "--no-wait"]).run().success();
     let job = waiting.trim().to_owned();
     let url = |path: &str| daemon.url(&format!("/api/v1/images/jobs/{job}{path}"));

@@ -201,6 +201,13 @@ fn remove(transaction: &Transaction<'_>, id: &str) -> Result<bool, Fault> {
         .prepare_cached("INSERT INTO images_words (images_words, rowid, prompt) VALUES ('delete', ?1, ?2)")?
         .execute(params![seq, prompt])?;
     transaction.prepare_cached("DELETE FROM images WHERE seq = ?1")?.execute([seq])?;
+    // A job that is over does not keep what the user wants gone; it cannot be tried again then.
+    transaction
+        .prepare_cached(
+            "DELETE FROM image_job_blobs WHERE blob = ?1
+             AND job_id NOT IN (SELECT id FROM image_jobs WHERE state IN ('queued', 'running'))",
+        )?
+        .execute([&blob])?;
     for blob in [blob, thumbnail] {
         transaction.prepare_cached("INSERT OR IGNORE INTO blobs_to_remove (blob) VALUES (?1)")?.execute([blob])?;
     }

@@ -339,6 +339,14 @@ fn end(
         "UPDATE image_jobs SET state = ?2, error = ?3, finished_ms = ?4 WHERE id = ?1",
         params![id, state, error, now_ms],
     )?;
+    if state == ImageJobState::Done {
+        // Nobody can try it again, and what it began with may be removed for good.
+        transaction.execute(
+            "INSERT OR IGNORE INTO blobs_to_remove (blob) SELECT blob FROM image_job_blobs WHERE job_id = ?1",
+            [id],
+        )?;
+        transaction.execute("DELETE FROM image_job_blobs WHERE job_id = ?1", [id])?;
+    }
     Ok(())
 }
 

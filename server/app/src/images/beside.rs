@@ -1,6 +1,7 @@
 //! What the page of one image shows besides it: its neighbours, and what is known of the model that draws. Refuses: waiting
 //! for a model.
 
+use super::requests::own_side;
 use crate::{App, GalleryFilter, Result};
 
 /// The images right before and right after one, among those a filter shows.
@@ -26,6 +27,6 @@ impl App {
 
     /// The side that the image model which is open was trained for, in pixels; 0 while that is not known.
     pub fn image_side_pixels(&self) -> u32 {
-        self.inner.images.models.open_info().map_or(0, |info| info.side_pixels)
+        self.inner.images.models.open_info().filter(|info| info.side_pixels != 0).map_or(0, |info| own_side(&info))
     }
 }

@@ -137,8 +137,15 @@ impl Events {
                 state.previews.remove(job_id);
             }
             kind => {
-                if let ImageJobEventKind::Step { preview: Some(preview), .. } = kind {
-                    state.previews.insert(job_id.to_owned(), preview.clone());
+                match kind {
+                    ImageJobEventKind::Step { preview: Some(preview), .. } => {
+                        state.previews.insert(job_id.to_owned(), preview.clone());
+                    }
+                    // It begins anew, and with it what is seen of it.
+                    ImageJobEventKind::Queued { .. } | ImageJobEventKind::Running => {
+                        state.previews.remove(job_id);
+                    }
+                    _ => {}
                 }
                 state.last.insert(job_id.to_owned(), event.clone());
             }

@@ -71,16 +71,17 @@ impl App {
             request.seed = Some(random_seed()?);
         }
         let source = request.source.take();
-        let mut blobs = Vec::new();
+        let (mut blobs, mut source_pixels) = (Vec::new(), None);
         let strength = source.as_ref().map(|source| source.strength);
         if let Some(source) = source {
             let image = match source.image {
                 SourceOf::File(bytes) => bytes,
                 SourceOf::Image(id) => self.image_file(&id, true).await?,
             };
-            blobs = readable(image, source.mask).await?;
+            let (read, pixels) = readable(image, source.mask).await?;
+            (blobs, source_pixels) = (read, Some(pixels));
         }
-        let job = self.stored_job(StoredRequest { request, strength }, model, blobs).await?;
+        let job = self.stored_job(StoredRequest { request, strength, source_pixels }, model, blobs).await?;
         self.queue_changed().await;
         Ok(self.job_view(job))
     }
@@ -148,9 +149,9 @@ impl App {
         drop(claiming);
         match (before, running) {
             // Who works on it tells that it is over once it let go of everything.
-            (_, Some(running)) => running.cancel(),
-            (store::ImageJobState::Queued | store::ImageJobState::Running, None) => {
-                self.tell_ended(id, ImageJobState::Cancelled, None);
+            (store::ImageJobState::Running, Some(running)) => running.cancel(),
+            (store::ImageJobState::Queued | store::ImageJobState::Running, _) => {
+                self.tell_ended(id, ImageJobState::Cancelled, None).await;
             }
             _ => {}
         }
@@ -257,8 +258,14 @@ impl App {
         Ok(Some(ImageJobEvent { job_id: job.id, seq: 0, kind }))
     }
 
-    fn tell_ended(&self, id: &str, state: ImageJobState, error: Option<String>) {
-        self.inner.images.events.tell(id, ImageJobEventKind::Ended { state, error });
+    async fn tell_ended(&self, id: &str, state: ImageJobState, error: Option<String>) {
+        self.tell_alone(id, ImageJobEventKind::Ended { state, error }).await;
+    }
+
+    /// Tells it while nobody tells places that were read before it happened.
+    async fn tell_alone(&self, id: &str, kind: ImageJobEventKind) {
+        let _alone = self.inner.images.queue.places.lock().await;
+        self.inner.images.events.tell(id, kind);
     }
 
     /// Tells everybody the places of waiting jobs, the arbiter how many are open, and wakes who takes the next turn.
@@ -304,13 +311,14 @@ impl Queue {
 }
 
 /// The files a job starts from, once they were read as images; a mask has the size of its image.
-async fn readable(image: Vec<u8>, mask: Option<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
+async fn readable(image: Vec<u8>, mask: Option<Vec<u8>>) -> Result<(Vec<Vec<u8>>, (u32, u32))> {
     let read = tokio::task::spawn_blocking(move || {
         let pixels = Pixels::of_png(&image)?;
-        let Some(mask) = mask else { return Ok(vec![image]) };
+        let size = (pixels.width, pixels.height);
+        let Some(mask) = mask else { return Ok((vec![image], size)) };
         let of_mask = Pixels::of_png(&mask)?;
-        if (pixels.width, pixels.height) == (of_mask.width, of_mask.height) {
-            return Ok(vec![image, mask]);
+        if size == (of_mask.width, of_mask.height) {
+            return Ok((vec![image, mask], size));
         }
         let message = format!(
             "the image has {} x {} pixels and its mask {} x {}",

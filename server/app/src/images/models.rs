@@ -20,7 +20,7 @@ const DEPTH_MAX: usize = 3;
 /// The file that makes a folder an image model.
 const INDEX_FILE: &str = "model_index.json";
 /// How the name of a file of weights ends.
-const WEIGHTS_EXTENSION: &str = "safetensors";
+const WEIGHTS_EXTENSIONS: [&str; 2] = ["safetensors", "gguf"];
 /// Where the choice of the user is kept.
 const CHOICE: &str = "image_model";
 /// Bytes that decoding takes for each pixel: 2,200 numbers, as InvokeAI fitted it, of four bytes.
@@ -168,12 +168,13 @@ impl App {
 pub fn list_image_models(folder: &Path) -> Vec<ImageModelEntry> {
     let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = files.take(ENTRIES_MAX).filter_map(std::result::Result::ok).map(|file| file.path());
-    let is_model = |path: &PathBuf| path.join(INDEX_FILE).is_file() || (is_weights(path) && path.is_file());
+    // What is still being brought has a name with a dot in front.
+    let is_hidden = |path: &PathBuf| path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let is_model = |path: &PathBuf| path.join(INDEX_FILE).is_file() && !is_hidden(path);
     let mut entries: Vec<ImageModelEntry> = paths
         .filter(is_model)
         .filter_map(|path| {
-            let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
-            let name = name?.to_str()?.to_owned();
+            let name = path.file_name()?.to_str()?.to_owned();
             Some(ImageModelEntry { name, size_bytes: size_bytes(&path, 0), path, current: false })
         })
         .collect();
@@ -182,7 +183,7 @@ pub fn list_image_models(folder: &Path) -> Vec<ImageModelEntry> {
 }
 
 fn is_weights(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == WEIGHTS_EXTENSION)
+    path.extension().is_some_and(|end| WEIGHTS_EXTENSIONS.iter().any(|known| end == *known))
 }
 
 fn size_bytes(path: &Path, depth: usize) -> u64 {

@@ -143,6 +143,9 @@ pub(crate) struct StoredRequest {
     pub(crate) request: GenerateRequest,
     /// How much of the source is drawn anew, when there is one.
     pub(crate) strength: Option<f64>,
+    /// Width and height of the source, in pixels.
+    #[serde(default)]
+    pub(crate) source_pixels: Option<(u32, u32)>,
 }
 
 fn user(message: impl Into<String>, hint: impl Into<String>) -> AppError {
@@ -185,7 +188,9 @@ impl GenerateRequest {
         }
         check_pixels(self.width_pixels.unwrap_or(SIDE_PIXELS), self.height_pixels.unwrap_or(SIDE_PIXELS))
     }
+}
 
+impl StoredRequest {
     /// The settings of its first image with the model that draws it, and all of them as the model is asked.
     ///
     /// # Errors
@@ -193,17 +198,15 @@ impl GenerateRequest {
     pub(crate) fn complete(
         &self,
         info: &ImageModelInfo,
-        strength: Option<f64>,
         blobs: Vec<(String, PathBuf)>,
     ) -> Result<(ImageSettings, ImageRequest)> {
         let or = |known: u32, otherwise: u32| if known == 0 { otherwise } else { known };
-        let side = or(info.side_pixels, SIDE_PIXELS);
-        let (width, height) = (self.width_pixels.unwrap_or(side), self.height_pixels.unwrap_or(side));
         let multiple = or(info.side_multiple_pixels, SIDE_MULTIPLE_PIXELS);
+        let (width, height) = self.size(own_side(info), multiple);
         check_side("width", width, multiple)?;
         check_side("height", height, multiple)?;
         check_pixels(width, height)?;
-        if let Some(sampler) = self.sampler
+        if let Some(sampler) = self.request.sampler
             && !info.samplers.is_empty()
             && !info.samplers.contains(&sampler)
         {
@@ -211,25 +214,28 @@ impl GenerateRequest {
         }
         let mut blobs = blobs.into_iter();
         let (source, mask) = (blobs.next(), blobs.next());
+        if source.is_none() && self.strength.is_some() {
+            return Err(user("the image that it starts from was removed", "ask anew, with another image"));
+        }
         if (source.is_some() && !info.takes_source) || (mask.is_some() && !info.takes_mask) {
             return Err(user("the model cannot draw over an image in this way", "choose another model"));
         }
         let guidance = if info.guidance > 0.0 { info.guidance } else { GUIDANCE };
         let settings = ImageSettings {
             program: concat!("Familiar ", env!("CARGO_PKG_VERSION")).to_owned(),
-            prompt: self.prompt.clone(),
-            negative_prompt: self.negative_prompt.clone(),
+            prompt: self.request.prompt.clone(),
+            negative_prompt: self.request.negative_prompt.clone(),
             model: info.name.clone(),
             family: info.family.clone(),
             width_pixels: width,
             height_pixels: height,
-            steps: self.steps.unwrap_or(or(info.steps, STEPS)),
-            guidance: self.guidance.unwrap_or(guidance),
-            sampler: self.sampler,
-            spacing: self.spacing,
-            seed: self.seed.unwrap_or(0),
-            clip_skip: self.clip_skip,
-            strength,
+            steps: self.request.steps.unwrap_or(or(info.steps, STEPS)),
+            guidance: self.request.guidance.unwrap_or(guidance),
+            sampler: self.request.sampler,
+            spacing: self.request.spacing,
+            seed: self.request.seed.unwrap_or(0),
+            clip_skip: self.request.clip_skip,
+            strength: self.strength,
             source: source.as_ref().map(|(hash, _)| hash.clone()),
             mask: mask.as_ref().map(|(hash, _)| hash.clone()),
         };
@@ -243,17 +249,40 @@ impl GenerateRequest {
             sampler: settings.sampler,
             spacing: settings.spacing,
             seed: settings.seed,
-            count: self.count,
+            count: self.request.count,
             clip_skip: settings.clip_skip,
             source: source.map(|(_, path)| model::SourceImage {
                 path,
-                strength: strength.unwrap_or(1.0),
+                strength: self.strength.unwrap_or(1.0),
                 mask: mask.map(|(_, path)| path),
             }),
-            previews: self.previews,
+            previews: self.request.previews,
         };
         Ok((settings, request))
     }
+
+    /// Width and height in pixels. What is drawn over another image has its shape, in as many pixels as the model is used
+    /// to, and no more than the image has.
+    fn size(&self, side: u32, multiple: u32) -> (u32, u32) {
+        let asked = (self.request.width_pixels, self.request.height_pixels);
+        let (None, None, Some((width, height))) = (asked.0, asked.1, self.source_pixels) else {
+            return (asked.0.unwrap_or(side), asked.1.unwrap_or(side));
+        };
+        let (width, height) = (f64::from(width), f64::from(height));
+        let scale = (f64::from(side) / (width * height).sqrt()).min(1.0);
+        let fit = |pixels: f64| {
+            let multiples = (pixels * scale / f64::from(multiple)).round() as u32;
+            multiples.saturating_mul(multiple).clamp(IMAGE_SIDE_PIXELS_MIN, IMAGE_SIDE_PIXELS_MAX)
+        };
+        (fit(width), fit(height))
+    }
+}
+
+/// The side of a model's own images in pixels, as near to it as can be drawn.
+pub(crate) fn own_side(info: &ImageModelInfo) -> u32 {
+    let side = if info.side_pixels == 0 { SIDE_PIXELS } else { info.side_pixels };
+    let multiple = info.side_multiple_pixels.max(SIDE_MULTIPLE_PIXELS);
+    side.clamp(IMAGE_SIDE_PIXELS_MIN, IMAGE_SIDE_PIXELS_MAX) / multiple * multiple
 }
 
 fn check_side(side: &str, pixels: u32, multiple: u32) -> Result<()> {
@@ -319,6 +348,27 @@ mod tests {
         }
     }
 
+    fn from_nothing(request: GenerateRequest) -> StoredRequest {
+        StoredRequest { request, strength: None, source_pixels: None }
+    }
+
+    #[test]
+    fn what_is_drawn_over_an_image_has_its_shape() {
+        for (source, asked, expected) in [
+            ((512, 512), None, (512, 512)),
+            ((1024, 512), None, (728, 360)),
+            ((4_000, 3_000), None, (592, 440)),
+            ((100, 70), None, (104, 72)),
+            ((4_000, 10), None, (4_000, 64)),
+            ((16_000, 1), None, (4_096, 64)),
+            ((1024, 512), Some(256), (256, 512)),
+        ] {
+            let request = with(|request| request.width_pixels = asked);
+            let stored = StoredRequest { source_pixels: Some(source), ..from_nothing(request) };
+            assert_eq!(stored.size(512, 8), expected, "{source:?}");
+        }
+    }
+
     #[test]
     fn what_was_left_open_is_the_models_own_way() {
         let silent = ImageModelInfo { name: "tiny".into(), ..ImageModelInfo::default() };
@@ -331,17 +381,20 @@ mod tests {
             ..silent.clone()
         };
         for (info, expected) in [(&silent, (512, 20, 7.5)), (&turbo, (1024, 4, 1.0))] {
-            let (settings, request) = with(|_| ()).complete(info, None, Vec::new()).expect("it can be drawn");
+            let stored = from_nothing(with(|_| ()));
+            let (settings, request) = stored.complete(info, Vec::new()).expect("it can be drawn");
             assert_eq!((settings.width_pixels, settings.steps, settings.guidance), expected);
             assert_eq!((request.width_pixels, request.steps, request.guidance), expected);
         }
+        let small = ImageModelInfo { side_pixels: 16, ..silent.clone() };
+        assert_eq!(own_side(&small), IMAGE_SIDE_PIXELS_MIN);
         let source = vec![("hash".to_owned(), PathBuf::from("file"))];
         for (request, blobs) in [
             (with(|r| r.width_pixels = Some(72)), Vec::new()),
             (with(|r| r.sampler = Some(ImageSampler::Heun)), Vec::new()),
             (with(|_| ()), source),
         ] {
-            let error = request.complete(&turbo, None, blobs).expect_err("the model cannot");
+            let error = from_nothing(request).complete(&turbo, blobs).expect_err("the model cannot");
             assert!(error.kind == ErrorKind::User && error.hint.is_some(), "{error:?}");
         }
     }

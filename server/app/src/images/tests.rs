@@ -324,13 +324,21 @@ async fn pages_of_the_gallery_join() {
 #[tokio::test(flavor = "multi_thread")]
 async fn models_are_found_by_name_and_chosen() {
     let world = World::new();
-    let file = world.app.home().models.join("other.safetensors");
-    std::fs::write(file, b"weights").expect("it can be written");
+    let models = &world.app.home().models;
+    // A file alone is no model, and neither is one that is still being brought.
+    std::fs::write(models.join("alone.safetensors"), b"weights").expect("it can be written");
+    for (folder, file) in
+        [("other", "unet.safetensors"), (".coming.part", "unet.safetensors"), ("other", "t.gguf")]
+    {
+        std::fs::create_dir_all(models.join(folder)).expect("a folder");
+        std::fs::write(models.join(folder).join("model_index.json"), b"{}").expect("it can be written");
+        std::fs::write(models.join(folder).join(file), b"weights").expect("it can be written");
+    }
     let names = async || {
         let models = world.app.image_models().await.expect("they are listed");
         models.into_iter().map(|model| (model.name, model.size_bytes, model.current)).collect::<Vec<_>>()
     };
-    assert_eq!(names().await, [("other".to_owned(), 7, true), ("scripted".to_owned(), 0, false)]);
+    assert_eq!(names().await, [("other".to_owned(), 14, true), ("scripted".to_owned(), 0, false)]);
     world.app.use_image_model("scripted").await.expect("it is there");
     assert!(names().await[1].2);
     let error = world.app.use_image_model("none").await.expect_err("it is not there");

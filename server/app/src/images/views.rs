@@ -72,7 +72,11 @@ pub struct ImageJobView {
 impl ImageJobView {
     pub(crate) fn new(job: store::ImageJob, now: Option<ImageJobEventKind>) -> Self {
         let stored = serde_json::from_str::<StoredRequest>(&job.request);
-        let stored = stored.unwrap_or(StoredRequest { request: GenerateRequest::default(), strength: None });
+        let stored = stored.unwrap_or(StoredRequest {
+            request: GenerateRequest::default(),
+            strength: None,
+            source_pixels: None,
+        });
         Self {
             id: job.id,
             state: job.state.into(),

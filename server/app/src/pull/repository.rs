@@ -79,7 +79,7 @@ impl Repository {
     ) -> Result<()> {
         progress(PullProgress::Step(format!("asking what {} holds", self.name)));
         let listed = self.list().await?;
-        let part = part_of(target);
+        let part = self.part_of(target);
         std::fs::create_dir_all(&part).map_err(|error| disk("write to the model folder", error))?;
         let Some(index) = listed.iter().find(|file| file.rfilename == INDEX_FILE) else {
             return Err(AppError::new(ErrorKind::User, format!("{} holds no image model", self.name))
@@ -100,6 +100,13 @@ impl Repository {
         }
         progress(PullProgress::Step("putting it in its place".into()));
         std::fs::rename(&part, target).map_err(|error| disk("put the model in its folder", error))
+    }
+
+    /// Where files lie until all are there; those of another repository or revision are not taken for them.
+    fn part_of(&self, target: &Path) -> PathBuf {
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let from = format!("{}@{}", self.name, self.revision).replace('/', "+");
+        target.with_file_name(format!(".{name}.{from}.part"))
     }
 
     async fn list(&self) -> Result<Vec<ListedFile>> {
@@ -152,12 +159,6 @@ impl Repository {
         }
         settle(&arriving, &target)
     }
-}
-
-/// Where files lie until all are there.
-fn part_of(target: &Path) -> PathBuf {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    target.with_file_name(format!(".{name}.part"))
 }
 
 fn address(text: &str) -> Result<url::Url> {

@@ -154,7 +154,9 @@ impl List {
             return Ok(render::output(&render::json(&page))?);
         }
         if page.images.is_empty() {
-            return Ok(render::output("no images; `familiar generate \"...\"` makes one\n")?);
+            let is_all = parameters.iter().all(|(name, _)| *name == "limit");
+            let none = "no images; `familiar generate \"...\"` makes one\n";
+            return Ok(render::output(if is_all { none } else { "no image is like that\n" })?);
         }
         let mut text: String = page.images.iter().map(|image| saved::line(image, None)).collect();
         if let Some(next) = &page.next {

@@ -17,7 +17,7 @@ use crate::render::{self, ProgressLine, Style};
 const LINE_EVERY: Duration = Duration::from_secs(5);
 const BAR_CHARS: u64 = 30;
 
-/// The models: for text, a file each; for images, a folder or a file.
+/// The models: for text, a file each; for images, a folder each.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  familiar models pull starter\n  familiar models pull hf:OWNER/REPO/FILE.gguf --name small\n  familiar models pull https://example.org/model.gguf --sha256 HASH\n  familiar models pull hf:OWNER/REPO            an image model, as diffusers lays it out\n\nThe model in use is named by `model` in config.toml."

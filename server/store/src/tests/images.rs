@@ -67,6 +67,25 @@ fn an_image_that_a_job_draws_over_stays_for_it() {
     store.remove_images(&[&kept.id]).unwrap();
     let hash = store.image_job_blobs(&job).unwrap().remove(0);
     assert_eq!(store.blob(&hash).unwrap(), b"a fox");
+    store.claim_image_job().unwrap();
+    store.finish_image_job(&job).unwrap();
+    store.sweep_images().unwrap();
+    assert!(store.blob(&hash).is_err(), "the job that needed it is done");
+}
+
+#[test]
+fn a_job_that_is_over_does_not_keep_what_is_to_be_gone() {
+    let home = Home::new();
+    let store = home.open();
+    let kept = store.add_image(&image("a fox")).unwrap();
+    let new =
+        crate::NewImageJob { priority: 0, model: "tiny", request: "{}", images: 1, blobs: &[b"a fox".as_slice()] };
+    let job = store.enqueue_image_job(&new).unwrap().id;
+    store.cancel_image_job(&job).unwrap();
+    let hash = store.image_job_blobs(&job).unwrap().remove(0);
+    store.remove_images(&[&kept.id]).unwrap();
+    assert!(store.blob(&hash).is_err());
+    assert_eq!(store.image_job_blobs(&job).unwrap(), [""; 0]);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -68,6 +70,9 @@ struct Source {
     image: String,
     #[serde(default)]
     strength: Option<f64>,
+    /// A PNG file in base64, white where the image may change.
+    #[serde(default)]
+    mask: Option<String>,
 }
 
 /// Asks for images; the answer is the job that makes them.
@@ -92,9 +97,14 @@ fn request(mut body: Map<String, Value>) -> Result<GenerateRequest, AppError> {
     };
     let mut request: GenerateRequest = serde_json::from_value(Value::Object(body)).map_err(unreadable)?;
     if let Some(source) = source {
-        let Source { image, strength } = serde_json::from_value(source).map_err(unreadable)?;
-        let strength = strength.unwrap_or(STRENGTH);
-        request.source = Some(ImageSource { image: SourceOf::Image(image), strength, mask: None });
+        let Source { image, strength, mask } = serde_json::from_value(source).map_err(unreadable)?;
+        let mask = mask.map(|mask| STANDARD.decode(mask)).transpose().map_err(|error| {
+            AppError::new(ErrorKind::User, "the mask cannot be read")
+                .hint(format!("send a PNG file in base64 ({error})"))
+        })?;
+        // What is under a mask is drawn anew from nothing unless the caller wants some of it kept.
+        let strength = strength.unwrap_or(if mask.is_some() { 1.0 } else { STRENGTH });
+        request.source = Some(ImageSource { image: SourceOf::Image(image), strength, mask });
     }
     Ok(request)
 }
@@ -228,6 +238,8 @@ mod tests {
         let source = full.source.expect("it names one");
         assert_eq!((source.image, source.strength), (SourceOf::Image("id".into()), 0.3));
         assert_eq!(read(json!({"source": null})).source, None);
+        let masked = read(json!({"source": {"image": "id", "mask": "UE5H"}})).source.expect("it names one");
+        assert_eq!((masked.strength, masked.mask), (1.0, Some(b"PNG".to_vec())));
     }
 
     #[test]
@@ -238,6 +250,7 @@ mod tests {
             (json!({"sampler": "fast"}), "the body does not hold what this address reads"),
             (json!({"source": {"file": "/etc/passwd"}}), "the body does not hold what this address reads"),
             (json!({"source": "id"}), "the body does not hold what this address reads"),
+            (json!({"source": {"image": "id", "mask": "no base64"}}), "the mask cannot be read"),
         ] {
             assert_eq!(read(body).expect_err(message).message, message);
         }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::events::{ImageJobEventKind, ImagePreview};
 use super::super::models::{ImageHolder, RunningImageModel};
 use super::super::picture::{Pixels, THUMBNAIL_SIDE_PIXELS_MAX};
-use super::super::requests::{SIDE_PIXELS, StoredRequest};
+use super::super::requests::{StoredRequest, own_side};
 use super::super::settings::ImageSettings;
 use super::super::{Held, Lease, Wish};
 use super::file::Rows;
@@ -106,8 +106,7 @@ impl Drawing<'_> {
     ) -> Result<Lease> {
         let known = model.info();
         // Before it was ever loaded, the model says nothing of its own side.
-        let own_side = if known.side_pixels == 0 { SIDE_PIXELS } else { known.side_pixels };
-        let side = |asked: Option<u32>| asked.unwrap_or(own_side);
+        let side = |asked: Option<u32>| asked.unwrap_or(own_side(&known));
         let (width, height) = (side(stored.request.width_pixels), side(stored.request.height_pixels));
         let holder = ImageHolder { model: Arc::downgrade(model), size_bytes: entry.size_bytes };
         let wish = Wish {
@@ -163,7 +162,7 @@ impl Drawing<'_> {
                 hashes.into_iter().map(|hash| Ok((hash.clone(), store.blob_path(&hash)?))).collect()
             })
             .await?;
-        let (mut settings, mut request) = stored.request.complete(info, stored.strength, blobs)?;
+        let (mut settings, mut request) = stored.complete(info, blobs)?;
         request.seed = request.seed.wrapping_add(u64::from(self.first));
         request.count = request.count.saturating_sub(self.first);
         settings.seed = request.seed;

@@ -12,6 +12,9 @@ use super::{draw, is_conflict};
 use crate::app::Inner;
 use crate::{App, AppError, ErrorKind, Result, with_hint};
 
+/// Most bytes of what a user reads about a job that failed; models and libraries may say more.
+const ERROR_BYTES_MAX: usize = 4 * 1024;
+
 /// How long to wait before asking a disk again that refused.
 const DISK_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// How long after its start the daemon compares files and rows of images, and how often from then on.
@@ -83,7 +86,7 @@ impl App {
         let taken_back = CancellationToken::new();
         self.inner.images.queue.set_running(&id, Some(taken_back.clone()));
         drop(claiming);
-        self.inner.images.events.tell(&id, ImageJobEventKind::Running);
+        self.tell_alone(&id, ImageJobEventKind::Running).await;
         self.tell_places().await;
         let (app, token) = (self.clone(), taken_back.clone());
         // A task of its own is the panic boundary: its death is a failure of the job.
@@ -98,8 +101,9 @@ impl App {
     }
 
     /// Stores how a job ended and tells it; as long as the disk refuses, it is asked again.
-    async fn end(&self, id: &str, outcome: Outcome) {
-        if let Outcome::Failed(error) | Outcome::Died(error) = &outcome {
+    async fn end(&self, id: &str, mut outcome: Outcome) {
+        if let Outcome::Failed(error) | Outcome::Died(error) = &mut outcome {
+            error.truncate(error.floor_char_boundary(ERROR_BYTES_MAX));
             tracing::warn!(job = id, %error, "an image job failed");
         }
         let ended = loop {
@@ -116,7 +120,7 @@ impl App {
             }
         };
         if let Some((state, error)) = ended {
-            self.tell_ended(id, state, error);
+            self.tell_ended(id, state, error).await;
         }
     }
 
@@ -145,8 +149,18 @@ impl App {
                 })
             }
         };
-        // It was taken back in the same moment.
-        Ok(stored.unwrap_or(Some((ImageJobState::Cancelled, None))))
+        match stored {
+            Some(ended) => Ok(ended),
+            // It ended otherwise in the same moment: it was taken back, or its last image was what it was about.
+            None => {
+                let id = id.to_owned();
+                match self.stored(move |store| store.image_job(&id)).await {
+                    Ok(job) => Ok(Some((job.state.into(), job.error))),
+                    Err(error) if error.kind == ErrorKind::NotFound => Ok(Some((ImageJobState::Cancelled, None))),
+                    Err(error) => Err(error),
+                }
+            }
+        }
     }
 
     /// Runs `work` on the store; `None` when the job is not in the state it expects.

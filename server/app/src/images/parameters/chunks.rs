@@ -28,6 +28,7 @@ pub(crate) type FileText = HashMap<String, String>;
 pub(crate) fn read_text(file: &[u8]) -> FileText {
     let mut texts = FileText::new();
     let Some(mut rest) = file.strip_prefix(&SIGNATURE) else { return texts };
+    let mut tried = 0;
     for _ in 0..CHUNKS_MAX {
         let Some((kind, data, after)) = next_chunk(rest) else { break };
         rest = after;
@@ -42,7 +43,9 @@ pub(crate) fn read_text(file: &[u8]) -> FileText {
         if let Some((key, text)) = text {
             texts.entry(key).or_insert(text);
         }
-        if texts.len() >= TEXTS_MAX {
+        // Those that come to nothing count too: each may be a little that unpacks to much.
+        tried += usize::from(matches!(kind, b"tEXt" | b"zTXt" | b"iTXt" | b"eXIf"));
+        if tried >= TEXTS_MAX {
             break;
         }
     }

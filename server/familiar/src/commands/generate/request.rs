@@ -1,8 +1,10 @@
 //! What is asked for, from the command line. Refuses: guessing what is not said; the model knows its own way.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use app::{GenerateRequest, ImageView};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
@@ -34,7 +36,7 @@ pub(super) struct Wishes {
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
     /// How far it is pushed from the negative prompt to the prompt; at 1 the negative one does nothing.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = number)]
     guidance: Option<f64>,
     /// How steps are taken: euler, euler-ancestral, dpm-pp2m, dpm-pp2m-sde, ddim, pndm, uni-pc, heun or lcm.
     #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true)]
@@ -54,9 +56,12 @@ pub(super) struct Wishes {
     /// Start from this image instead of noise: a PNG file, or the id of one in the gallery.
     #[arg(long, value_name = "FILE|ID")]
     from: Option<String>,
-    /// How much of it is drawn anew, above 0 and up to 1 [default: 0.75]
-    #[arg(long, value_name = "X", requires = "from")]
+    /// How much of it is drawn anew, above 0 and up to 1 [default: 0.75, and 1 under a mask]
+    #[arg(long, value_name = "X", requires = "from", value_parser = number)]
     strength: Option<f64>,
+    /// Change it only where this PNG file of the same size is white.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    mask: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -158,8 +163,13 @@ impl Wishes {
         };
         let mut body = serde_json::to_value(&request)?;
         if let Some(from) = &self.from {
+            let mask = match &self.mask {
+                Some(mask) => Some(STANDARD.encode(file(mask).await?)),
+                None => None,
+            };
             let image = brought(client, from).await?;
-            body["source"] = json!({ "image": image, "strength": self.strength.unwrap_or(STRENGTH_DEFAULT) });
+            let strength = self.strength.unwrap_or(if mask.is_some() { 1.0 } else { STRENGTH_DEFAULT });
+            body["source"] = json!({ "image": image, "strength": strength, "mask": mask });
         }
         Ok(body)
     }
@@ -174,10 +184,20 @@ async fn brought(client: &Client, from: &str) -> anyhow::Result<String> {
         }
         return Ok(from.to_owned());
     }
-    let file =
-        tokio::fs::read(&path).await.map_err(|error| Failure::new(format!("cannot read {from}: {error}")))?;
-    let image: ImageView = client.post_file("/api/v1/images/import", "image/png", file).await?;
+    let image: ImageView = client.post_file("/api/v1/images/import", "image/png", file(&path).await?).await?;
     Ok(image.id)
+}
+
+async fn file(path: &Path) -> Result<Vec<u8>, Failure> {
+    tokio::fs::read(path).await.map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
+}
+
+/// A number that is one: what is none has no form in which the daemon could be told it.
+fn number(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite())
+        .ok_or_else(|| "write a number, such as 7.5".to_owned())
 }
 
 /// `768x512` as numbers.

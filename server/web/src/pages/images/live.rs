@@ -229,7 +229,10 @@ impl Live {
                     piece.lines.clear();
                     piece.queue = Some(queue);
                 }
-                Err(problem) => error::log(&problem),
+                Err(problem) => {
+                    self.is_list_old = true;
+                    error::log(&problem);
+                }
             }
         }
         self.flush_at = Instant::now() + Duration::from_millis(FLUSH_MS);
