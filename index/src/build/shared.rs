@@ -77,7 +77,8 @@ pub(crate) struct Besides {
 struct Inbox {
     touched: BTreeSet<String>,
     first_touch: Option<Instant>,
-    refreshes: Vec<RefreshJob>,
+    /// Each with its ticket.
+    refreshes: Vec<(RefreshJob, Ticket)>,
     walk_wanted: bool,
     asked: Ticket,
     served: Ticket,
@@ -251,9 +252,20 @@ impl Shared {
     /// Asks for a full walk and names who waits.
     pub(crate) fn want_refresh(&self, job: RefreshJob) {
         let mut inbox = lock(&self.inbox);
-        inbox.refreshes.push(job);
         inbox.asked += 1;
+        let ticket = inbox.asked;
+        inbox.refreshes.push((job, ticket));
         self.wake.notify_all();
+    }
+
+    /// Gives the result of a completed walk also to those who asked for one before it began: theirs would see the same
+    /// again.
+    pub(crate) fn answer_those_before(&self, ticket: Ticket, report: &Report) {
+        let answered =
+            lock(&self.inbox).refreshes.extract_if(.., |(_, asked)| *asked <= ticket).collect::<Vec<_>>();
+        for (job, _) in answered {
+            let _ = job.events.send(RefreshEvent::Done(Ok(report.clone())));
+        }
     }
 
     /// Ends the writer thread.
@@ -274,7 +286,7 @@ impl Shared {
                 return Work::Stop;
             }
             if !inbox.refreshes.is_empty() {
-                let job = inbox.refreshes.remove(0);
+                let (job, _) = inbox.refreshes.remove(0);
                 // This walk also sees everything that was touched until now.
                 let besides = inbox.besides();
                 return Work::Refresh(Some(job), inbox.asked, besides);
@@ -382,7 +394,7 @@ impl Shared {
 
     /// Whether somebody waits for a walk that is still to come.
     pub(crate) fn is_hurried(&self) -> bool {
-        lock(&self.inbox).refreshes.iter().any(|job| !job.in_background)
+        lock(&self.inbox).refreshes.iter().any(|(job, _)| !job.in_background)
     }
 
     /// Whether the user wants no large builds in the background.

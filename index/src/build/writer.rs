@@ -96,6 +96,9 @@ impl Writer {
                     if !self.shared.closing.is_cancelled() && !goes_on {
                         self.shared.serve(ticket);
                     }
+                    if let Ok(report) = &result {
+                        self.shared.answer_those_before(ticket, report);
+                    }
                     if let Some(job) = &job {
                         let _ = job.events.send(RefreshEvent::Done(result));
                     }

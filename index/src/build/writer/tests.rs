@@ -1,7 +1,8 @@
 //! What becomes of saves, walks and failures, seen from inside the writer thread.
 
 use super::*;
-use crate::build::status::Status;
+use crate::build::shared::RefreshJob;
+use crate::build::status::{Report, Status};
 use crate::limits::{CancelFlag, Limits, SAVED_FILES_MAX};
 use crate::search::searcher::{ChunkRef, SearchKind, SearchRequest, Searcher};
 
@@ -176,13 +177,34 @@ fn a_walk_that_is_broken_off_loses_no_touch() {
     let cancel = CancelFlag::new();
     cancel.cancel();
     let ticket = shared.touch(["a.py"]);
-    shared.want_refresh(crate::build::shared::RefreshJob { events, cancel, in_background: false });
+    shared.want_refresh(RefreshJob { events, cancel, in_background: false });
     let thread = std::thread::spawn(move || writer.run());
     assert!(matches!(done.recv().unwrap(), RefreshEvent::Done(Err(IndexError::Cancelled))));
     assert!(shared.wait(ticket, Duration::from_secs(30)));
     assert_eq!(shared.status().files, 1);
     shared.stop();
     thread.join().unwrap();
+}
+
+/// One walk answers all who asked for one before it began, and none who asked later.
+#[test]
+fn a_walk_answers_those_who_asked_before_it() {
+    let (_dir, writer) = writer_over(&[("a.py", "def a():\n    pass\n")]);
+    let shared = writer.shared.clone();
+    let ask = |in_background| {
+        let (events, told) = std::sync::mpsc::channel();
+        shared.want_refresh(RefreshJob { events, cancel: CancelFlag::new(), in_background });
+        told
+    };
+    let (first, before) = (ask(false), ask(true));
+    let Work::Refresh(_, ticket, _) = shared.next_work(Instant::now(), None) else {
+        panic!("a walk was asked for")
+    };
+    let later = ask(true);
+    shared.answer_those_before(ticket, &Report::default());
+    assert!(matches!(before.try_recv(), Ok(RefreshEvent::Done(Ok(_)))));
+    assert!(later.try_recv().is_err() && shared.walk_is_wanted());
+    assert!(first.try_recv().is_err(), "its own answer is the writer's to give");
 }
 
 /// A log or a database that is written all the time gives nothing new to find.

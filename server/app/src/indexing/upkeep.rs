@@ -91,7 +91,12 @@ impl App {
             let workspace = workspace.await.map_err(AppError::task_died)??;
             // Also of what others began: their work comes first and is part of ours.
             let seen = workspace.progress.subscribe();
-            let report = reported(&events, stop, seen, move |cancel| workspace.refresh(cancel)).await?;
+            let walked = workspace.clone();
+            let report = reported(&events, stop.clone(), seen, move |cancel| walked.refresh(cancel)).await?;
+            tokio::select! {
+                () = workspace.is_opened() => {}
+                () = stop.cancelled() => {}
+            }
             events.send(IndexEvent::Finished(index_report(report))).await
         })
     }

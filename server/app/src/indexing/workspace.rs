@@ -183,10 +183,23 @@ impl Workspace {
 impl Workspace {
     /// Brings the index into step with the folder and tells everybody who asks how far it is.
     pub(super) fn refresh(&self, cancel: &CancelFlag) -> std::result::Result<index::Report, IndexError> {
-        self.refresh_by(cancel, Index::refresh)
+        self.refresh_by(cancel, Index::refresh, || ())
     }
 
-    fn refresh_by(&self, cancel: &CancelFlag, refresh: Refresh) -> std::result::Result<index::Report, IndexError> {
+    /// Waits until what was begun when the folder was opened is over: then it is watched, and compared with its index.
+    pub(super) async fn is_opened(&self) {
+        let mut told = self.progress.subscribe();
+        // The sender is ours, so that this cannot fail.
+        let _ = told.wait_for(|_| self.builds.load(Ordering::Relaxed) == 0).await;
+    }
+
+    /// `is_over` is called before the end is told.
+    fn refresh_by(
+        &self,
+        cancel: &CancelFlag,
+        refresh: Refresh,
+        is_over: impl FnOnce(),
+    ) -> std::result::Result<index::Report, IndexError> {
         self.walks.fetch_add(1, Ordering::Relaxed);
         let mut last = IndexProgress::default();
         let mut report = |now: index::Progress| {
@@ -198,6 +211,7 @@ impl Workspace {
             self.progress.send_replace(Progress::Building(last));
         };
         let result = refresh(&self.index, &mut report, cancel);
+        is_over();
         self.progress.send_replace(match &result {
             Ok(_) => Progress::Ready,
             // Whoever asked went away; what was complete before still is.
@@ -230,8 +244,10 @@ pub(super) fn bring_up_to_date(workspace: &Arc<Workspace>, watches: bool) {
         if watches && let Err(error) = workspace.index.watch() {
             tracing::warn!(root = %workspace.root.display(), %error, "the folder cannot be watched");
         }
-        let result = workspace.refresh_by(&workspace.cancel, Index::refresh_in_background);
-        workspace.builds.fetch_sub(1, Ordering::Relaxed);
+        let is_over = || {
+            workspace.builds.fetch_sub(1, Ordering::Relaxed);
+        };
+        let result = workspace.refresh_by(&workspace.cancel, Index::refresh_in_background, is_over);
         match result {
             Ok(report) => {
                 let (root, files) = (workspace.root.display(), report.files);
