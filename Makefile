@@ -1,6 +1,6 @@
 # The commands a person types: `make run` and `make test` each do all their own set-up. How each step is done stands in
 # .make/; what a build needs to know stands in .cargo/config.toml, so that `cargo` alone builds the very same things.
-.PHONY: help run test soak bench eval-edits parity setup assets test-editors clean
+.PHONY: help run test soak bench bench-step eval-edits parity setup assets test-editors clean
 
 # The folder to index and to ask about.
 WORKSPACE ?= $(CURDIR)
@@ -30,6 +30,7 @@ help:
 	@echo '                          into tests/eval/results/edits.md; REPOS=DIR holds them, else they are cloned;'
 	@echo '                          EXERCISES=N of each track (20)'
 	@echo 'make parity [PARITY_PYTHON=FILE]  make the references of the image engine anew with torch (6 GB), then compare'
+	@echo 'make bench-step           measure one step of models of real sizes against torch (6 GB, and 20 GB of models)'
 	@echo 'make setup                install what a build needs, and nothing else'
 	@echo 'make assets               build the style sheet and scripts of the web pages'
 	@echo 'make test-editors         bring VS Code as code-server (1.2 GB) and play tests/e2e/vscode in it'
@@ -89,8 +90,13 @@ eval-edits: assets
 # Needs Python packages of 6 GB, so it is run by hand, when a version is taken or a case is added; what it makes is
 # committed, and `make test` compares with that. PARITY_PYTHON names an interpreter that has the packages already.
 parity:
-	@.make/parity $(PARITY_PYTHON)
+	@PARITY_PYTHON=$(PARITY_PYTHON) .make/parity make.py
 	cargo test --release -p paint --test parity -- --nocapture
+
+# The models that it makes take 20 GB of disk, and one of them 11 GB of memory.
+bench-step:
+	@PARITY_PYTHON=$(PARITY_PYTHON) .make/parity step.py target/step
+	cargo bench -p paint --bench step -- $(CURDIR)/target/step $(CURDIR)/tests/bench/results
 
 setup:
 	@.make/setup

@@ -65,7 +65,7 @@ const DOORS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms whose purpose is to call native code or the operating system.
-const UNSAFE_ROOMS: &[&str] = &["server/llama", "server/worker"];
+const UNSAFE_ROOMS: &[&str] = &["server/llama", "server/paint/src/cpu", "server/worker"];
 
 const TOP_LEVEL: &[&str] = &[
     "ARCHITECTURE.md",

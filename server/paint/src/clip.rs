@@ -7,7 +7,7 @@ use candle_nn::{Embedding, LayerNorm, Linear, Module};
 use serde_json::json;
 
 use crate::error::PaintError;
-use crate::layers::{attention, causal_mask, join_heads, layer_norm, linear, quick_gelu, split_heads};
+use crate::layers::{attention, causal_mask, layer_norm, linear, quick_gelu, split_heads};
 use crate::model_config::ModelConfig;
 use crate::weights::Weights;
 
@@ -129,7 +129,7 @@ impl Layer {
         let normed = self.norm1.forward(x)?;
         let split = |linear: &Linear| split_heads(&linear.forward(&normed)?, self.heads);
         let mixed = attention(&split(&self.query)?, &split(&self.key)?, &split(&self.value)?, Some(mask))?;
-        let x = (x + self.out.forward(&join_heads(&mixed)?)?)?;
+        let x = (x + self.out.forward(&mixed)?)?;
         let inner = self.up.forward(&self.norm2.forward(&x)?)?;
         let inner = if self.quick_gelu { quick_gelu(&inner)? } else { inner.gelu_erf()? };
         Ok((x + self.down.forward(&inner)?)?)

@@ -2,11 +2,16 @@
 //!
 //! Refuses: the faster GELU. Where a model was trained with the exact one, so it is computed.
 
-use candle_core::{D, DType, Device, Tensor};
-use candle_nn::{Conv2dConfig, Module};
+mod image;
 
+use candle_core::{D, DType, Device, Tensor};
+use candle_nn::Module;
+
+use crate::cpu;
 use crate::error::PaintError;
 use crate::weights::Weights;
+
+pub(crate) use image::{Conv2d, GroupNorm, conv, group_norm};
 
 /// Most bytes of attention scores that are held at once; queries are taken in parts so that they fit.
 const SCORE_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -21,32 +26,6 @@ pub(crate) fn linear(
     let weight = weights.tensor("weight", &[outputs, inputs])?;
     let bias = if bias { Some(weights.tensor("bias", &[outputs])?) } else { None };
     Ok(candle_nn::Linear::new(weight, bias))
-}
-
-/// A convolution with a square kernel; weight `(outputs, inputs, kernel, kernel)`.
-pub(crate) fn conv(
-    weights: &Weights,
-    inputs: usize,
-    outputs: usize,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-) -> Result<candle_nn::Conv2d, PaintError> {
-    let weight = weights.tensor("weight", &[outputs, inputs, kernel, kernel])?;
-    let bias = weights.tensor("bias", &[outputs])?;
-    Ok(candle_nn::Conv2d::new(weight, Some(bias), Conv2dConfig { stride, padding, ..Conv2dConfig::default() }))
-}
-
-/// Normalisation over groups of channels, each with a factor and an offset.
-pub(crate) fn group_norm(
-    weights: &Weights,
-    groups: usize,
-    channels: usize,
-    eps: f64,
-) -> Result<candle_nn::GroupNorm, PaintError> {
-    let weight = weights.tensor("weight", &[channels])?;
-    let bias = weights.tensor("bias", &[channels])?;
-    Ok(candle_nn::GroupNorm::new(weight, bias, channels, groups, eps)?)
 }
 
 /// Normalisation over the last axis.
@@ -76,7 +55,7 @@ pub(crate) fn causal_mask(length: usize, dtype: DType, device: &Device) -> Resul
 }
 
 /// Softmax of `query * key / sqrt(size)`, plus a mask, times `value`. All are `(batch, heads, length, size)`; a mask is
-/// `(queries, keys)`.
+/// `(queries, keys)`. The result is `(batch, length, heads * size)`.
 pub(crate) fn attention(
     query: &Tensor,
     key: &Tensor,
@@ -86,7 +65,11 @@ pub(crate) fn attention(
     let (batch, heads, queries, size) = query.dims4()?;
     let keys = key.dim(2)?;
     let scale = 1.0 / (size as f64).sqrt();
+    if cpu::takes(query) && mask.is_none() {
+        return Ok(query.apply_op3_no_bwd(key, value, &cpu::Attention { scale: scale as f32 })?);
+    }
     let key = key.transpose(2, 3)?.contiguous()?;
+    let value = value.contiguous()?;
     let bytes_per_query = batch * heads * keys * query.dtype().size_in_bytes();
     let part = (SCORE_BYTES_MAX / bytes_per_query.max(1)).clamp(1, queries.max(1));
     let mut parts = Vec::new();
@@ -97,21 +80,30 @@ pub(crate) fn attention(
             Some(mask) => scores.broadcast_add(&mask.narrow(0, start, length)?)?,
             None => scores,
         };
-        parts.push(candle_nn::ops::softmax_last_dim(&scores)?.matmul(value)?);
+        parts.push(candle_nn::ops::softmax_last_dim(&scores)?.matmul(&value)?);
     }
-    Ok(if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(&parts, 2)? })
+    join_heads(&if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(&parts, 2)? })
 }
 
-/// `(batch, length, heads * size)` to `(batch, heads, length, size)`.
+/// `(batch, length, heads * size)` to `(batch, heads, length, size)`, without moving anything.
 pub(crate) fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor, PaintError> {
     let (batch, length, width) = x.dims3()?;
-    Ok(x.reshape((batch, length, heads, width / heads))?.transpose(1, 2)?.contiguous()?)
+    Ok(x.reshape((batch, length, heads, width / heads))?.transpose(1, 2)?)
 }
 
 /// `(batch, heads, length, size)` to `(batch, length, heads * size)`.
 pub(crate) fn join_heads(x: &Tensor) -> Result<Tensor, PaintError> {
     let (batch, heads, length, size) = x.dims4()?;
     Ok(x.transpose(1, 2)?.reshape((batch, length, heads * size))?)
+}
+
+/// The gate of a linear layer: the first half of the last axis times the exact GELU of the second.
+pub(crate) fn gated_gelu(x: &Tensor) -> Result<Tensor, PaintError> {
+    if cpu::takes(x) {
+        return Ok(x.contiguous()?.apply_op1_no_bwd(&cpu::GatedGelu)?);
+    }
+    let (value, gate) = halves(x)?;
+    Ok((value * gate.contiguous()?.gelu_erf()?)?)
 }
 
 /// Two linear layers with `silu` between them, as embeddings of times have them.
@@ -168,7 +160,7 @@ pub(crate) fn quick_gelu(x: &Tensor) -> Result<Tensor, PaintError> {
 }
 
 /// The halves of the last axis.
-pub(crate) fn halves(x: &Tensor) -> Result<(Tensor, Tensor), PaintError> {
+fn halves(x: &Tensor) -> Result<(Tensor, Tensor), PaintError> {
     let half = x.dim(D::Minus1)? / 2;
     Ok((x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?))
 }

@@ -7,6 +7,7 @@
 
 mod backend;
 pub mod clip;
+mod cpu;
 mod error;
 pub mod flux;
 pub mod json_tokenizer;

@@ -22,7 +22,7 @@ use crate::vae::Vae;
 use start::{Beginning, Kept, Origin};
 
 pub use denoiser::{Denoiser, Family, OwnSide, Prompted};
-pub use folder::Loading;
+pub use folder::{Loading, weight_bytes};
 pub use stable_diffusion::StableDiffusion;
 pub use start::Start;
 pub use text::{TextEncoder, TextEncoders};

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use candle_nn::{Embedding, Linear, Module, RmsNorm};
 
 use crate::error::PaintError;
-use crate::layers::{attention, causal_mask, join_heads, linear, rms_norm, split_heads};
+use crate::layers::{attention, causal_mask, linear, rms_norm, split_heads};
 use crate::rotary::Rotary;
 use crate::weights::Weights;
 
@@ -57,13 +57,15 @@ impl Layer {
 
     fn forward(&self, x: &Tensor, rotary: &Rotary, mask: &Tensor) -> Result<Tensor, PaintError> {
         let normed = self.norm1.forward(x)?;
-        let query = self.query_norm.forward(&split_heads(&self.query.forward(&normed)?, self.heads)?)?;
-        let key = self.key_norm.forward(&split_heads(&self.key.forward(&normed)?, self.key_heads)?)?;
+        let query =
+            self.query_norm.forward(&split_heads(&self.query.forward(&normed)?, self.heads)?.contiguous()?)?;
+        let key =
+            self.key_norm.forward(&split_heads(&self.key.forward(&normed)?, self.key_heads)?.contiguous()?)?;
         let value = split_heads(&self.value.forward(&normed)?, self.key_heads)?;
         let each = self.heads / self.key_heads;
         let (query, key) = (rotary.turn_halves(&query)?, rotary.turn_halves(&key)?);
         let mixed = attention(&query, &repeated(&key, each)?, &repeated(&value, each)?, Some(mask))?;
-        let x = (x + self.out.forward(&join_heads(&mixed)?)?)?;
+        let x = (x + self.out.forward(&mixed)?)?;
         let normed = self.norm2.forward(&x)?;
         let inner = (self.gate.forward(&normed)?.silu()? * self.up.forward(&normed)?)?;
         Ok((x + self.down.forward(&inner)?)?)

@@ -3,10 +3,10 @@
 //! Refuses: the variants with another place for the time embedding; no model here has them.
 
 use candle_core::Tensor;
-use candle_nn::{Conv2d, GroupNorm, Linear, Module};
+use candle_nn::{Linear, Module};
 
 use crate::error::PaintError;
-use crate::layers::{conv, group_norm, linear};
+use crate::layers::{Conv2d, GroupNorm, conv, group_norm, linear};
 use crate::weights::Weights;
 
 /// Groups and smallest variance of the normalisations of one model.
@@ -48,13 +48,13 @@ impl ResnetBlock {
 
     /// `x` is `(batch, inputs, height, width)`; `time` is the time embedding after its activation, `(batch, width)`.
     pub(crate) fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> Result<Tensor, PaintError> {
-        let mut inner = self.conv1.forward(&self.norm1.forward(x)?.silu()?)?;
+        let mut inner = self.conv1.forward(&self.norm1.forward_silu(x)?)?;
         if let (Some(layer), Some(time)) = (&self.time, time) {
             let (batch, channels) = (inner.dim(0)?, inner.dim(1)?);
             let offset = layer.forward(time)?.reshape((batch, channels, 1, 1))?;
             inner = inner.broadcast_add(&offset)?;
         }
-        let inner = self.conv2.forward(&self.norm2.forward(&inner)?.silu()?)?;
+        let inner = self.conv2.forward(&self.norm2.forward_silu(&inner)?)?;
         Ok(match &self.shortcut {
             Some(shortcut) => (shortcut.forward(x)? + inner)?,
             None => (x + inner)?,
@@ -78,9 +78,9 @@ impl Downsample {
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, PaintError> {
         if self.one_sided {
             let x = x.pad_with_zeros(3, 0, 1)?.pad_with_zeros(2, 0, 1)?;
-            return Ok(self.conv.forward(&x)?);
+            return self.conv.forward(&x);
         }
-        Ok(self.conv.forward(x)?)
+        self.conv.forward(x)
     }
 }
 
@@ -95,6 +95,6 @@ impl Upsample {
     }
 
     pub(crate) fn forward(&self, x: &Tensor, height: usize, width: usize) -> Result<Tensor, PaintError> {
-        Ok(self.conv.forward(&x.upsample_nearest2d(height, width)?)?)
+        self.conv.forward(&x.upsample_nearest2d(height, width)?)
     }
 }

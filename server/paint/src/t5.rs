@@ -49,7 +49,9 @@ impl Layer {
     /// `bias` is what the distance of two tokens adds to their score, `(1, heads, tokens, tokens)`.
     fn forward(&self, x: &Tensor, bias: &Tensor) -> Result<Tensor, PaintError> {
         let normed = self.attention_norm.forward(x)?;
-        let split = |layer: &Linear| split_heads(&layer.forward(&normed)?, self.heads);
+        let split = |layer: &Linear| -> Result<Tensor, PaintError> {
+            Ok(split_heads(&layer.forward(&normed)?, self.heads)?.contiguous()?)
+        };
         // Scores are not divided here; the model was trained so.
         let scores = split(&self.query)?.matmul(&split(&self.key)?.t()?.contiguous()?)?;
         let shares = candle_nn::ops::softmax_last_dim(&scores.broadcast_add(bias)?)?;

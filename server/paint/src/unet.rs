@@ -7,10 +7,9 @@ mod blocks;
 mod config;
 
 use candle_core::{Device, Tensor};
-use candle_nn::{Conv2d, GroupNorm, Module};
 
 use crate::error::PaintError;
-use crate::layers::{EmbeddingMlp, conv, group_norm, sinusoids};
+use crate::layers::{Conv2d, EmbeddingMlp, GroupNorm, conv, group_norm, sinusoids};
 use crate::stop::Stop;
 use crate::weights::Weights;
 use blocks::{DownBlock, Given, MiddleBlock, UpBlock};
@@ -100,7 +99,7 @@ impl UNet {
         for block in &self.up {
             x = block.forward(&x, &given, &mut skipped)?;
         }
-        Ok(self.conv_out.forward(&self.norm.forward(&x)?.silu()?)?)
+        self.conv_out.forward(&self.norm.forward_silu(&x)?)
     }
 
     /// The time embedding after its activation, `(batch, width)`.

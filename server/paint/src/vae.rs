@@ -5,11 +5,10 @@
 mod halves;
 
 use candle_core::{Device, Tensor};
-use candle_nn::{Conv2d, Module};
 use serde_json::json;
 
 use crate::error::PaintError;
-use crate::layers::conv;
+use crate::layers::{Conv2d, conv};
 use crate::model_config::ModelConfig;
 use crate::resnet::Norms;
 use crate::stop::Stop;

@@ -8,7 +8,7 @@ use candle_nn::RmsNorm;
 use super::FluxConfig;
 use super::projection::Projection;
 use crate::error::PaintError;
-use crate::layers::{attention, join_heads, plain_norm, rms_norm, split_heads};
+use crate::layers::{attention, plain_norm, rms_norm, split_heads};
 use crate::rotary::Rotary;
 use crate::weights::Weights;
 
@@ -51,8 +51,8 @@ impl Heads {
     fn forward(&self, x: &Tensor) -> Result<[Tensor; 3], PaintError> {
         let split = |layer: &Projection| split_heads(&layer.forward(x)?, self.count);
         Ok([
-            self.query_norm.forward(&split(&self.query)?)?,
-            self.key_norm.forward(&split(&self.key)?)?,
+            self.query_norm.forward(&split(&self.query)?.contiguous()?)?,
+            self.key_norm.forward(&split(&self.key)?.contiguous()?)?,
             split(&self.value)?,
         ])
     }
@@ -60,7 +60,7 @@ impl Heads {
 
 fn mixed([query, key, value]: &[Tensor; 3], rotary: &Rotary) -> Result<Tensor, PaintError> {
     let (query, key) = (rotary.turn_neighbours(query)?, rotary.turn_neighbours(key)?);
-    join_heads(&attention(&query, &key, value, None)?)
+    attention(&query, &key, value, None)
 }
 
 /// Normalised, then scaled and moved by what time, guidance and text say; all but `x` are `(1, 1, width)`.

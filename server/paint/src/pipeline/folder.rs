@@ -74,16 +74,14 @@ impl Pipeline {
     /// `BadModel` with the file, and within it the key or tensor, that is missing, left over or damaged; `Cancelled`.
     pub fn open(folder: &Path, loading: Loading<'_>) -> Result<Self, PaintError> {
         let Loading { device, progress, stop } = loading;
-        let index: Value = serde_json::from_str(&text(folder, "model_index.json")?)
-            .map_err(|error| PaintError::bad_model("model_index.json", format!("it is no JSON: {error}")))?;
+        let index = index(folder)?;
         let class = Class::of(&index)?;
         let schedule = within("scheduler", ScheduleFile::parse(&text(folder, &format!("scheduler/{FILE}"))?))?;
         within("scheduler", class.check_schedule(schedule.own().class))?;
         // All headers are read before the first tensor: they give the size of the whole, and a missing file is told soon.
-        let sources = class.parts().map(|part| Ok((part.to_owned(), Source::open(folder, part)?)));
-        let sources: BTreeMap<String, Source> = sources.collect::<Result<_, PaintError>>()?;
-        let dtype = class.dtype(&device);
-        let weight_bytes = sources.iter().map(|(part, source)| source.bytes(part_type(part, dtype))).sum();
+        let sources = class.sources(folder)?;
+        let dtype = class.dtype(device.is_cpu());
+        let weight_bytes = bytes(&sources, dtype);
         let all = sources.values().map(|source| source.elements).fold(0, u64::saturating_add).max(1);
         let (read, progress) = (Cell::new(0u64), RefCell::new(progress));
         let reading = |elements: u64| {
@@ -111,6 +109,25 @@ impl Pipeline {
         let vae = within("vae", Vae::load(&vae, &parts.weights("vae")?))?;
         Ok(Self { denoiser, vae, schedule, weight_bytes, device: device.clone() })
     }
+}
+
+/// Bytes that the models of a folder take where this build loads them, by the headers of their files.
+///
+/// # Errors
+/// `BadModel` with the file that is missing or damaged.
+pub fn weight_bytes(folder: &Path) -> Result<u64, PaintError> {
+    let class = Class::of(&index(folder)?)?;
+    let on_cpu = !candle_core::utils::cuda_is_available() && !candle_core::utils::metal_is_available();
+    Ok(bytes(&class.sources(folder)?, class.dtype(on_cpu)))
+}
+
+fn bytes(sources: &BTreeMap<String, Source>, dtype: DType) -> u64 {
+    sources.iter().map(|(part, source)| source.bytes(part_type(part, dtype))).fold(0, u64::saturating_add)
+}
+
+fn index(folder: &Path) -> Result<Value, PaintError> {
+    serde_json::from_str(&text(folder, "model_index.json")?)
+        .map_err(|error| PaintError::bad_model("model_index.json", format!("it is no JSON: {error}")))
 }
 
 impl Class {
@@ -144,10 +161,15 @@ impl Class {
         parts.iter().copied()
     }
 
+    /// The weights of its parts, of which the headers are read.
+    fn sources(self, folder: &Path) -> Result<BTreeMap<String, Source>, PaintError> {
+        self.parts().map(|part| Ok((part.to_owned(), Source::open(folder, part)?))).collect()
+    }
+
     /// A processor has no fast arithmetic in half precision; the large transformers overflow in that of Stable Diffusion.
-    fn dtype(self, device: &Device) -> DType {
+    fn dtype(self, on_cpu: bool) -> DType {
         match self {
-            _ if device.is_cpu() => DType::F32,
+            _ if on_cpu => DType::F32,
             Self::StableDiffusion | Self::StableDiffusionXl => DType::F16,
             Self::Flux | Self::ZImage => DType::BF16,
         }

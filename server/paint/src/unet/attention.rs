@@ -3,11 +3,11 @@
 //! Refuses: the faster GELU in its gated layer; these models have the exact one.
 
 use candle_core::Tensor;
-use candle_nn::{Conv2d, GroupNorm, LayerNorm, Linear, Module};
+use candle_nn::{LayerNorm, Linear, Module};
 
 use super::config::UNetConfig;
 use crate::error::PaintError;
-use crate::layers::{attention, conv, group_norm, halves, join_heads, layer_norm, linear, split_heads};
+use crate::layers::{Conv2d, GroupNorm, attention, conv, gated_gelu, group_norm, layer_norm, linear, split_heads};
 use crate::stop::Stop;
 use crate::weights::Weights;
 
@@ -38,7 +38,7 @@ impl Attention {
         let split = |layer: &Linear, x: &Tensor| split_heads(&layer.forward(x)?, self.heads);
         let (query, key, value) =
             (split(&self.query, x)?, split(&self.key, context)?, split(&self.value, context)?);
-        Ok(self.out.forward(&join_heads(&attention(&query, &key, &value, None)?)?)?)
+        Ok(self.out.forward(&attention(&query, &key, &value, None)?)?)
     }
 }
 
@@ -72,8 +72,7 @@ impl Layer {
         let normed = self.norm1.forward(x)?;
         let x = (x + self.to_itself.forward(&normed, &normed)?)?;
         let x = (&x + self.to_text.forward(&self.norm2.forward(&x)?, text)?)?;
-        let (value, gate) = halves(&self.gated.forward(&self.norm3.forward(&x)?)?)?;
-        let inner = (value * gate.contiguous()?.gelu_erf()?)?;
+        let inner = gated_gelu(&self.gated.forward(&self.norm3.forward(&x)?)?)?;
         Ok((&x + self.down.forward(&inner)?)?)
     }
 }

@@ -3,11 +3,11 @@
 //! Refuses: anything about scaling and about the random part; that is the caller's.
 
 use candle_core::Tensor;
-use candle_nn::{Conv2d, GroupNorm, Linear, Module};
+use candle_nn::{Linear, Module};
 
 use super::VaeConfig;
 use crate::error::PaintError;
-use crate::layers::{attention, conv, group_norm, linear};
+use crate::layers::{Conv2d, GroupNorm, attention, conv, group_norm, linear};
 use crate::resnet::{Downsample, Norms, ResnetBlock, Upsample};
 use crate::stop::Stop;
 use crate::weights::Weights;
@@ -40,7 +40,7 @@ impl Attention {
             self.norm.forward(x)?.reshape((batch, channels, height * width))?.transpose(1, 2)?.contiguous()?;
         let one_head = |layer: &Linear| -> Result<Tensor, PaintError> { Ok(layer.forward(&rows)?.unsqueeze(1)?) };
         let mixed = attention(&one_head(&self.query)?, &one_head(&self.key)?, &one_head(&self.value)?, None)?;
-        let mixed = self.out.forward(&mixed.squeeze(1)?)?;
+        let mixed = self.out.forward(&mixed)?;
         Ok((x + mixed.transpose(1, 2)?.reshape((batch, channels, height, width))?)?)
     }
 }
@@ -127,7 +127,7 @@ impl Encoder {
             }
         }
         let x = self.middle.forward(&x, stop)?;
-        Ok(self.conv_out.forward(&self.norm.forward(&x)?.silu()?)?)
+        self.conv_out.forward(&self.norm.forward_silu(&x)?)
     }
 }
 
@@ -173,6 +173,6 @@ impl Decoder {
                 x = larger.forward(&x, 2 * height, 2 * width)?;
             }
         }
-        Ok(self.conv_out.forward(&self.norm.forward(&x)?.silu()?)?)
+        self.conv_out.forward(&self.norm.forward_silu(&x)?)
     }
 }

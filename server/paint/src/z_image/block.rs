@@ -7,7 +7,7 @@ use candle_nn::{Linear, Module, RmsNorm};
 
 use super::ZImageConfig;
 use crate::error::PaintError;
-use crate::layers::{attention, join_heads, linear, rms_norm, split_heads};
+use crate::layers::{attention, linear, rms_norm, split_heads};
 use crate::rotary::Rotary;
 use crate::weights::Weights;
 
@@ -42,12 +42,12 @@ impl Attention {
         let split = |layer: &Linear| split_heads(&layer.forward(x)?, self.heads);
         let (mut query, mut key) = (split(&self.query)?, split(&self.key)?);
         if let Some((of_query, of_key)) = &self.norms {
-            query = of_query.forward(&query)?;
-            key = of_key.forward(&key)?;
+            query = of_query.forward(&query.contiguous()?)?;
+            key = of_key.forward(&key.contiguous()?)?;
         }
         let (query, key) = (rotary.turn_neighbours(&query)?, rotary.turn_neighbours(&key)?);
         let mixed = attention(&query, &key, &split(&self.value)?, None)?;
-        Ok(self.out.forward(&join_heads(&mixed)?)?)
+        Ok(self.out.forward(&mixed)?)
     }
 }
 
