@@ -105,7 +105,10 @@ impl Error for AppError {
 impl From<ModelError> for AppError {
     fn from(error: ModelError) -> Self {
         let kind = match &error {
-            ModelError::Unavailable(_) | ModelError::BadFile(_) | ModelError::Crashed(_) => ErrorKind::Unavailable,
+            ModelError::Unavailable(_)
+            | ModelError::BadFile(_)
+            | ModelError::Crashed(_)
+            | ModelError::Resting { .. } => ErrorKind::Unavailable,
             ModelError::Busy => ErrorKind::Busy,
             ModelError::TooLong { .. } | ModelError::BadRequest(_) => ErrorKind::User,
             ModelError::Cancelled => ErrorKind::Cancelled,
@@ -117,6 +120,7 @@ impl From<ModelError> for AppError {
             ModelError::Busy => Some("try again in a moment"),
             ModelError::TooLong { .. } => Some("ask a shorter question or select fewer lines"),
             ModelError::Crashed(_) => Some("ask again: the next question starts a new model process"),
+            ModelError::Resting { .. } => Some("a smaller model or fewer other programs leave it more memory"),
             ModelError::BadRequest(_) | ModelError::Cancelled | ModelError::Bug(_) => None,
         };
         Self { kind, message: error.to_string(), hint: hint.map(str::to_owned), source: None }

@@ -45,7 +45,7 @@ pub trait Backend: Send + Sync {
     fn check(&self, file: &Path) -> std::result::Result<(), ModelError>;
 
     /// An image model for a folder or file; `None` when this program makes no images. Nothing is loaded before the first
-    /// request.
+    /// request; its files may be looked at, so not for async threads.
     fn open_image_model(&self, path: &Path, config: &Config) -> Option<Arc<dyn RunningImageModel>> {
         let _ = (path, config);
         None

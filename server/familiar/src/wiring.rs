@@ -135,7 +135,11 @@ impl Backend for Workers {
         let mut options = WorkerOptions::for_images(&name, self.image_spec(path), &self.build_id);
         options.idle_unload = idle_unload(config);
         match WorkerImageModel::new(options, Arc::clone(&self.supervisor)) {
-            Ok(model) => Some(Arc::new(ImageWorkerHandle(model))),
+            // What is wrong with a folder is told when it is loaded.
+            Ok(model) => Some(Arc::new(ImageWorkerHandle {
+                model,
+                weight_bytes: paint::pipeline::weight_bytes(path).unwrap_or(0),
+            })),
             Err(error) => {
                 tracing::error!(%error, "no thread could be had to watch over an image model");
                 None
@@ -149,29 +153,35 @@ impl Backend for Workers {
 }
 
 /// An image model in a worker.
-struct ImageWorkerHandle(WorkerImageModel);
+struct ImageWorkerHandle {
+    model: WorkerImageModel,
+    /// Bytes of its weights by its files, until it says so itself; 0 when they do not tell.
+    weight_bytes: u64,
+}
 
 impl ImageModel for ImageWorkerHandle {
     fn info(&self) -> ImageModelInfo {
-        self.0.info()
+        let info = self.model.info();
+        let weight_bytes = if info.weight_bytes == 0 { self.weight_bytes } else { info.weight_bytes };
+        ImageModelInfo { weight_bytes, ..info }
     }
 
     fn load(&self) -> BoxFuture<'_, Result<ImageModelInfo, ModelError>> {
-        self.0.load()
+        self.model.load()
     }
 
     fn draw(&self, request: ImageRequest) -> ImageStream {
-        self.0.draw(request)
+        self.model.draw(request)
     }
 }
 
 impl RunningImageModel for ImageWorkerHandle {
     fn process_id(&self) -> Option<u32> {
-        self.0.pid()
+        self.model.pid()
     }
 
     fn unload(&self) -> BoxFuture<'static, ()> {
-        let model = self.0.clone();
+        let model = self.model.clone();
         Box::pin(async move { model.unload().await })
     }
 }

@@ -1,5 +1,7 @@
 //! Why a model gave no answer, cut by what the caller does about it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Why a model gave no answer.
@@ -29,6 +31,14 @@ pub enum ModelError {
     /// The process that ran the model ended in the middle; asking again starts a new one.
     #[error("the model process stopped: {0}")]
     Crashed(String),
+    /// The process that runs the model died so often that it is not started for a while.
+    #[error("the model process is not started for now: {reason}; it is tried again in {} s", .retry_after.as_secs() + 1)]
+    Resting {
+        /// Why it died last.
+        reason: String,
+        /// From when on asking again starts it.
+        retry_after: Duration,
+    },
     /// The caller took the request back.
     #[error("cancelled")]
     Cancelled,

@@ -222,7 +222,9 @@ impl<W: Work> Keeper<W> {
         match self.breaker.verdict(now) {
             Verdict::Start => {}
             Verdict::Wait(_) => return,
-            Verdict::Refuse(why) => return self.fail_waiting(&ModelError::Unavailable(why)),
+            Verdict::Refuse { reason, retry_after } => {
+                return self.fail_waiting(&ModelError::Resting { reason, retry_after });
+            }
         }
         self.generation += 1;
         let started = Link::start(&self.options, &self.supervisor, self.generation, &self.own_inbox);

@@ -49,6 +49,8 @@ struct State {
     models: HashMap<String, Known>,
     told: HashMap<LeaseId, (String, watch::Sender<Told>)>,
     last_lease: u64,
+    /// Whether a task looks for models that nobody uses and that are not loaded yet.
+    is_looking: bool,
     /// Where work that waits is done; known from the first lease on.
     runtime: Option<Handle>,
 }
@@ -190,6 +192,28 @@ impl Keeper {
                 self.carry_out(state, effect, &mut events);
             }
         }
+        self.look_for_strays(state);
+    }
+
+    /// A model whose user went away while it was loading comes or goes unseen: nobody waits for it any more.
+    fn look_for_strays(self: &Arc<Self>, state: &mut State) {
+        if state.is_looking || !state.has_strays() {
+            return;
+        }
+        state.is_looking = true;
+        let keeper: Weak<Self> = Arc::downgrade(self);
+        state.spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                let Some(keeper) = keeper.upgrade() else { return };
+                keeper.look();
+                let mut state = keeper.state();
+                if !state.has_strays() {
+                    state.is_looking = false;
+                    return;
+                }
+            }
+        });
     }
 
     fn carry_out(self: &Arc<Self>, state: &mut State, effect: Effect, events: &mut VecDeque<Event>) {
@@ -293,6 +317,10 @@ impl State {
         }
     }
 
+    fn has_strays(&self) -> bool {
+        self.models.values().any(|known| known.is_expected && known.uses == 0)
+    }
+
     /// What changed by itself since it was last looked at.
     fn changes(&mut self) -> VecDeque<Event> {
         let mut events = VecDeque::new();
@@ -306,7 +334,9 @@ impl State {
             } else if !is_loaded && (known.is_told || is_given_up) {
                 events.push_back(Event::Gone { resident: resident.clone() });
             }
-            known.is_expected &= !is_loaded && !is_given_up;
+            // The arbiter takes one that died while it was used for one that is loaded again.
+            let is_again = known.is_told && known.uses > 0;
+            known.is_expected = (known.is_expected || is_again) && !is_loaded && !is_given_up;
             known.is_told = is_loaded;
         }
         events

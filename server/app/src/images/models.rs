@@ -87,8 +87,9 @@ impl ImageModels {
         if let Some(model) = self.running_at(&entry.path) {
             return Ok(model);
         }
-        let opened = self.backend.as_ref().and_then(|backend| backend.open_image_model(&entry.path, config));
-        let Some(model) = opened else {
+        let (backend, path, config) = (self.backend.clone(), entry.path.clone(), config.clone());
+        let open = move || backend.and_then(|backend| backend.open_image_model(&path, &config));
+        let Some(model) = tokio::task::spawn_blocking(open).await.map_err(AppError::task_died)? else {
             return Err(AppError::new(ErrorKind::Unavailable, "this program makes no images"));
         };
         let new = Some((entry.path.clone(), Arc::clone(&model)));

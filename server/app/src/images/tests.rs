@@ -155,6 +155,23 @@ async fn a_job_whose_model_dies_goes_on_once_and_keeps_what_it_had() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn jobs_wait_for_a_model_that_is_not_started_for_a_while() {
+    let mut world = World::new();
+    let id = world.generate("a fox", 1).await;
+    let mut events = world.app.image_events(Some(&id));
+    let resting =
+        || ModelError::Resting { reason: "signal 9".into(), retry_after: std::time::Duration::from_millis(10) };
+    // More often than a job whose own attempts fail would be tried.
+    for _ in 0..4 {
+        world.draw().await.fail(resting()).await;
+    }
+    let held = until(&mut events, |kind| matches!(kind, ImageJobEventKind::Held { .. })).await.pop();
+    assert!(matches!(&held, Some(ImageJobEventKind::Held { notice }) if notice.contains("signal 9")), "{held:?}");
+    world.draw().await.all().await;
+    assert_eq!(end(&world, &id).await.0, ImageJobState::Done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_wrong_the_queue_goes_on_and_nothing_half_is_shown() {
     let mut world = World::new();
     let rows = |bytes| Ok(ImageEvent::Rows { rgb: vec![0; bytes] });

@@ -18,8 +18,13 @@ pub(crate) enum Verdict {
     Start,
     /// Start at this moment.
     Wait(Instant),
-    /// Refuse, and say why.
-    Refuse(String),
+    /// Refuse for so long, and say why.
+    Refuse {
+        /// Why the child died last, and how often.
+        reason: String,
+        /// How long.
+        retry_after: Duration,
+    },
 }
 
 /// Memory of crashes.
@@ -42,11 +47,9 @@ impl Breaker {
         self.forget(now);
         match (self.crashes.len(), self.crashes.last()) {
             (CRASHES_MAX.., Some(last)) => {
-                let left = (*last + WINDOW).saturating_duration_since(now).as_secs() + 1;
-                Verdict::Refuse(format!(
-                    "its process died {CRASHES_MAX} times within a minute, at last: {}; it is tried again in {left} s",
-                    self.reason
-                ))
+                let retry_after = (*last + WINDOW).saturating_duration_since(now);
+                let reason = format!("it died {CRASHES_MAX} times within a minute, at last: {}", self.reason);
+                Verdict::Refuse { reason, retry_after }
             }
             (2, Some(last)) if now < *last + PAUSE => Verdict::Wait(*last + PAUSE),
             _ => Verdict::Start,
@@ -86,7 +89,11 @@ mod tests {
         breaker.crashed(at(70), "four");
         for (second, refused) in [(70, true), (129, true), (130, false)] {
             let verdict = breaker.verdict(at(second));
-            assert_eq!(matches!(&verdict, Verdict::Refuse(why) if why.contains("four")), refused, "{verdict:?}");
+            assert_eq!(
+                matches!(&verdict, Verdict::Refuse { reason, .. } if reason.contains("four")),
+                refused,
+                "{verdict:?}"
+            );
         }
     }
 }

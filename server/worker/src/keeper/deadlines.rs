@@ -116,7 +116,7 @@ impl<W: Work> Keeper<W> {
         match self.breaker.verdict(now) {
             _ if !self.is_wanted() => None,
             Verdict::Wait(at) => Some(at),
-            Verdict::Start | Verdict::Refuse(_) => Some(now),
+            Verdict::Start | Verdict::Refuse { .. } => Some(now),
         }
     }
 }

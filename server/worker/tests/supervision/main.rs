@@ -288,8 +288,8 @@ fn a_crash_loop_is_broken() {
             assert!(matches!(end, Err(ModelError::Crashed(_))), "crash {crash}: {end:?}");
         }
         let error = read(ask(&fixture.model)).await.1.unwrap_err();
-        assert!(matches!(&error, ModelError::Unavailable(why) if why.contains("3 times")), "{error}");
-        assert!(matches!(fixture.model.load().await, Err(ModelError::Unavailable(_))));
+        assert!(matches!(&error, ModelError::Resting { reason, .. } if reason.contains("3 times")), "{error}");
+        assert!(matches!(fixture.model.load().await, Err(ModelError::Resting { .. })));
     });
 }
 

@@ -114,6 +114,26 @@ fn a_language_model_comes_back_once_after_the_last_image_and_images_stay_for_a_w
 }
 
 #[test]
+fn images_that_are_taken_back_while_their_model_loads_bring_the_language_model_back() {
+    let (mut device, chat) = with_chat(12 * GIB);
+    device.release(chat);
+    device.images_open = 1;
+    let image = device.ask("image", ResidentKind::Image, 4 * GIB, 0);
+    while !device.is_granted(image) {
+        device.carry(0);
+    }
+    device.images_open = 0;
+    device.release(image);
+    for _ in 0..10 {
+        device.carry(0);
+    }
+    assert_eq!(device.restores, 0, "the image model is still on its way");
+    device.die(0);
+    device.work();
+    assert_eq!(device.restores, 1);
+}
+
+#[test]
 fn whoever_waits_for_the_room_of_idle_images_gets_it_at_once() {
     let (mut device, chat) = with_chat(12 * GIB);
     device.release(chat);

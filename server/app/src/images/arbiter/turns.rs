@@ -113,7 +113,7 @@ impl Arbiter {
         if let (Some(displaced), Some(measured)) = (self.displaced.clone(), self.measured) {
             if displaced.bytes <= self.available_bytes(measured) {
                 self.restore(effects);
-            } else if self.idle_images().is_none() {
+            } else if !self.residents.values().any(|resident| resident.kind == ResidentKind::Image) {
                 // Something else took its room; it is loaded when it is next asked.
                 self.displaced = None;
             }

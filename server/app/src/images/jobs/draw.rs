@@ -2,6 +2,7 @@
 //! anything once the job is taken back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,6 +28,8 @@ enum Stop {
     Failed(AppError),
     /// The process of the model died.
     Crashed(AppError),
+    /// The process of the model is not started for so long.
+    Rests(AppError, Duration),
     /// It was taken back.
     TakenBack,
 }
@@ -39,13 +42,12 @@ impl From<AppError> for Stop {
 
 impl From<ModelError> for Stop {
     fn from(error: ModelError) -> Self {
-        let crashed = matches!(error, ModelError::Crashed(_));
-        let mut error = AppError::from(error);
-        if crashed {
-            error.hint = Some("take a smaller size, fewer images or a smaller model".into());
-            Self::Crashed(error)
-        } else {
-            Self::Failed(error)
+        match error {
+            ModelError::Crashed(_) => {
+                Self::Crashed(AppError::from(error).hint("take a smaller size, fewer images or a smaller model"))
+            }
+            ModelError::Resting { retry_after, .. } => Self::Rests(error.into(), retry_after),
+            error => Self::Failed(error.into()),
         }
     }
 }
@@ -62,6 +64,7 @@ pub(super) async fn draw(app: &App, job: store::ImageJob, taken_back: Cancellati
             Err(Stop::TakenBack) => Outcome::Cancelled,
             Err(Stop::Failed(error)) => outcome_of(&error, false),
             Err(Stop::Crashed(error)) => outcome_of(&error, true),
+            Err(Stop::Rests(error, retry_after)) => Outcome::Rests { notice: error.message, retry_after },
         },
     }
 }

@@ -23,6 +23,16 @@ const SWEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// What is said of a job that ran when the daemon died, twice.
 const DIED: &str = "Familiar ended in the middle of it twice; try a smaller size or fewer images";
 
+/// What comes after a turn.
+enum Next {
+    /// Another turn.
+    Turn,
+    /// Nothing, until a job comes.
+    Job,
+    /// Another turn after so long, or when a job comes.
+    Later(Duration),
+}
+
 /// How the work on a job went.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -34,6 +44,13 @@ pub(super) enum Outcome {
     CutOff,
     /// The process of the model died.
     Died(String),
+    /// It could not begin: the process of its model died so often that it is not started for a while.
+    Rests {
+        /// What the user reads meanwhile.
+        notice: String,
+        /// For how long.
+        retry_after: Duration,
+    },
     /// It failed; the text has the next step.
     Failed(String),
 }
@@ -56,8 +73,9 @@ impl App {
                 drop(app);
                 let next = async {
                     match turn {
-                        Ok(true) => {}
-                        Ok(false) => wake.notified().await,
+                        Ok(Next::Turn) => {}
+                        Ok(Next::Job) => wake.notified().await,
+                        Ok(Next::Later(wait)) => drop(tokio::time::timeout(wait, wake.notified()).await),
                         Err(error) => {
                             tracing::warn!(%error, "the next image job cannot be begun");
                             tokio::time::sleep(DISK_RETRY_AFTER).await;
@@ -72,15 +90,15 @@ impl App {
         runtime.spawn(shutdown.run_until_cancelled_owned(sweep(Arc::downgrade(&self.inner))));
     }
 
-    /// Works on the next job; tells whether there was one.
-    async fn take_turn(&self) -> Result<bool> {
+    /// Works on the next job, if there is one.
+    async fn take_turn(&self) -> Result<Next> {
         let _counted = self.count_run();
         let _working = self.inner.images.queue.working.lock().await;
         let claiming = self.inner.images.queue.claiming.lock().await;
         let Some(job) = self.stored(store::Store::claim_image_job).await? else {
             drop(claiming);
             self.tell_places().await;
-            return Ok(false);
+            return Ok(Next::Job);
         };
         let id = job.id.clone();
         let taken_back = CancellationToken::new();
@@ -94,10 +112,16 @@ impl App {
             Ok(outcome) => outcome,
             Err(error) => Outcome::Failed(AppError::task_died(error).message),
         };
+        let rest = match &outcome {
+            Outcome::Rests { notice, retry_after } => Some((notice.clone(), *retry_after)),
+            _ => None,
+        };
         self.end(&id, outcome).await;
         self.inner.images.queue.set_running(&id, None);
         self.tell_places().await;
-        Ok(true)
+        let Some((notice, wait)) = rest else { return Ok(Next::Turn) };
+        self.tell_alone(&id, ImageJobEventKind::Held { notice }).await;
+        Ok(Next::Later(wait))
     }
 
     /// Stores how a job ended and tells it; as long as the disk refuses, it is asked again.
@@ -135,7 +159,7 @@ impl App {
                 let stored = self.try_stored(move |store| store.fail_image_job(&stored_id, &text)).await?;
                 stored.map(|()| Some((ImageJobState::Failed, Some(error.clone()))))
             }
-            Outcome::CutOff => {
+            Outcome::CutOff | Outcome::Rests { .. } => {
                 let stored = self.try_stored(move |store| store.requeue_image_job(&stored_id, false, "")).await?;
                 stored.map(|_| None)
             }

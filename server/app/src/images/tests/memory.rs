@@ -71,6 +71,22 @@ async fn a_question_waits_with_a_notice_while_images_are_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_died_in_use_holds_nobody_up() {
+    let mut world = World::with(chatting(), Some(RESERVE_AND_SOME_BYTES + WEIGHTS_BYTES));
+    let id = world.generate("a fox", 1).await;
+    let draw = world.draw().await;
+    world.die();
+    // Whoever waits looks whether models came or went.
+    let mut answer = world.app.ask(ask());
+    while !matches!(answer.next().await, Some(Ok(AnswerEvent::Held { .. }))) {}
+    draw.fail(ModelError::BadRequest("it is over".into())).await;
+    let mut events = world.app.image_events(Some(&id));
+    until(&mut events, is_end).await;
+    let rest: Vec<_> = answer.collect().await;
+    assert!(matches!(rest.last(), Some(Ok(AnswerEvent::Finished { .. }))), "{rest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_room_for_both_nobody_waits() {
     let mut world = World::with(chatting(), Some(64 << 30));
     world.generate("a fox", 1).await;

@@ -202,6 +202,11 @@ impl World {
         self.device.painter.unloads.load(Ordering::SeqCst)
     }
 
+    /// The painter's process dies.
+    pub(super) fn die(&self) {
+        self.device.painter.loaded.store(false, Ordering::SeqCst);
+    }
+
     /// The next request the model gets.
     pub(super) async fn draw(&mut self) -> Draw {
         tokio::time::timeout(LONG, self.draws.recv()).await.expect("a job begins").expect("the model lives")
