@@ -93,7 +93,9 @@ fn a_real_pipeline_draws_the_same_picture_for_the_same_seed() {
     let folder = home.user_folder();
     let run = |args: &[&str]| home.familiar(args).in_folder(&folder).run();
     let listed = run(&["models", "list"]).success();
-    assert!(listed.contains("tiny") && listed.contains("image"), "{listed}");
+    assert!(listed.contains("tiny") && listed.contains("image  draws when none is named"), "{listed}");
+    let sound = run(&["models", "verify", "tiny"]).success();
+    assert!(sound.contains("tiny is sound as far as its 3 files of weights tell"), "{sound}");
     let fox = ["generate", "a fox", "--size", "64x64", "--steps", "2", "--seed", "7", "--json", "--output"];
     let first = json(&run(&[&fox[..], &["one.png"]].concat()).success());
     assert_eq!(first["images"][0]["model"], "tiny", "{first}");
@@ -133,6 +135,39 @@ fn a_real_pipeline_draws_the_same_picture_for_the_same_seed() {
     run(&["stop"]).success();
     let damaged = run(&["generate", "a fox", "--size", "64x64"]).failure(1);
     assert!(damaged.contains("unet/config.json"), "{damaged}");
+    run(&["stop"]).success();
+}
+
+#[test]
+fn image_models_are_chosen_freed_and_removed_with_and_without_a_daemon() {
+    let home = TempHome::new();
+    for name in ["big", "small"] {
+        tiny::stable_diffusion(&home.root().join("models").join(name), SCHEDULER);
+    }
+    let folder = home.user_folder();
+    let run = |args: &[&str]| home.familiar(args).in_folder(&folder).run();
+    let current = || {
+        let listed = json(&run(&["models", "list", "--json"]).success());
+        let models = listed["image_models"].as_array().expect("a list").clone();
+        models.into_iter().find(|entry| entry["current"] == true).expect("one is")["name"].clone()
+    };
+    assert_eq!(current(), "big");
+    run(&["models", "use", "small"]).success();
+    assert_eq!(current(), "small");
+    assert!(run(&["models", "use", "none"]).failure(1).contains("no model named"));
+    assert!(run(&["models", "unload"]).success().contains("no model stands in memory"));
+    assert!(home.processes().is_empty(), "nothing is left running");
+
+    let made = ["generate", "a fox", "--size", "64x64", "--steps", "1", "--json"];
+    assert_eq!(json(&run(&made).success())["images"][0]["model"], "small");
+    assert_eq!(current(), "small", "the daemon says the same");
+    assert_eq!(run(&["models", "unload"]).success(), "small gave its memory back\n");
+    run(&["models", "use", "big"]).success();
+    assert_eq!(json(&run(&made).success())["images"][0]["model"], "big");
+    assert!(run(&["models", "remove", "big"]).failure(2).contains("--yes"));
+    assert!(run(&["models", "remove", "big", "--yes"]).success().contains("big is gone"));
+    assert_eq!(current(), "small", "what is left draws");
+    assert!(!home.root().join("models/big").exists());
     run(&["stop"]).success();
 }
 

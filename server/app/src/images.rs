@@ -13,6 +13,7 @@ mod requests;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod views;
 
 use std::path::PathBuf;
@@ -31,12 +32,14 @@ pub use requests::{
     GenerateRequest, IMAGE_PIXELS_MAX, IMAGE_SIDE_PIXELS_MIN, ImagePriority, ImageSource, SourceOf,
 };
 pub use settings::ImageSettings;
+pub use verify::{VerifiedImageModel, verify_image_model};
 pub use views::{ImageJobState, ImageJobView, ImageOrigin, ImageView};
 
 pub(crate) use arbiter::Held;
 pub(crate) use jobs::recover;
 pub(crate) use memory::{Lease, Memory, Wish};
-pub(crate) use models::ChatHolder;
+pub(crate) use models::{ChatHolder, INDEX_FILE};
+pub(crate) use verify::{RECORD_FILE, check_weights, sha256_of};
 
 /// What the use cases about images share.
 pub(crate) struct Images {

@@ -27,6 +27,7 @@ mod streaming;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod unload;
 
 pub use access::{ApiToken, NewToken, Session, SignedIn};
 pub use activity::ActivityGuard;
@@ -43,7 +44,7 @@ pub use images::{
     IMAGE_SIDE_PIXELS_MIN, IMPORT_BYTES_MAX, IMPORT_PIXELS_MAX, ImageEventStream, ImageJobEvent,
     ImageJobEventKind, ImageJobState, ImageJobView, ImageJobs, ImageModelEntry, ImageOrigin, ImageParameters,
     ImagePreview, ImagePriority, ImageSettings, ImageSource, ImageView, ImagesBeside, ParametersForm,
-    RunningImageModel, SourceOf, SweptImages, list_image_models,
+    RunningImageModel, SourceOf, SweptImages, VerifiedImageModel, list_image_models, verify_image_model,
 };
 pub use index::counted;
 pub use indexing::{
@@ -57,7 +58,7 @@ pub use proposals::{
     ChangeState, KEPT_FILE_BYTES_MAX, Proposal, ProposalChanged, ProposalDocument, Proposed, ProposedChange,
     ProposedFile, ShownChange,
 };
-pub use pull::{Pull, PullProgress, Pulled, pull};
+pub use pull::{KNOWN_IMAGE_MODELS, KnownImageModel, Pull, PullProgress, Pulled, pull};
 pub use runs::{ChatImage, RunEvent, RunEventKind, RunStream, Sent};
 pub use status::Status;
 #[cfg(any(test, feature = "testing"))]

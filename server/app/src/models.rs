@@ -188,6 +188,12 @@ impl Models {
         })
     }
 
+    /// The file of the model that stands in memory.
+    pub(crate) fn loaded(&self) -> Option<PathBuf> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().filter(|(_, model)| model.info().loaded).map(|(path, _)| path.clone())
+    }
+
     /// Gives the memory of the running model back.
     pub(crate) async fn unload(&self) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -4,6 +4,7 @@
 //! validated, and only then renamed into place.
 
 mod download;
+mod known;
 mod repository;
 mod starter;
 #[cfg(test)]
@@ -12,21 +13,21 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use repository::Repository;
-use sha2::{Digest, Sha256};
 
 use crate::models::verify_model;
-use crate::{AppError, ErrorKind, Result};
+use crate::{AppError, ErrorKind, Result, images};
+
+pub use known::{KNOWN_IMAGE_MODELS, KnownImageModel};
 
 /// Where models on the hub are looked up when `HF_ENDPOINT` names no other place.
 const HUB_ENDPOINT: &str = "https://huggingface.co";
-const HASH_BUFFER_BYTES: usize = 1 << 20;
 const NAME_CHARS_MAX: usize = 128;
 
 /// What to bring and how to call it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pull {
-    /// `starter`, `hf:OWNER/REPO/FILE.gguf`, `hf:OWNER/REPO` for an image model, or an `http(s)` address. `@REVISION`
-    /// at the end names a branch, tag or commit of the hub.
+    /// `starter`, a name of [`KNOWN_IMAGE_MODELS`], `hf:OWNER/REPO/FILE.gguf`, `hf:OWNER/REPO` for an image model, or an
+    /// `http(s)` address. `@REVISION` at the end names a branch, tag or commit of the hub.
     pub source: String,
     /// The name in `models list`; the file's own name when `None`.
     pub name: Option<String>,
@@ -94,7 +95,7 @@ pub async fn pull(
         }
         Source::Folder(source) => {
             let path = folder.join(&name);
-            let already = path.join(repository::INDEX_FILE).is_file();
+            let already = path.join(images::INDEX_FILE).is_file();
             if !already {
                 source.fetch(&path, progress).await?;
             }
@@ -144,9 +145,13 @@ fn understand(request: &Pull) -> Result<(Source, String)> {
     }
     let wrong = || {
         AppError::new(ErrorKind::User, format!("`{source}` names no model"))
-            .hint("use `starter`, `hf:OWNER/REPO/FILE.gguf`, `hf:OWNER/REPO` for an image model, or an http(s) address of a GGUF file")
+            .hint("use `starter`, a name of `familiar models recommend`, `hf:OWNER/REPO/FILE.gguf`, `hf:OWNER/REPO` for an image model, or an http(s) address of a GGUF file")
     };
-    let (address, from_hub) = match source.strip_prefix("hf:") {
+    let (on_hub, known_name) = match known::known(source) {
+        Some(known) => (Some(known.repository), Some(known.name)),
+        None => (source.strip_prefix("hf:"), None),
+    };
+    let (address, from_hub) = match on_hub {
         Some(path) => {
             let mut parts = path.splitn(3, '/');
             let (Some(owner), Some(repo)) = (parts.next(), parts.next()) else { return Err(wrong()) };
@@ -158,7 +163,7 @@ fn understand(request: &Pull) -> Result<(Source, String)> {
             let Some(file) = parts.next() else {
                 let (repo, revision) = revised(repo);
                 let whole = Repository::new(hub, owner, &repo, &revision).ok_or_else(wrong)?;
-                return Ok((Source::Folder(whole), repo));
+                return Ok((Source::Folder(whole), known_name.map_or(repo, str::to_owned)));
             };
             let (file, revision) = revised(file);
             (format!("{hub}/{owner}/{repo}/resolve/{revision}/{file}"), true)
@@ -206,19 +211,7 @@ async fn check(part: &Path, expected: Option<String>) -> Result<()> {
 }
 
 async fn sha256_of(path: PathBuf) -> Result<String> {
-    let hash = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
-        use std::io::Read;
-        let mut file = std::fs::File::open(path)?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; HASH_BUFFER_BYTES];
-        loop {
-            let read = file.read(&mut buffer)?;
-            if read == 0 {
-                return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
-            }
-            hasher.update(buffer.get(..read).unwrap_or_default());
-        }
-    });
+    let hash = tokio::task::spawn_blocking(move || images::sha256_of(&path));
     hash.await.map_err(AppError::task_died)?.map_err(|error| disk("read the model file", error))
 }
 

@@ -297,6 +297,11 @@ impl Queue {
         let _resting = self.working.lock().await;
     }
 
+    /// Whether a job is being worked on.
+    pub(crate) fn is_drawing(&self) -> bool {
+        !self.running.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn running(&self, id: &str) -> Option<CancellationToken> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }

@@ -102,6 +102,11 @@ impl Memory {
         self.0.step(Event::ImagesOpen(jobs));
     }
 
+    /// Notes models that were loaded, or gave their memory back, without being told to.
+    pub(crate) fn look(&self) {
+        self.0.look();
+    }
+
     /// Waits until a model may be used; `tell` hears why that takes a while. Dropping the future takes the wish back.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ const ENTRIES_MAX: usize = 1_024;
 /// Folders that are gone into for the size of a model.
 const DEPTH_MAX: usize = 3;
 /// The file that makes a folder an image model.
-const INDEX_FILE: &str = "model_index.json";
+pub(crate) const INDEX_FILE: &str = "model_index.json";
 /// How the name of a file of weights ends.
 const WEIGHTS_EXTENSIONS: [&str; 2] = ["safetensors", "gguf"];
 /// Where the choice of the user is kept.
@@ -100,6 +100,17 @@ impl ImageModels {
         Ok(model)
     }
 
+    /// Whether this program brings a backend, without which nothing is ever drawn.
+    pub(crate) fn can_open(&self) -> bool {
+        self.backend.is_some()
+    }
+
+    /// The path of the model that stands in memory.
+    pub(crate) fn loaded(&self) -> Option<PathBuf> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().filter(|(_, model)| model.info().loaded).map(|(path, _)| path.clone())
+    }
+
     fn running_at(&self, path: &Path) -> Option<Arc<dyn RunningImageModel>> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.as_ref().filter(|(running, _)| running == path).map(|(_, model)| Arc::clone(model))
@@ -151,7 +162,7 @@ impl App {
             Some(name) => AppError::new(ErrorKind::NotFound, format!("there is no image model named `{name}`"))
                 .hint("`familiar models list` shows which there are"),
             None => AppError::new(ErrorKind::Unavailable, "there is no image model")
-                .hint("`familiar models list` shows which can be had"),
+                .hint("`familiar models recommend` shows which this machine can draw with"),
         })
     }
 
@@ -183,7 +194,8 @@ pub fn list_image_models(folder: &Path) -> Vec<ImageModelEntry> {
     entries
 }
 
-fn is_weights(path: &Path) -> bool {
+/// Whether a file holds weights, by its name.
+pub(super) fn is_weights(path: &Path) -> bool {
     path.extension().is_some_and(|end| WEIGHTS_EXTENSIONS.iter().any(|known| end == *known))
 }
 

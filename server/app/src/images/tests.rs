@@ -316,6 +316,62 @@ async fn an_image_is_drawn_over_and_brought_back_by_its_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_model_that_was_chosen_draws_when_none_is_named() {
+    let mut world = World::new();
+    let other = world.app.home().models.join("a-second");
+    std::fs::create_dir(&other).expect("a folder");
+    std::fs::write(other.join("model_index.json"), "{}").expect("written");
+    let app = world.app.clone();
+    let current = async || {
+        let models = app.image_models().await.expect("they are listed");
+        models.into_iter().filter(|entry| entry.current).map(|entry| entry.name).collect::<Vec<_>>()
+    };
+    assert_eq!(current().await, ["a-second"], "the first of them, while nobody chose");
+    world.app.use_image_model("scripted").await.expect("it is there");
+    assert_eq!(current().await, ["scripted"]);
+    let id = world.generate("a fox", 1).await;
+    let _draw = world.draw().await;
+    assert_eq!(world.app.image_job(&id).await.expect("it is listed").model, "scripted");
+    assert_eq!(world.app.use_image_model("none").await.expect_err("there is none").kind, ErrorKind::NotFound);
+    assert_eq!(current().await, ["scripted"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_gives_its_memory_back_when_it_is_told_to_but_not_while_it_draws() {
+    let mut world = World::new();
+    let id = world.generate("a fox", 1).await;
+    let draw = world.draw().await;
+    let error = world.app.unload_models(None).await.expect_err("it draws");
+    assert!(error.kind == ErrorKind::Busy && error.hint.is_some(), "{error:?}");
+    draw.all().await;
+    assert_eq!(end(&world, &id).await.0, ImageJobState::Done);
+    // Its end is told a moment before the turn is over.
+    while world.app.activity().1 > 0 {
+        tokio::task::yield_now().await;
+    }
+    let error = world.app.unload_models(Some("none")).await.expect_err("there is none");
+    assert_eq!(error.kind, ErrorKind::NotFound);
+    assert_eq!(world.app.unload_models(Some("scripted")).await.expect("it is idle"), ["scripted"]);
+    assert_eq!(world.unloads(), 1);
+    assert_eq!(world.app.unload_models(None).await.expect("nothing is loaded"), [""; 0]);
+}
+
+#[tokio::test]
+async fn whoever_brings_no_model_leaves_the_queue_alone() {
+    let home = tempfile::tempdir().expect("a folder");
+    let models = home.path().join("models").join("scripted");
+    std::fs::create_dir_all(&models).expect("a folder");
+    std::fs::write(models.join("model_index.json"), "{}").expect("written");
+    let app = crate::App::for_tests(home.path(), None);
+    let request = GenerateRequest { prompt: "a fox".into(), ..GenerateRequest::default() };
+    let id = app.generate(request).await.expect("it is taken").id;
+    for _ in 0..20 {
+        let state = app.image_job(&id).await.expect("it is listed").state;
+        assert_eq!(state, ImageJobState::Queued, "a command that only looks must not fail it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_of_the_gallery_join() {
     let mut world = World::new();
     let id = world.generate("a fox", 5).await;

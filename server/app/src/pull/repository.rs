@@ -4,17 +4,15 @@
 //! every file of it arrived and was checked.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use futures::StreamExt;
 use serde::Deserialize;
 
 use super::{PullProgress, disk, download, is_expected, settle, sha256_of};
+use crate::images::{self, INDEX_FILE, RECORD_FILE};
 use crate::{AppError, ErrorKind, Result};
 
-/// The file that names the parts of a pipeline.
-pub(super) const INDEX_FILE: &str = "model_index.json";
 /// Parts that are never read here.
 const UNREAD_PARTS: [&str; 3] = ["safety_checker", "feature_extractor", "image_encoder"];
 /// Text files of a part that are read, besides JSON.
@@ -26,8 +24,6 @@ const WEIGHTS: &str = ".safetensors";
 const LIST_BYTES_MAX: usize = 8 << 20;
 /// Files of one model.
 const FILES_MAX: usize = 200;
-/// Bytes of the description in front of a file of weights; the format's own limit.
-const HEADER_BYTES_MAX: u64 = 100_000_000;
 
 /// Where a model lies on the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +95,7 @@ impl Repository {
             before += file.size.unwrap_or(0);
         }
         progress(PullProgress::Step("putting it in its place".into()));
+        record(&part, std::iter::once(index).chain(&files)).await?;
         std::fs::rename(&part, target).map_err(|error| disk("put the model in its folder", error))
     }
 
@@ -230,27 +227,27 @@ async fn check(file: &Path, name: &str, expected: Option<String>) -> Result<()> 
     if name.ends_with(WEIGHTS) { check_weights(file, name) } else { Ok(()) }
 }
 
-/// Whether a file of weights begins as one: <https://huggingface.co/docs/safetensors>, eight bytes of length and then JSON.
 fn check_weights(file: &Path, name: &str) -> Result<()> {
-    let read = || -> std::io::Result<Option<()>> {
-        let bytes = std::fs::metadata(file)?.len();
-        let mut file = std::fs::File::open(file)?;
-        let mut length = [0; 8];
-        file.read_exact(&mut length)?;
-        let length = u64::from_le_bytes(length);
-        if length > HEADER_BYTES_MAX || length.checked_add(8).is_none_or(|end| end > bytes) {
-            return Ok(None);
+    images::check_weights(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => {
+            AppError::new(ErrorKind::User, format!("{name}: {error}")).hint("choose another model")
         }
-        let header = serde_json::from_reader(std::io::BufReader::new(file.take(length)));
-        Ok(header.ok().map(|_: serde_json::Map<String, serde_json::Value>| ()))
-    };
-    match read() {
-        Ok(Some(())) => Ok(()),
-        Ok(None) => {
-            Err(AppError::new(ErrorKind::User, format!("{name} holds no weights")).hint("choose another model"))
-        }
-        Err(error) => Err(disk("read the model file", error)),
+        _ => disk("read the model file", error),
+    })
+}
+
+/// Records the SHA-256 of what arrived, so that `models verify` can tell later what changed.
+async fn record(part: &Path, files: impl Iterator<Item = &ListedFile>) -> Result<()> {
+    let mut lines = String::new();
+    for file in files {
+        // The hub's own hash was compared already; what has none is small.
+        let hash = match file.lfs.as_ref().and_then(|large| large.sha256.as_ref()) {
+            Some(hash) => hash.to_ascii_lowercase(),
+            None => sha256_of(part.join(&file.rfilename)).await?,
+        };
+        lines.push_str(&format!("{hash}  {}\n", file.rfilename));
     }
+    std::fs::write(part.join(RECORD_FILE), lines).map_err(|error| disk("write to the model folder", error))
 }
 
 #[cfg(test)]

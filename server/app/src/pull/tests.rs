@@ -1,6 +1,7 @@
 //! Pulling against a stand-in server: resume, checks, refusals. The server is scripted, the files are real.
 
 use kit::http::{Reply, Server};
+use sha2::{Digest, Sha256};
 
 use super::*;
 
@@ -201,6 +202,8 @@ async fn an_image_model_is_brought_whole_and_only_what_it_reads() {
     assert!(!pulled.path.join("unet/diffusion_pytorch_model.bin").exists(), "it may run code");
     let total = hub.weights.len() as u64 + 2;
     assert!(seen.contains(&PullProgress::Bytes { done: total, total: Some(total) }), "{seen:?}");
+    let sound = crate::verify_image_model(&pulled.path).expect("it is whole");
+    assert_eq!((sound.recorded_files, sound.weight_files), (3, 1), "what arrived is recorded");
     let before = hub.server.requests().len();
     assert!(hub.pull().await.0.expect("it is there").already);
     assert_eq!(hub.server.requests().len(), before, "nothing is asked twice");
@@ -215,6 +218,19 @@ async fn an_image_model_that_did_not_arrive_is_not_in_its_place_and_goes_on_late
     hub.pull().await.0.expect("the second attempt brings the rest");
     let asked = |part: &str| hub.server.requests().iter().filter(|request| request.target.contains(part)).count();
     assert_eq!(asked("unet/config.json"), 1, "what arrived is kept");
+}
+
+#[tokio::test]
+async fn known_image_models_are_brought_by_their_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for known in KNOWN_IMAGE_MODELS {
+        let server = Server::start();
+        let listed = format!("/api/models/{}/revision/main?blobs=true", known.repository);
+        server.script(&listed, [Reply::ok(r#"{"siblings":[]}"#)]);
+        let request = Pull { source: known.name.into(), hub: Some(server.url("/")), ..Pull::default() };
+        let error = pull(folder.path(), request, &mut |_| {}).await.expect_err("the hub holds nothing");
+        assert!(error.message.contains(known.repository), "{error:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,26 +1,26 @@
-//! `familiar models`: which models there are, and bringing new ones. Refuses: a file that was not checked.
+//! `familiar models`: which models there are, bringing, choosing, checking and removing them. Refuses: a file that was not
+//! checked, and removing without being asked twice.
 
-use std::fs::{File, TryLockError};
-use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+mod change;
+mod listed;
+mod pull;
+mod recommend;
 
-use app::{Home, ImageModelEntry, ModelEntry, Pull, PullProgress, list_image_models, list_models, verify_model};
+use app::{
+    ImageModelEntry, ModelEntry, VerifiedImageModel, list_image_models, list_models, verify_image_model,
+    verify_model,
+};
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use crate::context::Context;
-use crate::failure::{Failure, INTERRUPTED};
-use crate::os;
-use crate::render::{self, ProgressLine, Style};
-
-/// Without a terminal progress is a line this often.
-const LINE_EVERY: Duration = Duration::from_secs(5);
-const BAR_CHARS: u64 = 30;
+use crate::failure::Failure;
+use crate::render;
+use pull::PullArgs;
 
 /// The models: for text, a file each; for images, a folder each.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  familiar models pull starter\n  familiar models pull hf:OWNER/REPO/FILE.gguf --name small\n  familiar models pull https://example.org/model.gguf --sha256 HASH\n  familiar models pull hf:OWNER/REPO            an image model, as diffusers lays it out\n\nThe model in use is named by `model` in config.toml."
+    after_help = "Examples:\n  familiar models pull starter\n  familiar models pull hf:OWNER/REPO/FILE.gguf --name small\n  familiar models pull https://example.org/model.gguf --sha256 HASH\n  familiar models recommend                     image models that fit this machine\n  familiar models pull sd-turbo                 one of them\n  familiar models pull hf:OWNER/REPO            another one, as diffusers lays it out\n  familiar models use sd-turbo                  it draws when none is named\n  familiar models unload                        frees the memory they take now\n\nThe model for text that is in use is named by `model` in config.toml."
 )]
 pub(crate) struct Models {
     #[command(subcommand)]
@@ -35,25 +35,46 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Show which image models this machine has the memory for; `pull` brings one by its name.
+    Recommend {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Bring a model; goes on where an earlier attempt stopped.
     Pull(PullArgs),
-    /// Check a model file without loading it.
+    /// Choose the image model that draws when none is named.
+    Use {
+        /// Its name in `models list`.
+        name: String,
+    },
+    /// Check the files of a model without loading it.
+    ///
+    /// Of an image model that `pull` brought every file is compared with what arrived; of any other one the weights are
+    /// checked as far as they describe themselves.
     Verify {
         /// Its name in `models list`.
         name: String,
     },
+    /// Give the memory of a model back now; the next request loads it again.
+    Unload {
+        /// Its name in `models list` [default: every model]
+        name: Option<String>,
+    },
+    /// Remove a model and its files, for good.
+    Remove {
+        /// Its name in `models list`.
+        name: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
-#[derive(Debug, Args)]
-struct PullArgs {
-    /// `starter`, `hf:OWNER/REPO/FILE.gguf`, `hf:OWNER/REPO` for an image model, or an http(s) address.
-    source: String,
-    /// What to call it [default: the file's own name]
-    #[arg(long, value_name = "N")]
-    name: Option<String>,
-    /// The SHA-256 it must have.
-    #[arg(long, value_name = "HASH")]
-    sha256: Option<String>,
+/// A model of either kind.
+enum Found {
+    Text(ModelEntry),
+    Image(ImageModelEntry),
 }
 
 impl Models {
@@ -61,142 +82,59 @@ impl Models {
     pub(crate) async fn run(self) -> anyhow::Result<u8> {
         let context = Context::open()?;
         context.tell_notes();
-        let home = &context.home;
-        let entries = || list_models(&home.models, &context.config.model);
-        let images = || list_image_models(&home.models);
         match self.action {
-            Action::List { json: true } => {
-                render::output(&render::json(&json!({ "models": entries(), "image_models": images() })))?;
-            }
-            Action::List { json: false } => render::output(&table(&entries(), &images()))?,
-            Action::Pull(pull) => pull.run(home, &context.config.model).await?,
+            Action::List { json } => listed::list(&context, json).await?,
+            Action::Recommend { json } => recommend::recommend(&context.home, json)?,
+            Action::Pull(pull) => pull.run(&context.home, &context.config.model).await?,
+            Action::Use { name } => change::choose(&context, &name).await?,
             Action::Verify { name } => {
-                let entry = entries().into_iter().find(|entry| entry.name == name).ok_or_else(|| {
-                    Failure::new(format!("there is no model named `{name}`")).hint("see `familiar models list`")
-                })?;
-                verify_model(&entry.path)?;
-                render::output(&format!("{name} is sound\n"))?;
+                for found in find(&context, &name)? {
+                    render::output(&found.verify()?)?;
+                }
             }
+            Action::Unload { name } => change::unload(&context, name.as_deref()).await?,
+            Action::Remove { name, yes } => change::remove(&context, &name, yes).await?,
         }
         Ok(0)
     }
 }
 
-impl PullArgs {
-    async fn run(self, home: &Home, current: &str) -> anyhow::Result<()> {
-        let _lock = one_at_a_time(home)?;
-        let hub = std::env::var("HF_ENDPOINT").ok().filter(|hub| !hub.is_empty());
-        let request = Pull { source: self.source, name: self.name, sha256: self.sha256, hub };
-        let mut shown = Shown::new();
-        let pulled = {
-            let mut show = |progress| shown.progress(&progress);
-            let mut pulling = std::pin::pin!(app::pull(&home.models, request, &mut show));
-            tokio::select! {
-                pulled = &mut pulling => Some(pulled),
-                pressed = tokio::signal::ctrl_c() => if pressed.is_ok() { None } else { Some(pulling.await) },
+impl Found {
+    /// Checks its files; what to say when they are sound.
+    fn verify(&self) -> anyhow::Result<String> {
+        Ok(match self {
+            Self::Text(entry) => {
+                verify_model(&entry.path)?;
+                format!("{} is sound\n", entry.name)
             }
-        };
-        drop(shown);
-        let Some(pulled) = pulled else {
-            return Err(Failure::new("the pull was broken off; what was fetched is kept")
-                .hint("run it again to go on from there")
-                .code(INTERRUPTED)
-                .into());
-        };
-        let pulled = pulled?;
-        let state = if pulled.already { "is there already" } else { "is ready" };
-        let mut text =
-            format!("{} {state}: {}\n", pulled.name, render::escape(&pulled.path.display().to_string()));
-        if pulled.path.is_dir() {
-            text.push_str(&format!(
-                "try it: familiar generate \"a lighthouse at dusk\" --model {}\n",
-                pulled.name
-            ));
-        } else if pulled.name != current {
-            text.push_str(&format!(
-                "to use it, put `model = \"{}\"` into {}\n",
-                pulled.name,
-                home.config_file().display()
-            ));
-        }
-        render::output(&text)?;
-        Ok(())
+            Self::Image(entry) => sound(&entry.name, verify_image_model(&entry.path)?),
+        })
     }
 }
 
-/// Two pulls into one folder would write the same part file.
-fn one_at_a_time(home: &Home) -> Result<File, Failure> {
-    let path = home.models.join(".pull.lock");
-    let failed = |error: std::io::Error| {
-        Failure::new(format!("cannot write {}: {error}", path.display()))
-            .hint("make the model folder writable, or set FAMILIAR_MODELS to another one")
-    };
-    let file = os::append_private(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Failure::new("another pull is running").hint("wait until it is done, or end it"))
-        }
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+fn sound(name: &str, verified: VerifiedImageModel) -> String {
+    let VerifiedImageModel { recorded_files, weight_files } = verified;
+    if recorded_files > 0 {
+        return format!("{name} is sound: {} as it arrived\n", app::counted(recorded_files as u64, "file"));
     }
+    let files = app::counted(weight_files as u64, "file");
+    format!("{name} is sound as far as its {files} of weights tell; there is no record of what arrived\n")
 }
 
-/// Progress on standard error: a bar on a terminal, else a line every few seconds.
-struct Shown {
-    line: ProgressLine,
-    told: Option<Instant>,
-}
-
-impl Shown {
-    fn new() -> Self {
-        Self { line: ProgressLine::new(), told: None }
+/// The models of this name: one, unless a file and a folder share it.
+///
+/// # Errors
+/// When there is none.
+fn find(context: &Context, name: &str) -> Result<Vec<Found>, Failure> {
+    let texts = list_models(&context.home.models, &context.config.model).into_iter();
+    let texts = texts.filter(|entry| entry.name == name).map(Found::Text);
+    let images = list_image_models(&context.home.models).into_iter();
+    let images = images.filter(|entry| entry.name == name).map(Found::Image);
+    let found: Vec<Found> = texts.chain(images).collect();
+    if found.is_empty() {
+        return Err(Failure::new(format!("there is no model named `{name}`")).hint("see `familiar models list`"));
     }
-
-    fn progress(&mut self, progress: &PullProgress) {
-        let text = words(progress, std::io::stderr().is_terminal());
-        if self.line.is_seen() {
-            return self.line.show(&text);
-        }
-        let is_step = matches!(progress, PullProgress::Step(_));
-        if is_step || self.told.is_none_or(|told| told.elapsed() >= LINE_EVERY) {
-            self.told = Some(Instant::now());
-            render::complain(&text);
-        }
-    }
-}
-
-fn words(progress: &PullProgress, bar: bool) -> String {
-    match progress {
-        PullProgress::Step(step) => step.clone(),
-        PullProgress::Bytes { done, total: Some(total) } if *total > 0 => {
-            let share = (*done).min(*total) as f64 / *total as f64;
-            let filled = (share * BAR_CHARS as f64) as usize;
-            let bar = if bar {
-                format!("[{:<width$}] ", "#".repeat(filled), width = BAR_CHARS as usize)
-            } else {
-                String::new()
-            };
-            format!("{bar}{:.0} %, {} of {}", share * 100.0, render::bytes(*done), render::bytes(*total))
-        }
-        PullProgress::Bytes { done, .. } => render::bytes(*done),
-    }
-}
-
-fn table(entries: &[ModelEntry], images: &[ImageModelEntry]) -> String {
-    let style = Style::of_output();
-    let names = entries.iter().map(|entry| &entry.name).chain(images.iter().map(|entry| &entry.name));
-    let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
-    let line = |name: &str, size_bytes, role, current| {
-        let mark = if current { style.good("in use") } else { String::new() };
-        format!("{:<width$}  {:>9}  {role:<5}  {mark}\n", render::one_line(name), render::bytes(size_bytes))
-    };
-    let mut text = if entries.is_empty() {
-        "there is no model for text; get the starter with `familiar models pull starter`\n".to_owned()
-    } else {
-        entries.iter().map(|entry| line(&entry.name, entry.size_bytes, "text", entry.current)).collect()
-    };
-    text.extend(images.iter().map(|entry| line(&entry.name, entry.size_bytes, "image", entry.current)));
-    text
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -204,22 +142,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_is_a_bar_or_a_line() {
-        let half = PullProgress::Bytes { done: 50_000_000, total: Some(100_000_000) };
-        assert_eq!(words(&half, true), "[###############               ] 50 %, 50.0 MB of 100.0 MB");
-        assert_eq!(words(&half, false), "50 %, 50.0 MB of 100.0 MB");
-        assert_eq!(words(&PullProgress::Bytes { done: 7, total: None }, true), "7 B");
-        assert_eq!(words(&PullProgress::Step("checking".into()), true), "checking");
-    }
-
-    #[test]
-    fn one_pull_at_a_time() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let home = Home::under(folder.path());
-        home.create().expect("folders");
-        let first = one_at_a_time(&home).expect("nobody pulls");
-        assert_eq!(one_at_a_time(&home).expect_err("one pulls").message, "another pull is running");
-        drop(first);
-        assert!(one_at_a_time(&home).is_ok());
+    fn a_sound_model_says_how_much_that_means() {
+        let said = |recorded_files, weight_files| sound("m", VerifiedImageModel { recorded_files, weight_files });
+        assert_eq!(said(12, 3), "m is sound: 12 files as it arrived\n");
+        assert!(said(0, 3).contains("as far as its 3 files of weights tell"));
     }
 }

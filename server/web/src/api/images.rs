@@ -218,6 +218,22 @@ pub(crate) async fn models(State(web): State<Shared>) -> Result<Json<ModelList>,
     Ok(Json(ModelList { models: web.app.image_models().await? }))
 }
 
+/// The model that draws when none is named.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Choice {
+    name: String,
+}
+
+/// Chooses it.
+pub(crate) async fn use_model(
+    State(web): State<Shared>,
+    Body(choice): Body<Choice>,
+) -> Result<StatusCode, ApiError> {
+    web.app.use_image_model(&choice.name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

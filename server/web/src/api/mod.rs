@@ -16,7 +16,7 @@ use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 use futures::{Stream, StreamExt, stream};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use app::{AppError, ErrorKind};
 
 use crate::door::Table;
 use crate::error::{self, ApiError, ErrorBody};
+use crate::extract::Body;
 use crate::state::{Identity, Shared};
 use crate::upload::UPLOAD_BYTES_MAX;
 
@@ -55,6 +56,7 @@ pub(crate) fn routes() -> Table {
         ),
         ("/api/v1/images/totals", get(images::totals)),
         ("/api/v1/images/models", get(images::models)),
+        ("/api/v1/images/models/use", post(images::use_model)),
         ("/api/v1/images/import", post(images::import).layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX))),
         (
             "/api/v1/images/delete",
@@ -76,6 +78,7 @@ pub(crate) fn routes() -> Table {
         ("/api/v1/runs/{id}/stop", post(chats::stop)),
         ("/api/v1/status", get(status)),
         ("/api/v1/models", get(models)),
+        ("/api/v1/models/unload", post(unload)),
         ("/api/v1/tokens", get(access::tokens).post(access::create_token)),
         ("/api/v1/tokens/{id}", delete(access::revoke_token)),
     ]
@@ -116,6 +119,24 @@ struct ModelList {
 
 async fn models(State(web): State<Shared>) -> Json<ModelList> {
     Json(ModelList { models: list_models(web.app.clone()).await })
+}
+
+/// Which model gives its memory back; every one without a name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unload {
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// The models that stood in memory until now.
+#[derive(Serialize)]
+struct Unloaded {
+    unloaded: Vec<String>,
+}
+
+async fn unload(State(web): State<Shared>, Body(which): Body<Unload>) -> Result<Json<Unloaded>, ApiError> {
+    Ok(Json(Unloaded { unloaded: web.app.unload_models(which.name.as_deref()).await? }))
 }
 
 /// The model files; the folder is read off the async threads.

@@ -44,6 +44,7 @@ pub(crate) fn routes() -> Table {
         ("/passages", get(passage::show)),
         ("/settings", get(settings::show)),
         ("/settings/theme", post(settings::theme)),
+        ("/settings/image-model", post(settings::use_image_model)),
         ("/settings/tokens", post(settings::create_token)),
         ("/settings/tokens/{id}/revoke", post(settings::revoke_token)),
         ("/sign-out", post(sign_in::sign_out)),

@@ -1,6 +1,6 @@
 //! What runs, who may come in, and how it looks.
 
-use app::{ApiToken, ModelEntry, NewToken, Status, WorkspaceStatus, counted};
+use app::{ApiToken, ImageModelEntry, ModelEntry, NewToken, Status, WorkspaceStatus, counted};
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -28,6 +28,7 @@ struct Settings {
     facts: Vec<(&'static str, String)>,
     model: Model,
     models: Vec<File>,
+    image_models: Vec<File>,
     workspaces: Vec<Workspace>,
     tokens: Vec<Token>,
     new_token: Option<NewToken>,
@@ -90,6 +91,23 @@ pub(crate) async fn theme(_: Visitor, Fields(form): Fields<Theme>) -> Response {
     response
 }
 
+/// The choice of the model that draws.
+#[derive(Deserialize)]
+pub(crate) struct ImageModel {
+    #[serde(default)]
+    name: String,
+}
+
+/// Keeps the choice.
+pub(crate) async fn use_image_model(
+    State(web): State<Shared>,
+    _: Visitor,
+    Fields(form): Fields<ImageModel>,
+) -> Result<Response, PageError> {
+    web.app.use_image_model(&form.name).await?;
+    Ok(see_other(&format!("{SETTINGS}#image-models")))
+}
+
 /// The name of a new token.
 #[derive(Deserialize)]
 pub(crate) struct TokenName {
@@ -137,6 +155,7 @@ async fn load(web: &Shared, visitor: &Visitor, headers: &HeaderMap) -> Result<Se
         facts: facts(&status),
         model: model(&status),
         models: models.into_iter().map(file).collect(),
+        image_models: web.app.image_models().await?.into_iter().map(image_file).collect(),
         workspaces: status.workspaces.iter().map(workspace).collect(),
         tokens: web.app.tokens().await?.into_iter().map(token).collect(),
         new_token: None,
@@ -179,6 +198,10 @@ fn model(status: &Status) -> Model {
 }
 
 fn file(entry: ModelEntry) -> File {
+    File { name: entry.name, size: words::size(entry.size_bytes), is_current: entry.current }
+}
+
+fn image_file(entry: ImageModelEntry) -> File {
     File { name: entry.name, size: words::size(entry.size_bytes), is_current: entry.current }
 }
 

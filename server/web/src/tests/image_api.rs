@@ -57,6 +57,62 @@ async fn images_are_asked_for_watched_listed_and_removed() {
 }
 
 #[tokio::test]
+async fn the_model_that_draws_is_chosen_and_gives_its_memory_back() {
+    let program = Program::new(Stage::with_painter([Turn::Hang]).await).await;
+    second_model(&program.stage);
+    let current = async || {
+        let list = program.json(Method::GET, "/api/v1/images/models", None, 200).await;
+        let models = list["models"].as_array().unwrap().clone();
+        models.into_iter().find(|model| model["current"] == true).unwrap()["name"].clone()
+    };
+    assert_eq!(current().await, "another");
+    let choose = async |body: Value, status| {
+        program.json(Method::POST, "/api/v1/images/models/use", Some(body), status).await
+    };
+    choose(json!({"name": "scripted"}), 204).await;
+    assert_eq!(current().await, "scripted");
+    choose(json!({"name": "../scripted"}), 404).await;
+    choose(json!({"model": "another"}), 422).await;
+    assert_eq!(current().await, "scripted");
+
+    let unload =
+        async |body: Value, status| program.json(Method::POST, "/api/v1/models/unload", Some(body), status).await;
+    assert_eq!(unload(json!({}), 200).await, json!({"unloaded": []}), "nothing was drawn yet");
+    let job = ask(&program, json!({"prompt": "a fox"})).await;
+    let all = program.request(Method::GET, "/api/v1/images/jobs/events", None);
+    Events::of(program.stage.respond(all).await).until("\"step\"").await;
+    assert_eq!(unload(json!({}), 503).await["error"]["kind"], "busy");
+    program.json(Method::POST, &format!("/api/v1/images/jobs/{job}/cancel"), None, 204).await;
+    events(&program, &job).await;
+    unload(json!({"name": "none"}), 404).await;
+}
+
+/// Another folder that is an image model.
+fn second_model(stage: &Stage) {
+    let folder = stage.app.home().models.join("another");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("model_index.json"), "{}").unwrap();
+}
+
+#[tokio::test]
+async fn the_settings_page_chooses_the_model_that_draws() {
+    let stage = Stage::with_painter([]).await;
+    second_model(&stage);
+    let page = stage.get("/settings").await.body;
+    assert!(
+        page.contains("name=\"name\" value=\"scripted\">Use") && !page.contains("value=\"another\""),
+        "{page}"
+    );
+    let seen = stage.post("/settings/image-model", &[("name", "scripted")]).await;
+    assert_eq!((seen.status, seen.header("location")), (StatusCode::SEE_OTHER, "/settings#image-models"));
+    let page = stage.get("/settings").await.body;
+    assert!(page.contains("name=\"name\" value=\"another\">Use"), "{page}");
+    assert_eq!(stage.post("/settings/image-model", &[("name", "none")]).await.status, StatusCode::NOT_FOUND);
+    stage.make(&[("prompt", "a fox")]).await;
+    assert_eq!(stage.app.image_jobs(None, 1).await.unwrap().ended[0].model, "scripted");
+}
+
+#[tokio::test]
 async fn an_image_starts_from_another_one_and_comes_back_as_a_file() {
     let program = Program::new(Stage::with_painter([]).await).await;
     let job = ask(&program, json!({"prompt": "a fox", "seed": 3})).await;

@@ -60,6 +60,10 @@ impl App {
     pub(crate) fn take_image_turns(&self) {
         // Outside of a runtime there is nobody to work for.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        // A command that works in the home without any model leaves the queue to the next daemon.
+        if !self.inner.images.models.can_open() {
+            return;
+        }
         let (inner, shutdown) = (Arc::downgrade(&self.inner), self.shutdown_token());
         let wake = Arc::clone(&self.inner.images.queue.wake);
         let drain = self.drain_token();
