@@ -67,8 +67,17 @@ async fn images_are_made_listed_saved_brought_and_removed_from_the_command_line(
     let shown = run(&["gallery", "show", &id]).success();
     assert!(shown.contains("96 x 64") && shown.contains("a fox, in snow"), "{shown}");
 
+    let count = || json(&run(&["gallery", "--json"]).success())["images"].as_array().map(Vec::len);
     let brought = run(&["gallery", "import", "fox.png"]).success();
-    assert!(brought.contains("96 x 64"), "{brought}");
+    assert!(brought.contains("96 x 64") && count() == Some(2), "the gallery has it: {brought}");
+    std::fs::write(folder.join("other.png"), b"no image").expect("written");
+    let refused = run(&["gallery", "import", "fox.png", "other.png"]).failure(1);
+    assert!(refused.contains("other.png"), "{refused}");
+    for wrong in [["--steps", "999"], ["--model", "none"], ["--strength", "2"], ["--mask", "other.png"]] {
+        let over = ["generate", "x", "--from", "fox.png"];
+        let refused = run(&[&over[..], &wrong].concat()).failure(1);
+        assert_eq!(count(), Some(2), "{wrong:?} brings nothing: {refused}");
+    }
     let over = ["generate", "in summer", "--from", "fox.png", "--strength", "0.5", "--json"];
     let over = json(&run(&over).success());
     assert_eq!(over["images"][0]["origin"]["settings"]["strength"], 0.5);

@@ -2,6 +2,7 @@
 
 mod arbiter;
 mod beside;
+mod bring;
 mod events;
 mod gallery;
 mod jobs;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use crate::Backend;
 
 pub use beside::ImagesBeside;
+pub use bring::{BroughtImage, check_source};
 pub use events::{ImageEventStream, ImageJobEvent, ImageJobEventKind, ImagePreview};
 pub use gallery::{GalleryFilter, GalleryPage, GalleryTotals, SweptImages};
 pub use jobs::ImageJobs;

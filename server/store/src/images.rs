@@ -87,6 +87,37 @@ impl Store {
     /// [`StoreError::NotFound`] for the job; [`StoreError::Conflict`] when that does not run or has an image in this
     /// place; [`StoreError::TooLarge`]; the disk's errors. After any of them the gallery is as it was.
     pub fn add_image(&self, new: &NewImage<'_>) -> Result<Image, StoreError> {
+        self.keep_image(new, |_, _| Ok(None)).map(|(image, _)| image)
+    }
+
+    /// Stores an image that somebody brings, unless the gallery has one with the same file; tells whether it is new. One
+    /// whose file was gone is shown again.
+    ///
+    /// # Errors
+    /// As [`Store::add_image`].
+    pub fn bring_image(&self, new: &NewImage<'_>) -> Result<(Image, bool), StoreError> {
+        self.keep_image(new, |transaction, blob| {
+            let Some(found) = of_blob(transaction, blob)? else { return Ok(None) };
+            transaction.execute("UPDATE images SET missing_ms = NULL WHERE blob = ?1", [blob])?;
+            image(transaction, &found.id).map(Some)
+        })
+    }
+
+    /// The newest image with exactly this file; one that is shown before one whose file is gone.
+    ///
+    /// # Errors
+    /// The disk's errors.
+    pub fn image_of_file(&self, file: &[u8]) -> Result<Option<Image>, StoreError> {
+        let blob = blake3::hash(file).to_hex();
+        self.user.read(|connection| of_blob(connection, &blob))
+    }
+
+    /// Stores the files and then the row, unless `known` finds one for the hash of the file; tells whether it is new.
+    fn keep_image(
+        &self,
+        new: &NewImage<'_>,
+        known: impl Fn(&Transaction<'_>, &str) -> Result<Option<Image>, Fault>,
+    ) -> Result<(Image, bool), StoreError> {
         fits("prompt", new.prompt.len(), TEXT_BYTES_MAX)?;
         fits("negative prompt", new.negative_prompt.len(), TEXT_BYTES_MAX)?;
         fits("settings of an image", new.settings.len(), JSON_BYTES_MAX)?;
@@ -96,39 +127,12 @@ impl Store {
         let (blob, thumbnail) = (self.put_blob(new.file)?, self.put_blob(new.thumbnail)?);
         let now_ms = self.now_ms();
         let id = self.ids.next(now_ms)?;
-        let bytes = (new.file.len() + new.thumbnail.len()) as i64;
         self.user.write(|transaction| {
-            if let Some((job_id, _)) = new.job {
-                jobs::count_image(transaction, job_id, now_ms)?;
+            if let Some(found) = known(transaction, &blob)? {
+                return Ok((found, false));
             }
-            let inserted = transaction.execute(
-                "INSERT INTO images (id, job_id, place, blob, thumbnail, width_pixels, height_pixels, seed, model,
-                 prompt, negative_prompt, settings, created_ms, favourite, bytes)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, ?14) ON CONFLICT DO NOTHING",
-                params![
-                    id,
-                    new.job.map(|(job_id, _)| job_id),
-                    new.job.map_or(0, |(_, place)| place),
-                    blob,
-                    thumbnail,
-                    new.width_pixels,
-                    new.height_pixels,
-                    new.seed.cast_signed(),
-                    new.model,
-                    new.prompt,
-                    new.negative_prompt,
-                    new.settings,
-                    now_ms,
-                    bytes,
-                ],
-            )?;
-            if inserted == 0 {
-                return Err(StoreError::Conflict("the job has an image in this place already".to_owned()).into());
-            }
-            let seq = transaction.last_insert_rowid();
-            transaction
-                .execute("INSERT INTO images_words (rowid, prompt) VALUES (?1, ?2)", params![seq, new.prompt])?;
-            image(transaction, &id)
+            insert(transaction, &id, new, (&blob, &thumbnail), now_ms)?;
+            Ok((image(transaction, &id)?, true))
         })
     }
 
@@ -187,6 +191,54 @@ impl Store {
         self.remove_blobs()?;
         Ok(removed)
     }
+}
+
+/// Adds the row, the words of the prompt and the count of the job.
+fn insert(
+    transaction: &Transaction<'_>,
+    id: &str,
+    new: &NewImage<'_>,
+    (blob, thumbnail): (&str, &str),
+    now_ms: i64,
+) -> Result<(), Fault> {
+    if let Some((job_id, _)) = new.job {
+        jobs::count_image(transaction, job_id, now_ms)?;
+    }
+    let bytes = (new.file.len() + new.thumbnail.len()) as i64;
+    let inserted = transaction.execute(
+        "INSERT INTO images (id, job_id, place, blob, thumbnail, width_pixels, height_pixels, seed, model, prompt,
+         negative_prompt, settings, created_ms, favourite, bytes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, ?14) ON CONFLICT DO NOTHING",
+        params![
+            id,
+            new.job.map(|(job_id, _)| job_id),
+            new.job.map_or(0, |(_, place)| place),
+            blob,
+            thumbnail,
+            new.width_pixels,
+            new.height_pixels,
+            new.seed.cast_signed(),
+            new.model,
+            new.prompt,
+            new.negative_prompt,
+            new.settings,
+            now_ms,
+            bytes,
+        ],
+    )?;
+    if inserted == 0 {
+        return Err(StoreError::Conflict("the job has an image in this place already".to_owned()).into());
+    }
+    let seq = transaction.last_insert_rowid();
+    transaction.execute("INSERT INTO images_words (rowid, prompt) VALUES (?1, ?2)", params![seq, new.prompt])?;
+    Ok(())
+}
+
+/// The newest image with this file; one that is shown before one whose file is gone.
+fn of_blob(connection: &Connection, blob: &str) -> Result<Option<Image>, Fault> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM images WHERE blob = ?1 ORDER BY missing_ms IS NOT NULL, seq DESC LIMIT 1");
+    Ok(connection.prepare_cached(&sql)?.query_row([blob], from_row).optional()?)
 }
 
 /// Takes an image's row and words away and notes its blobs for removal; tells whether there was one.

@@ -1,4 +1,4 @@
-//! The gallery as doors use it: pages, single images and their files, favourites, removal, images that are brought.
+//! The gallery as doors use it: pages, single images and their files, favourites, removal.
 //! Refuses: a removal that could be undone; gone means gone.
 
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use store::{GALLERY_PAGE_MAX, GalleryCursor, IMAGES_REMOVED_MAX};
 
 use super::parameters::{ImageParameters, read_text, without_text};
 use super::picture::Pixels;
-use super::views::{ImageOrigin, ImageView};
+use super::views::ImageView;
 use crate::{App, AppError, ErrorKind, Result};
 
 /// Which images are shown. An empty filter shows all.
@@ -168,41 +168,6 @@ impl App {
             Pixels::of_png(&file).map(|_| ImageParameters::of_file(&read_text(&file)))
         });
         read.await.map_err(AppError::task_died)?
-    }
-
-    /// Keeps a PNG file as an image of the gallery, with what it says about how it was made.
-    ///
-    /// # Errors
-    /// `User` for a file that is no image or too large; `Unavailable` when Familiar is ending or the disk refuses.
-    pub async fn import_image(&self, file: Vec<u8>) -> Result<ImageView> {
-        let _counted = self.count_run();
-        self.accept_work()?;
-        let read = tokio::task::spawn_blocking(move || {
-            let pixels = Pixels::of_png(&file)?;
-            let thumbnail = pixels.thumbnail()?;
-            let said = ImageParameters::of_file(&read_text(&file));
-            Ok::<_, AppError>(((pixels.width, pixels.height), thumbnail, said, file))
-        });
-        let ((width_pixels, height_pixels), thumbnail, said, file) = read.await.map_err(AppError::task_died)??;
-        let origin = ImageOrigin::Brought { parameters: said.clone().map(Box::new) };
-        let json = serde_json::to_string(&origin)
-            .map_err(|error| AppError::new(ErrorKind::Bug, "settings cannot be stored").caused_by(error))?;
-        let said = said.unwrap_or_default();
-        let kept = self.stored(move |store| {
-            store.add_image(&store::NewImage {
-                job: None,
-                file: &file,
-                thumbnail: &thumbnail,
-                width_pixels,
-                height_pixels,
-                seed: said.seed.unwrap_or(0),
-                model: said.model.as_deref().unwrap_or_default(),
-                prompt: &said.prompt,
-                negative_prompt: &said.negative_prompt,
-                settings: &json,
-            })
-        });
-        Ok(kept.await?.into())
     }
 
     /// Compares the files of images with what the gallery knows.

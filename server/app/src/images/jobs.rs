@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
+use super::bring::check_source;
 use super::events::{ImageEventStream, ImageJobEvent, ImageJobEventKind};
-use super::picture::Pixels;
 use super::requests::{GenerateRequest, SourceOf, StoredRequest};
 use super::views::{ImageJobState, ImageJobView};
 use crate::streaming::streaming;
@@ -318,18 +318,8 @@ impl Queue {
 /// The files a job starts from, once they were read as images; a mask has the size of its image.
 async fn readable(image: Vec<u8>, mask: Option<Vec<u8>>) -> Result<(Vec<Vec<u8>>, (u32, u32))> {
     let read = tokio::task::spawn_blocking(move || {
-        let pixels = Pixels::of_png(&image)?;
-        let size = (pixels.width, pixels.height);
-        let Some(mask) = mask else { return Ok((vec![image], size)) };
-        let of_mask = Pixels::of_png(&mask)?;
-        if size == (of_mask.width, of_mask.height) {
-            return Ok((vec![image, mask], size));
-        }
-        let message = format!(
-            "the image has {} x {} pixels and its mask {} x {}",
-            pixels.width, pixels.height, of_mask.width, of_mask.height
-        );
-        Err(AppError::new(ErrorKind::User, message).hint("make the mask as large as the image"))
+        let size = check_source(&image, mask.as_deref())?;
+        Ok((std::iter::once(image).chain(mask).collect(), size))
     });
     read.await.map_err(AppError::task_died)?
 }

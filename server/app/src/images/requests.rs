@@ -153,11 +153,13 @@ fn user(message: impl Into<String>, hint: impl Into<String>) -> AppError {
 }
 
 impl GenerateRequest {
-    /// Whether it can be asked of any model.
+    /// Whether it can be asked of any model. What it starts from is not looked at; see [`check_source`].
+    ///
+    /// [`check_source`]: crate::check_source
     ///
     /// # Errors
     /// `User` with what to change.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         for (what, text) in [("prompt", &self.prompt), ("negative prompt", &self.negative_prompt)] {
             if text.len() > IMAGE_PROMPT_BYTES_MAX {
                 let message = format!("the {what} has {} bytes", text.len());

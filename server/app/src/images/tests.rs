@@ -307,6 +307,8 @@ async fn an_image_is_drawn_over_and_brought_back_by_its_file() {
 
     world.app.delete_images(&[image.id]).await.expect("removed");
     let brought = world.app.import_image(file.clone()).await.expect("it is an image");
+    assert!(brought.is_new);
+    let brought = brought.image;
     assert_eq!((brought.prompt.as_str(), brought.seed, brought.model.as_str()), ("a fox", 10, "scripted"));
     let ImageOrigin::Brought { parameters: Some(parameters) } = brought.origin else { panic!("it was brought") };
     assert_eq!(world.app.read_parameters(file).await.expect("it is read"), Some(*parameters));
@@ -369,6 +371,29 @@ async fn whoever_brings_no_model_leaves_the_queue_alone() {
         let state = app.image_job(&id).await.expect("it is listed").state;
         assert_eq!(state, ImageJobState::Queued, "a command that only looks must not fail it");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_brought_once_and_several_of_them_all_or_none() {
+    let mut world = World::new();
+    let id = world.generate("a fox", 1).await;
+    world.draw().await.all().await;
+    assert_eq!(end(&world, &id).await.0, ImageJobState::Done);
+    let made = world.app.images_of_job(&id).await.expect("kept").remove(0);
+    let file = world.app.image_file(&made.id, true).await.expect("it is there");
+    let found = world.app.import_image(file.clone()).await.expect("it is an image");
+    assert!(!found.is_new && found.image == made, "the gallery has it: {found:?}");
+    let bare = world.app.image_file(&made.id, false).await.expect("it is there");
+    let brought = world.app.import_images(vec![bare.clone(), file, bare]).await.expect("all are images");
+    let places: Vec<bool> = brought.iter().map(|brought| brought.is_new).collect();
+    assert_eq!(places, [true, false, false]);
+    assert_eq!(brought[0].image.id, brought[2].image.id);
+    assert_eq!(gallery(&world).await.len(), 2);
+    let other =
+        super::picture::Pixels::new(8, 8, vec![9; 192]).and_then(|pixels| pixels.png(None)).expect("a file");
+    let error = world.app.import_images(vec![other, b"no image".to_vec()]).await.expect_err("one is none");
+    assert!(error.kind == ErrorKind::User && error.message.contains("number 2"), "{error:?}");
+    assert_eq!(gallery(&world).await.len(), 2, "none of them is kept");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -77,7 +77,7 @@ enum Action {
         #[arg(long, short, value_name = "PATH", default_value = ".")]
         output: PathBuf,
     },
-    /// Bring PNG files into the gallery; what they say of how they were made is read.
+    /// Bring PNG files into the gallery; what they say of how they were made is read. A file that is there is found.
     Import {
         /// The files.
         #[arg(required = true, num_args = 1..=IDS_MAX)]
@@ -221,10 +221,19 @@ async fn save(client: &Client, ids: &[String], output: &std::path::Path) -> anyh
 }
 
 async fn import(client: &Client, files: &[PathBuf]) -> anyhow::Result<()> {
+    let read = async |file: &PathBuf| {
+        let failed = |error| Failure::new(format!("cannot read {}: {error}", file.display()));
+        tokio::fs::read(file).await.map_err(failed)
+    };
+    // All are looked at before the first is sent, so that a mistake keeps nothing.
     for file in files {
-        let bytes = tokio::fs::read(file)
-            .await
-            .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
+        app::check_source(&read(file).await?, None).map_err(|problem| {
+            let failure = Failure::new(format!("{}: {}", file.display(), problem.message));
+            Failure { hint: problem.hint, ..failure }
+        })?;
+    }
+    for file in files {
+        let bytes = read(file).await?;
         let image: ImageView = client.post_file("/api/v1/images/import", "image/png", bytes).await?;
         render::output(&saved::line(&image, Some(file)))?;
     }

@@ -49,12 +49,13 @@ impl Generate {
     pub(crate) async fn run(self) -> anyhow::Result<u8> {
         saved::check_output(self.output.as_deref(), self.wishes.count())?;
         let prompt = self.wishes.prompt().await?;
+        let request = self.wishes.request(prompt).await?;
         let context = Context::open()?;
         context.tell_notes();
         let mut line = ProgressLine::new();
         line.show("starting the daemon");
         let daemon = attach::running_or_started(&context, &self.script.for_daemon()).await?;
-        let body = self.wishes.body(&daemon.client, prompt).await?;
+        let body = request.body(&daemon.client).await?;
         let job: ImageJobView = daemon.client.post("/api/v1/images", &body).await?;
         if self.no_wait {
             line.clear();

@@ -36,6 +36,28 @@ fn an_image_is_kept_with_its_files() {
 }
 
 #[test]
+fn an_image_that_is_brought_again_is_found() {
+    let home = Home::new();
+    let store = home.open();
+    let kept = store.add_image(&image("a fox")).unwrap();
+    assert_eq!(store.image_of_file(b"a fox").unwrap().as_ref(), Some(&kept));
+    assert_eq!(store.image_of_file(b"a hen").unwrap(), None);
+    // What it says of itself does not matter: the gallery knows how the image was made.
+    let again = NewImage { prompt: "", seed: 9, ..image("a fox") };
+    assert_eq!(store.bring_image(&again).unwrap(), (kept.clone(), false));
+    let (hen, is_new) = store.bring_image(&image("a hen")).unwrap();
+    assert!(is_new && hen.id != kept.id);
+    let shown = || store.gallery(&crate::GalleryFilter::default(), None, 10).unwrap().len();
+    assert_eq!(shown(), 2);
+    fs::remove_file(store.blob_path(&kept.blob).unwrap()).unwrap();
+    store.sweep_images().unwrap();
+    assert_eq!(shown(), 1);
+    let (back, is_new) = store.bring_image(&image("a fox")).unwrap();
+    assert_eq!((back.missing_ms, is_new, shown()), (None, false, 2), "its file is back, and so is the image");
+    words_are_sound(&store);
+}
+
+#[test]
 fn removing_an_image_removes_what_nothing_else_needs() {
     let home = Home::new();
     let store = home.open();

@@ -2,8 +2,8 @@
 //! is quietly ignored gives other images than were asked for.
 
 use app::{
-    AppError, ErrorKind, GalleryPage, GalleryTotals, GenerateRequest, ImageJobView, ImageModelEntry, ImageSource,
-    ImageView, SourceOf,
+    AppError, BroughtImage, ErrorKind, GalleryPage, GalleryTotals, GenerateRequest, ImageJobView, ImageModelEntry,
+    ImageSource, ImageView, SourceOf,
 };
 use axum::Json;
 use axum::extract::State;
@@ -199,12 +199,13 @@ pub(crate) async fn thumbnail(
     Ok(pictures::thumbnail(&web.app, &id, &headers).await?)
 }
 
-/// Keeps the body, a PNG file, as an image, with what it says about how it was made.
+/// Keeps the body, a PNG file, as an image, with what it says about how it was made; the gallery may have it already.
 pub(crate) async fn import(
     State(web): State<Shared>,
     Uploaded(body): Uploaded,
 ) -> Result<(StatusCode, Json<ImageView>), ApiError> {
-    Ok((StatusCode::CREATED, Json(web.app.import_image(body.to_vec()).await?)))
+    let BroughtImage { image, is_new } = web.app.import_image(body.to_vec()).await?;
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(image)))
 }
 
 /// A list of image models.

@@ -123,8 +123,12 @@ async fn a_file_that_is_brought_says_how_it_was_made() {
     let use_url = page.split("href=\"").find(|part| part.contains("Use these settings")).unwrap();
     let form = stage.get(use_url.split('#').next().unwrap()).await.body;
     assert!(form.contains(">A red fox</textarea>") && form.contains("value=\"7\""), "{form}");
-    let two = bring(&stage, &token, &[&file, &file]).await;
+    let again = bring(&stage, &token, &[&file, &file]).await;
+    assert_eq!(again.header("location"), seen.header("location"), "the gallery has it");
+    let (_, _, bare) = stage.bytes(&format!("{}/file?plain=1", seen.header("location"))).await;
+    let two = bring(&stage, &token, &[&file, &bare]).await;
     assert_eq!(two.header("location"), "/images?brought=2#gallery");
+    assert_eq!(stage.app.gallery(app::GalleryFilter::default(), None, 9).await.unwrap().images.len(), 2);
     assert!(stage.get("/images?brought=2").await.body.contains("2 images are in the gallery now."));
 }
 
@@ -166,7 +170,7 @@ async fn what_is_no_image_or_too_large_is_refused_with_the_reason() {
         (vec![&b"GIF89a"[..]], 400, "PNG files are read"),
         (vec![&b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>"[..]], 400, "PNG files are read"),
         (vec![cut], 400, "PNG files are read"),
-        (vec![&file[..], cut], 400, "1 are kept, and number 2 is not"),
+        (vec![&file[..], cut], 400, "None of the files is kept, because of number 2"),
     ] {
         let seen = bring(&stage, &token, &files).await;
         assert_eq!(seen.status.as_u16(), status, "{message}: {}", seen.body);

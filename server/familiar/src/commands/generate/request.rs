@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use app::{GenerateRequest, ImageView};
+use app::{GenerateRequest, ImageModelEntry, ImageSource, ImageView, SourceOf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
@@ -140,12 +141,12 @@ impl Wishes {
         Ok(prompt.trim().to_owned())
     }
 
-    /// The request as the daemon reads it; a file to start from is brought to it first.
+    /// What is asked for, checked as far as that goes without a model; nothing was sent yet.
     ///
     /// # Errors
-    /// When a file cannot be read, or the daemon does not take it.
-    pub(super) async fn body(&self, client: &Client, prompt: String) -> anyhow::Result<Value> {
-        let request = GenerateRequest {
+    /// When a file cannot be read, or it cannot be asked of any model.
+    pub(super) async fn request(&self, prompt: String) -> anyhow::Result<Request> {
+        let mut request = GenerateRequest {
             prompt,
             negative_prompt: self.negative.clone(),
             model: self.model.clone(),
@@ -161,31 +162,78 @@ impl Wishes {
             previews: false,
             ..GenerateRequest::default()
         };
-        let mut body = serde_json::to_value(&request)?;
         if let Some(from) = &self.from {
             let mask = match &self.mask {
-                Some(mask) => Some(STANDARD.encode(file(mask).await?)),
+                Some(mask) => Some(file(mask).await?),
                 None => None,
             };
-            let image = brought(client, from).await?;
+            let image = source(from).await?;
+            if let SourceOf::File(image) = &image {
+                app::check_source(image, mask.as_deref())?;
+            }
             let strength = self.strength.unwrap_or(if mask.is_some() { 1.0 } else { STRENGTH_DEFAULT });
+            request.source = Some(ImageSource { image, strength, mask });
+        }
+        request.check()?;
+        Ok(Request(request))
+    }
+}
+
+/// A request that was checked.
+pub(super) struct Request(GenerateRequest);
+
+impl Request {
+    /// The request as the daemon reads it; a file to start from is brought to it first, unless the model is not there.
+    ///
+    /// # Errors
+    /// When the daemon does not take a file.
+    pub(super) async fn body(mut self, client: &Client) -> anyhow::Result<Value> {
+        let source = self.0.source.take();
+        let mut body = serde_json::to_value(&self.0)?;
+        if let Some(ImageSource { image, strength, mask }) = source {
+            let image = match image {
+                SourceOf::Image(id) => id,
+                SourceOf::File(file) => {
+                    known_model(client, self.0.model.as_deref()).await?;
+                    client.post_file::<ImageView>("/api/v1/images/import", "image/png", file).await?.id
+                }
+            };
+            let mask = mask.map(|mask| STANDARD.encode(mask));
             body["source"] = json!({ "image": image, "strength": strength, "mask": mask });
         }
         Ok(body)
     }
 }
 
-/// The id of an image of the gallery: that which is named, or that of a file that is brought there.
-async fn brought(client: &Client, from: &str) -> anyhow::Result<String> {
-    let path = PathBuf::from(from);
-    if !path.is_file() {
-        if from.contains(['.', '/']) {
-            return Err(Failure::new(format!("there is no file {from}")).code(USAGE).into());
-        }
-        return Ok(from.to_owned());
+/// The image models as the daemon lists them.
+#[derive(Deserialize)]
+struct ImageModels {
+    models: Vec<ImageModelEntry>,
+}
+
+/// Whether the daemon will find the model, before it is sent anything that stays.
+async fn known_model(client: &Client, name: Option<&str>) -> anyhow::Result<()> {
+    let ImageModels { models } = client.get("/api/v1/images/models").await?;
+    if models.iter().any(|entry| name.map_or(entry.current, |name| entry.name == name)) {
+        return Ok(());
     }
-    let image: ImageView = client.post_file("/api/v1/images/import", "image/png", file(&path).await?).await?;
-    Ok(image.id)
+    let (message, hint) = match name {
+        Some(name) => (format!("there is no image model named `{name}`"), "see `familiar models list`"),
+        None => ("there is no image model".to_owned(), "`familiar models recommend` shows which can be had"),
+    };
+    Err(Failure::new(message).hint(hint).into())
+}
+
+/// What is drawn over: the image of the gallery that is named, or a file.
+async fn source(from: &str) -> Result<SourceOf, Failure> {
+    let path = PathBuf::from(from);
+    if path.is_file() {
+        return Ok(SourceOf::File(file(&path).await?));
+    }
+    if from.contains(['.', '/']) {
+        return Err(Failure::new(format!("there is no file {from}")).code(USAGE));
+    }
+    Ok(SourceOf::Image(from.to_owned()))
 }
 
 async fn file(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -1,4 +1,6 @@
-//! Images that somebody brings as files. Refuses: keeping one of several that cannot be read without saying so.
+//! Images that somebody brings as files. Refuses: keeping some of them when one cannot be read.
+
+use std::collections::BTreeSet;
 
 use app::{AppError, ErrorKind};
 use axum::extract::State;
@@ -26,24 +28,13 @@ pub(crate) async fn bring(
         return Err(AppError::new(ErrorKind::User, "the body is no form with files").into());
     };
     let files = files(&body, &boundary, FIELD)?;
-    let mut brought = Vec::new();
-    for file in &files {
-        match web.app.import_image(file.to_vec()).await {
-            Ok(image) => brought.push(image.id),
-            Err(problem) if files.len() == 1 => return Err(problem.into()),
-            Err(problem) => return Err(after(brought.len(), problem).into()),
-        }
+    if files.is_empty() {
+        return Err(AppError::new(ErrorKind::User, "no file was chosen").hint("choose a PNG file first").into());
     }
-    match brought.as_slice() {
-        [] => Err(AppError::new(ErrorKind::User, "no file was chosen").hint("choose a PNG file first").into()),
-        [id] => Ok(see_other(&image_url(id))),
-        ids => Ok(see_other(&format!("{IMAGES}?brought={}#gallery", ids.len()))),
+    let brought = web.app.import_images(files.iter().map(|file| file.to_vec()).collect()).await?;
+    let ids: BTreeSet<&str> = brought.iter().map(|brought| brought.image.id.as_str()).collect();
+    match ids.first() {
+        Some(id) if ids.len() == 1 => Ok(see_other(&image_url(id))),
+        _ => Ok(see_other(&format!("{IMAGES}?brought={}#gallery", ids.len()))),
     }
-}
-
-/// The same problem, with how many files were kept before it.
-fn after(kept: usize, mut problem: AppError) -> AppError {
-    let place = kept + 1;
-    problem.message = format!("of the files, {kept} are kept, and number {place} is not: {}", problem.message);
-    problem
 }

@@ -1,0 +1,130 @@
+//! Images that somebody brings: read in full first, then kept, each file once. Refuses: keeping some of several files when
+//! one of them is no image.
+
+use super::parameters::{ImageParameters, read_text};
+use super::picture::Pixels;
+use super::views::{ImageOrigin, ImageView};
+use crate::{App, AppError, ErrorKind, Result};
+
+/// An image that was brought.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BroughtImage {
+    /// It, as the gallery has it.
+    pub image: ImageView,
+    /// Whether it came with this file; the gallery may have had it before.
+    pub is_new: bool,
+}
+
+/// A file that was read.
+struct ReadFile {
+    file: Vec<u8>,
+    size_pixels: (u32, u32),
+    thumbnail: Vec<u8>,
+    said: Option<ImageParameters>,
+}
+
+impl App {
+    /// Keeps a PNG file as an image of the gallery, with what it says about how it was made. An image that is there with
+    /// exactly this file is found instead.
+    ///
+    /// # Errors
+    /// `User` for a file that is no image or too large; `Unavailable` when Familiar is ending or the disk refuses.
+    pub async fn import_image(&self, file: Vec<u8>) -> Result<BroughtImage> {
+        let mut brought = self.import_images(vec![file]).await?;
+        brought.pop().ok_or_else(|| AppError::new(ErrorKind::Bug, "an image was brought and is not there"))
+    }
+
+    /// The same with several files. All of them are read before the first is kept.
+    ///
+    /// # Errors
+    /// As [`App::import_image`]; of several files the message says which one.
+    pub async fn import_images(&self, files: Vec<Vec<u8>>) -> Result<Vec<BroughtImage>> {
+        let _counted = self.count_run();
+        self.accept_work()?;
+        let known = self.stored(move |store| {
+            let mut known = Vec::with_capacity(files.len());
+            for file in files {
+                // One whose file was gone is read and kept like a new one, which brings it back.
+                let image = store.image_of_file(&file)?.filter(|image| image.missing_ms.is_none());
+                let is_whole = image.as_ref().is_some_and(|image| store.blob(&image.blob).is_ok());
+                known.push((file, image.filter(|_| is_whole)));
+            }
+            Ok(known)
+        });
+        let known = known.await?;
+        let read = tokio::task::spawn_blocking(move || {
+            let count = known.len();
+            let files = known.into_iter().enumerate().map(|(at, (file, image))| match image {
+                Some(image) => Ok(Err(image)),
+                None => {
+                    read(file).map(Ok).map_err(|problem| if count > 1 { of_several(at, problem) } else { problem })
+                }
+            });
+            files.collect::<Result<Vec<_>>>()
+        });
+        let mut brought = Vec::new();
+        for file in read.await.map_err(AppError::task_died)?? {
+            brought.push(match file {
+                Ok(file) => self.keep_brought(file).await?,
+                Err(image) => BroughtImage { image: image.into(), is_new: false },
+            });
+        }
+        Ok(brought)
+    }
+
+    async fn keep_brought(&self, file: ReadFile) -> Result<BroughtImage> {
+        let ReadFile { file, size_pixels: (width_pixels, height_pixels), thumbnail, said } = file;
+        let origin = ImageOrigin::Brought { parameters: said.clone().map(Box::new) };
+        let json = serde_json::to_string(&origin)
+            .map_err(|error| AppError::new(ErrorKind::Bug, "settings cannot be stored").caused_by(error))?;
+        let said = said.unwrap_or_default();
+        let kept = self.stored(move |store| {
+            store.bring_image(&store::NewImage {
+                job: None,
+                file: &file,
+                thumbnail: &thumbnail,
+                width_pixels,
+                height_pixels,
+                seed: said.seed.unwrap_or(0),
+                model: said.model.as_deref().unwrap_or_default(),
+                prompt: &said.prompt,
+                negative_prompt: &said.negative_prompt,
+                settings: &json,
+            })
+        });
+        let (image, is_new) = kept.await?;
+        Ok(BroughtImage { image: image.into(), is_new })
+    }
+}
+
+fn read(file: Vec<u8>) -> Result<ReadFile> {
+    let pixels = Pixels::of_png(&file)?;
+    let thumbnail = pixels.thumbnail()?;
+    let said = ImageParameters::of_file(&read_text(&file));
+    Ok(ReadFile { size_pixels: (pixels.width, pixels.height), thumbnail, said, file })
+}
+
+/// The same problem, with the place of the file that has it.
+fn of_several(at: usize, mut problem: AppError) -> AppError {
+    problem.message = format!("none of the files is kept, because of number {}: {}", at + 1, problem.message);
+    problem
+}
+
+/// Whether a file, and a mask for it, can be drawn over; tells width and height in pixels. Nothing is kept.
+///
+/// # Errors
+/// `User` for what is no PNG, damaged or too large, and for a mask of another size.
+pub fn check_source(image: &[u8], mask: Option<&[u8]>) -> Result<(u32, u32)> {
+    let pixels = Pixels::of_png(image)?;
+    let size = (pixels.width, pixels.height);
+    let Some(mask) = mask else { return Ok(size) };
+    let of_mask = Pixels::of_png(mask)?;
+    if size == (of_mask.width, of_mask.height) {
+        return Ok(size);
+    }
+    let message = format!(
+        "the image has {} x {} pixels and its mask {} x {}",
+        pixels.width, pixels.height, of_mask.width, of_mask.height
+    );
+    Err(AppError::new(ErrorKind::User, message).hint("make the mask as large as the image"))
+}
