@@ -13,7 +13,7 @@ use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use rusqlite::params;
 
 use crate::error::Fault;
-use crate::{Store, StoreError, files};
+use crate::{Image, Store, StoreError, files};
 
 /// Folders that blobs are fanned out to, by the first two digits of their hash.
 const FANS: u32 = 256;
@@ -45,6 +45,50 @@ impl Store {
             self.sweep_fan(&format!("{fan:02x}"), &mut swept)?;
         }
         Ok(swept)
+    }
+
+    /// The image `id`, as its file stands now: one that somebody removed is marked at once, as a sweep would, and one that is
+    /// back is shown again.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; the disk's errors.
+    pub fn look_at_image(&self, id: &str) -> Result<Image, StoreError> {
+        let image = self.image(id)?;
+        let is_as_known = |image: &Image| -> Result<bool, StoreError> {
+            Ok(files::length(&self.blob_path(&image.blob)?)?.is_none() == image.missing_ms.is_some())
+        };
+        if is_as_known(&image)? {
+            return Ok(image);
+        }
+        // Whoever brings the file back is waited for, so that it is not marked right afterwards.
+        let _alone = self.remove_blobs_alone();
+        let image = self.image(id)?;
+        if is_as_known(&image)? {
+            return Ok(image);
+        }
+        let missing_ms = image.missing_ms.is_none().then(|| self.now_ms());
+        self.user.write(|transaction| {
+            let sql = "UPDATE images SET missing_ms = ?2 WHERE blob = ?1";
+            Ok(transaction.execute(sql, params![image.blob, missing_ms])?)
+        })?;
+        Ok(Image { missing_ms, ..image })
+    }
+
+    /// Gives an image another small version, for one that is gone.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::TooLarge`]; the disk's errors.
+    pub fn replace_thumbnail(&self, id: &str, thumbnail: &[u8]) -> Result<(), StoreError> {
+        // Held until the row names the blob.
+        let _kept = self.keep_blobs();
+        let blob = self.put_blob(thumbnail)?;
+        self.user.write(|transaction| {
+            let sql = "UPDATE images SET thumbnail = ?2 WHERE id = ?1";
+            match transaction.execute(sql, params![id, blob])? {
+                0 => Err(StoreError::not_found("image", id).into()),
+                _ => Ok(()),
+            }
+        })
     }
 
     /// Keeps what is written now from being taken for a file without a row, while the guard is held.

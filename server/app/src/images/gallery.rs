@@ -2,7 +2,7 @@
 //! Refuses: a removal that could be undone; gone means gone.
 
 use serde::{Deserialize, Serialize};
-use store::{GALLERY_PAGE_MAX, GalleryCursor, IMAGES_REMOVED_MAX};
+use store::{GALLERY_PAGE_MAX, GalleryCursor, IMAGES_REMOVED_MAX, StoreError};
 
 use super::parameters::{ImageParameters, read_text, without_text};
 use super::picture::Pixels;
@@ -95,13 +95,13 @@ impl App {
         Ok(GalleryTotals { images: totals.images, size_bytes: totals.bytes, models: totals.models })
     }
 
-    /// The image `id`.
+    /// The image `id`. Whether somebody removed its file is as the disk says now.
     ///
     /// # Errors
     /// `NotFound`; `Unavailable` when the disk refuses.
     pub async fn image(&self, id: &str) -> Result<ImageView> {
         let id = id.to_owned();
-        Ok(self.stored(move |store| store.image(&id)).await?.into())
+        Ok(self.stored(move |store| store.look_at_image(&id)).await?.into())
     }
 
     /// The images of a job that are still there, in order.
@@ -117,20 +117,37 @@ impl App {
     /// The PNG file of an image, with what it says about how it was made or without.
     ///
     /// # Errors
-    /// `NotFound`, also when somebody removed the file; `Unavailable` when the disk refuses or it is damaged.
+    /// `NotFound`, also when somebody removed the file, which is noted then; `Unavailable` when the disk refuses or it is
+    /// damaged.
     pub async fn image_file(&self, id: &str, with_settings: bool) -> Result<Vec<u8>> {
-        let id = id.to_owned();
-        let file = self.stored(move |store| store.blob(&store.image(&id)?.blob)).await?;
+        let image_id = id.to_owned();
+        let file = self.stored(move |store| {
+            let image = store.look_at_image(&image_id)?;
+            if image.missing_ms.is_some() { Ok(None) } else { store.blob(&image.blob).map(Some) }
+        });
+        let file = file.await?.ok_or_else(|| removed(id))?;
         Ok(if with_settings { file } else { without_text(&file) })
     }
 
-    /// The small version of an image, WebP.
+    /// The small version of an image, WebP. One that somebody removed is made again from the image.
     ///
     /// # Errors
     /// As [`App::image_file`].
     pub async fn image_thumbnail(&self, id: &str) -> Result<Vec<u8>> {
-        let id = id.to_owned();
-        self.stored(move |store| store.blob(&store.image(&id)?.thumbnail)).await
+        let image_id = id.to_owned();
+        let kept = self.stored(move |store| match store.blob(&store.image(&image_id)?.thumbnail) {
+            Ok(thumbnail) => Ok(Some(thumbnail)),
+            Err(StoreError::NotFound { what: "blob", .. } | StoreError::Corrupt { .. }) => Ok(None),
+            Err(error) => Err(error),
+        });
+        if let Some(thumbnail) = kept.await? {
+            return Ok(thumbnail);
+        }
+        let file = self.image_file(id, true).await?;
+        let made = tokio::task::spawn_blocking(move || Pixels::of_png(&file)?.thumbnail());
+        let thumbnail = made.await.map_err(AppError::task_died)??;
+        let image_id = id.to_owned();
+        self.stored(move |store| store.replace_thumbnail(&image_id, &thumbnail).map(|()| thumbnail)).await
     }
 
     /// Marks an image, or takes the mark off.
@@ -179,6 +196,15 @@ impl App {
             self.stored(store::Store::sweep_images).await?;
         Ok(SweptImages { missing, found, removed_files, removed_bytes })
     }
+}
+
+/// The error for an image whose file somebody removed.
+fn removed(id: &str) -> AppError {
+    let hint = format!(
+        "make it again with its settings, which are still on its page and in `familiar gallery show {id}`; when the file \
+         comes back, so does the image"
+    );
+    AppError::new(ErrorKind::NotFound, "the file of this image was deleted outside of Familiar").hint(hint)
 }
 
 fn place(cursor: &str) -> Result<GalleryCursor> {

@@ -396,6 +396,54 @@ async fn a_file_is_brought_once_and_several_of_them_all_or_none() {
     assert_eq!(gallery(&world).await.len(), 2, "none of them is kept");
 }
 
+/// Every file below a folder with its bytes.
+fn files(folder: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("it can be read") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push((path.clone(), std::fs::read(&path).expect("it can be read"))),
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_somebody_deleted_is_noticed_when_it_is_asked_for() {
+    let mut world = World::new();
+    let id = world.generate("a fox", 1).await;
+    world.draw().await.all().await;
+    assert_eq!(end(&world, &id).await.0, ImageJobState::Done);
+    let image = world.app.images_of_job(&id).await.expect("kept").remove(0);
+    let thumbnail = world.app.image_thumbnail(&image.id).await.expect("it is there");
+    let all = files(&world.blobs());
+    let (small, large): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, bytes)| bytes.starts_with(b"RIFF"));
+    // A small version is made again, also one that is damaged.
+    std::fs::remove_file(&small[0].0).expect("it is there");
+    assert_eq!(world.app.image_thumbnail(&image.id).await.expect("it is made again"), thumbnail);
+    assert!(small[0].0.is_file());
+    std::fs::write(&small[0].0, "damaged").expect("it can be written");
+    assert_eq!(world.app.image_thumbnail(&image.id).await.expect("it is made again"), thumbnail);
+
+    std::fs::remove_file(&large[0].0).expect("it is there");
+    for with_settings in [true, false] {
+        let error = world.app.image_file(&image.id, with_settings).await.expect_err("it is gone");
+        assert_eq!(error.kind, ErrorKind::NotFound);
+        assert!(error.message.contains("deleted outside of Familiar"), "{error:?}");
+        assert!(error.hint.is_some_and(|hint| hint.contains("settings")));
+    }
+    assert_eq!(gallery(&world).await, [], "it is no longer shown, without waiting for a sweep");
+    assert!(world.app.image(&image.id).await.expect("its settings are known").missing);
+    std::fs::write(&large[0].0, &large[0].1).expect("it can be written");
+    assert!(world.app.image_file(&image.id, true).await.is_ok());
+    assert_eq!(gallery(&world).await.len(), 1);
+    std::fs::remove_file(&small[0].0).expect("it is there");
+    std::fs::remove_file(&large[0].0).expect("it is there");
+    let error = world.app.image_thumbnail(&image.id).await.expect_err("nothing is left to make it from");
+    assert!(error.message.contains("deleted outside of Familiar"), "{error:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_the_gallery_join() {
     let mut world = World::new();

@@ -206,7 +206,10 @@ fn described(image: &ImageView) -> String {
         row("made by", &settings.program);
     }
     row("favourite", if image.favourite { "yes" } else { "" });
-    row("missing", if image.missing { "somebody removed its file" } else { "" });
+    row(
+        "missing",
+        if image.missing { "its file was deleted outside of Familiar; its settings make it again" } else { "" },
+    );
     text
 }
 

@@ -134,6 +134,35 @@ fn a_file_that_somebody_else_removed_takes_its_image_out_of_the_gallery_until_it
 }
 
 #[test]
+fn a_file_that_is_gone_or_back_is_noticed_when_its_image_is_looked_at() {
+    let home = Home::new();
+    let store = home.open();
+    let kept: Vec<_> = ["a fox", "a fox", "a hen"].map(|prompt| store.add_image(&image(prompt)).unwrap()).into();
+    assert_eq!(store.look_at_image(&kept[0].id).unwrap(), kept[0]);
+    let path = store.blob_path(&kept[0].blob).unwrap();
+    let shown = || store.gallery(&crate::GalleryFilter::default(), None, 10).unwrap().len();
+    fs::remove_file(&path).unwrap();
+    assert!(store.look_at_image(&kept[0].id).unwrap().missing_ms.is_some());
+    assert_eq!(shown(), 1, "the other image with this file is marked as well");
+    fs::write(&path, "a fox").unwrap();
+    assert_eq!(store.look_at_image(&kept[1].id).unwrap().missing_ms, None);
+    assert_eq!((shown(), store.sweep_images().unwrap()), (3, Swept::default()));
+    assert!(matches!(store.look_at_image("nothing").unwrap_err(), StoreError::NotFound { .. }));
+}
+
+#[test]
+fn a_small_version_is_replaced() {
+    let home = Home::new();
+    let store = home.open();
+    let kept = store.add_image(&image("a fox")).unwrap();
+    store.replace_thumbnail(&kept.id, b"smaller").unwrap();
+    let thumbnail = store.image(&kept.id).unwrap().thumbnail;
+    assert_eq!(store.blob(&thumbnail).unwrap(), b"smaller");
+    assert_eq!(store.sweep_images().unwrap().removed_files, 1, "the former one");
+    assert!(matches!(store.replace_thumbnail("nothing", b"x").unwrap_err(), StoreError::NotFound { .. }));
+}
+
+#[test]
 fn a_file_without_a_row_is_removed_by_the_sweep() {
     let home = Home::new();
     let store = home.open();
