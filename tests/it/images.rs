@@ -56,6 +56,16 @@ async fn images_are_made_listed_saved_brought_and_removed_from_the_command_line(
     assert!(text.contains("Negative prompt: blurry") && text.contains("Steps: 3"), "it says how it was made");
     let again = run(&["generate", "x", "--output", "fox.png"]).failure(1);
     assert!(again.contains("is there already"), "{again}");
+    for (wrong, words) in [
+        (vec!["generate", " "], "the prompt is empty"),
+        (vec!["generate", "x", "--output", "x.jpg"], "only those can be written"),
+        (vec!["generate", "x", "--steps", "151"], "in 151 steps"),
+    ] {
+        let refused = run(&wrong).failure(1);
+        assert!(refused.contains(words), "{wrong:?}: {refused}");
+    }
+    run(&["generate", "an owl", "--size", "64x64", "--steps", "1", "--output", "owls/"]).success();
+    assert_eq!(std::fs::read_dir(folder.join("owls")).expect("it was made").count(), 1);
 
     let listed = json(&run(&["gallery", "--words", "snow", "--json"]).success());
     assert_eq!(listed["images"].as_array().map(Vec::len), Some(2));
@@ -67,7 +77,8 @@ async fn images_are_made_listed_saved_brought_and_removed_from_the_command_line(
     let shown = run(&["gallery", "show", &id]).success();
     assert!(shown.contains("96 x 64") && shown.contains("a fox, in snow"), "{shown}");
 
-    let count = || json(&run(&["gallery", "--json"]).success())["images"].as_array().map(Vec::len);
+    let count =
+        || json(&run(&["gallery", "--words", "fox", "--json"]).success())["images"].as_array().map(Vec::len);
     let brought = run(&["gallery", "import", "fox.png"]).success();
     assert!(brought.contains("96 x 64") && count() == Some(2), "the gallery has it: {brought}");
     std::fs::write(folder.join("other.png"), b"no image").expect("written");

@@ -189,6 +189,23 @@ impl Store {
         })
     }
 
+    /// Takes a job that is over out of the list; its images stay.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] while it is open; the disk's errors.
+    pub fn forget_image_job(&self, id: &str) -> Result<(), StoreError> {
+        self.user.write(|transaction| {
+            let state = job(transaction, id)?.state;
+            if matches!(state, ImageJobState::Queued | ImageJobState::Running) {
+                return Err(not_in_state(state));
+            }
+            release_blobs(transaction, id)?;
+            transaction.execute("DELETE FROM image_jobs WHERE id = ?1", [id])?;
+            Ok(())
+        })?;
+        self.remove_blobs()
+    }
+
     /// Puts a running job back to the head of its priority. With `counts`, because its process died: then it fails when
     /// that was its last attempt. Tells its state afterwards.
     ///
@@ -340,13 +357,18 @@ fn end(
         params![id, state, error, now_ms],
     )?;
     if state == ImageJobState::Done {
-        // Nobody can try it again, and what it began with may be removed for good.
-        transaction.execute(
-            "INSERT OR IGNORE INTO blobs_to_remove (blob) SELECT blob FROM image_job_blobs WHERE job_id = ?1",
-            [id],
-        )?;
-        transaction.execute("DELETE FROM image_job_blobs WHERE job_id = ?1", [id])?;
+        release_blobs(transaction, id)?;
     }
+    Ok(())
+}
+
+/// Nobody can try the job again, and what it began with may be removed for good.
+fn release_blobs(transaction: &Transaction<'_>, id: &str) -> Result<(), Fault> {
+    transaction.execute(
+        "INSERT OR IGNORE INTO blobs_to_remove (blob) SELECT blob FROM image_job_blobs WHERE job_id = ?1",
+        [id],
+    )?;
+    transaction.execute("DELETE FROM image_job_blobs WHERE job_id = ?1", [id])?;
     Ok(())
 }
 

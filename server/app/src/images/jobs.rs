@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bring::check_source;
 use super::events::{ImageEventStream, ImageJobEvent, ImageJobEventKind};
-use super::requests::{GenerateRequest, SourceOf, StoredRequest};
+use super::requests::{GenerateRequest, SourceOf, StoredRequest, leaves_a_step};
 use super::views::{ImageJobState, ImageJobView};
 use crate::streaming::streaming;
 use crate::{App, AppError, ErrorKind, Result};
@@ -64,7 +64,9 @@ impl App {
         let _counted = self.count_run();
         self.accept_work()?;
         request.check()?;
-        let model = self.image_model(request.model.as_deref()).await?.name;
+        let model = self.image_model(request.model.as_deref()).await?;
+        leaves_a_step(&request, &model, self.inner.images.models.info_at(&model.path).as_ref())?;
+        let model = model.name;
         let mut request = request;
         request.model = Some(model.clone());
         if request.seed.is_none() {
@@ -188,6 +190,24 @@ impl App {
         let job = self.stored(move |store| store.retry_image_job(&id)).await?;
         self.queue_changed().await;
         Ok(self.job_view(job))
+    }
+
+    /// Takes a job that is over out of the list; its images stay.
+    ///
+    /// # Errors
+    /// `NotFound`; `Stale` while it is open; `Busy` while it is just being ended; `Unavailable` when the disk refuses.
+    pub async fn forget_image_job(&self, id: &str) -> Result<()> {
+        if self.inner.images.queue.running(id).is_some() {
+            // It may be over in the table a moment before its end was told.
+            let state = self.image_job(id).await?.state;
+            let (kind, message) = match state {
+                ImageJobState::Queued | ImageJobState::Running => (ErrorKind::Stale, "the job is running"),
+                _ => (ErrorKind::Busy, "the job is just being ended"),
+            };
+            return Err(AppError::new(kind, message).hint("cancel it first, or try again in a moment"));
+        }
+        let id = id.to_owned();
+        self.stored(move |store| store.forget_image_job(&id)).await
     }
 
     /// Puts a waiting job right before another one, or behind all of its priority.

@@ -1,6 +1,7 @@
 //! Image models: which there are, which one is in use, and the running model behind it. Refuses: naming a backend; the
 //! binary brings one as [`Backend`].
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -19,6 +20,10 @@ const ENTRIES_MAX: usize = 1_024;
 const DEPTH_MAX: usize = 3;
 /// The file that makes a folder an image model.
 pub(crate) const INDEX_FILE: &str = "model_index.json";
+/// The file that says how a pipeline takes its steps.
+const SCHEDULER_FILE: &str = "scheduler/scheduler_config.json";
+/// Bytes of it that are read.
+const SCHEDULER_BYTES_MAX: u64 = 64 * 1024;
 /// How the name of a file of weights ends.
 const WEIGHTS_EXTENSIONS: [&str; 2] = ["safetensors", "gguf"];
 /// Where the choice of the user is kept.
@@ -116,6 +121,11 @@ impl ImageModels {
         running.as_ref().filter(|(running, _)| running == path).map(|(_, model)| Arc::clone(model))
     }
 
+    /// What is known of the model at `path`, where that is the one which is open.
+    pub(crate) fn info_at(&self, path: &Path) -> Option<ImageModelInfo> {
+        self.running_at(path).map(|model| model.info())
+    }
+
     /// What is known of the model that is open; `None` before any was.
     pub(crate) fn open_info(&self) -> Option<ImageModelInfo> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,6 +138,17 @@ impl ImageModels {
         if let Some((_, model)) = running {
             model.unload().await;
         }
+    }
+}
+
+impl ImageModelEntry {
+    /// Whether it goes from an image to its noise in parts of steps, so that any strength leaves a step. The scheduler of a
+    /// pipeline tells by its name.
+    pub(crate) fn matches_flow(&self) -> bool {
+        let mut text = String::new();
+        let read = std::fs::File::open(self.path.join(SCHEDULER_FILE))
+            .and_then(|file| file.take(SCHEDULER_BYTES_MAX).read_to_string(&mut text));
+        read.is_ok() && text.contains("FlowMatch")
     }
 }
 

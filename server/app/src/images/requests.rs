@@ -4,13 +4,13 @@
 use std::path::PathBuf;
 
 use model::{
-    IMAGE_PROMPT_BYTES_MAX, IMAGE_SIDE_PIXELS_MAX, IMAGE_STEPS_MAX, IMAGES_MAX, ImageModelInfo, ImageRequest,
-    ImageSampler, NoiseSpacing,
+    IMAGE_SIDE_PIXELS_MAX, IMAGE_STEPS_MAX, IMAGES_MAX, ImageModelInfo, ImageRequest, ImageSampler, NoiseSpacing,
 };
 use serde::{Deserialize, Serialize};
 
+use super::models::ImageModelEntry;
 use super::settings::ImageSettings;
-use crate::{AppError, ErrorKind, Result};
+use crate::{AppError, ErrorKind, Result, counted};
 
 /// Most pixels of one image.
 pub const IMAGE_PIXELS_MAX: u64 = 2_048 * 2_048;
@@ -20,6 +20,12 @@ pub const IMAGE_SIDE_PIXELS_MIN: u32 = 64;
 const SIDE_MULTIPLE_PIXELS: u32 = 8;
 /// Furthest an image is pushed to the prompt.
 const GUIDANCE_MAX: f64 = 100.0;
+/// Longest prompt, in characters.
+const IMAGE_PROMPT_CHARS_MAX: usize = 4_000;
+/// Longest prompt, in bytes.
+const PROMPT_BYTES_MAX: usize = 4_800;
+/// Parts that the word `BREAK` may cut a prompt into.
+const PROMPT_PARTS_MAX: usize = 64;
 /// Most layers of the text encoder that are left out.
 const CLIP_SKIP_MAX: u32 = 12;
 /// What is taken when a model says nothing of it.
@@ -160,30 +166,33 @@ impl GenerateRequest {
     /// # Errors
     /// `User` with what to change.
     pub fn check(&self) -> Result<()> {
-        for (what, text) in [("prompt", &self.prompt), ("negative prompt", &self.negative_prompt)] {
-            if text.len() > IMAGE_PROMPT_BYTES_MAX {
-                let message = format!("the {what} has {} bytes", text.len());
-                return Err(user(message, format!("at most {IMAGE_PROMPT_BYTES_MAX} are read; make it shorter")));
-            }
+        if self.prompt.trim().is_empty() {
+            return Err(user("the prompt is empty", "say what is to be seen"));
         }
+        check_prompt("prompt", &self.prompt)?;
+        check_prompt("negative prompt", &self.negative_prompt)?;
         if self.count == 0 || self.count > IMAGES_MAX {
             return Err(user(
                 format!("{} images cannot be asked for at once", self.count),
                 format!("ask for 1 to {IMAGES_MAX}"),
             ));
         }
-        if self.steps.is_some_and(|steps| steps == 0 || steps > IMAGE_STEPS_MAX) {
-            return Err(user("there are too many or too few steps", format!("take 1 to {IMAGE_STEPS_MAX}")));
+        if let Some(steps) = self.steps.filter(|steps| *steps == 0 || *steps > IMAGE_STEPS_MAX) {
+            let message = format!("an image cannot be drawn in {}", counted(steps.into(), "step"));
+            return Err(user(message, format!("take 1 to {IMAGE_STEPS_MAX} steps")));
         }
-        if self.guidance.is_some_and(|guidance| !(0.0..=GUIDANCE_MAX).contains(&guidance)) {
-            return Err(user("the guidance is out of bounds", format!("take 0 to {GUIDANCE_MAX}")));
+        if let Some(guidance) = self.guidance.filter(|guidance| !(0.0..=GUIDANCE_MAX).contains(guidance)) {
+            let message = format!("a guidance of {guidance} is out of bounds");
+            return Err(user(message, format!("take 0 to {GUIDANCE_MAX}")));
         }
         if self.clip_skip > CLIP_SKIP_MAX {
-            return Err(user("too many layers are left out", format!("leave out 0 to {CLIP_SKIP_MAX}")));
+            let message = format!("{} layers cannot be left out", self.clip_skip);
+            return Err(user(message, format!("leave out 0 to {CLIP_SKIP_MAX}")));
         }
         let strength = self.source.as_ref().map(|source| source.strength);
-        if strength.is_some_and(|strength| !(strength > 0.0 && strength <= 1.0)) {
-            return Err(user("the strength is out of bounds", "take more than 0 and up to 1"));
+        if let Some(strength) = strength.filter(|strength| !(*strength > 0.0 && *strength <= 1.0)) {
+            let message = format!("a strength of {strength} is out of bounds");
+            return Err(user(message, "take more than 0 and up to 1"));
         }
         for (side, pixels) in [("width", self.width_pixels), ("height", self.height_pixels)] {
             pixels.map_or(Ok(()), |pixels| check_side(side, pixels, SIDE_MULTIPLE_PIXELS))?;
@@ -280,6 +289,48 @@ impl StoredRequest {
     }
 }
 
+/// Whether a text is short enough for every model: text encoders read it in at most 64 windows of some 75 tokens, a token is
+/// at least one byte, and the word `BREAK` begins a window.
+fn check_prompt(what: &str, text: &str) -> Result<()> {
+    let characters = text.chars().count();
+    if characters > IMAGE_PROMPT_CHARS_MAX {
+        let message = format!("the {what} has {characters} characters");
+        return Err(user(message, format!("at most {IMAGE_PROMPT_CHARS_MAX} are read; make it shorter")));
+    }
+    if text.len() > PROMPT_BYTES_MAX {
+        // Only scripts with several bytes for a character come here, and their characters are several tokens too.
+        let message = format!("the {what} has {characters} characters of {} bytes", text.len());
+        return Err(user(message, format!("at most {PROMPT_BYTES_MAX} bytes are read; make it shorter")));
+    }
+    let parts = text.split_whitespace().filter(|word| *word == "BREAK").count() + 1;
+    if parts > PROMPT_PARTS_MAX {
+        let message = format!("BREAK cuts the {what} into {parts} parts");
+        return Err(user(message, format!("make at most {PROMPT_PARTS_MAX} of them")));
+    }
+    Ok(())
+}
+
+/// Whether drawing over an image leaves a step to take. `info` is what is known of the model, if anything is.
+///
+/// # Errors
+/// `User` with what to raise.
+pub(crate) fn leaves_a_step(
+    request: &GenerateRequest,
+    model: &ImageModelEntry,
+    info: Option<&ImageModelInfo>,
+) -> Result<()> {
+    let own = info.map(|info| info.steps).filter(|steps| *steps > 0);
+    let (Some(source), Some(steps)) = (&request.source, request.steps.or(own)) else { return Ok(()) };
+    if f64::from(steps) * source.strength >= 1.0 || model.matches_flow() {
+        return Ok(());
+    }
+    let needed = (1.0 / source.strength).ceil();
+    let message = format!("a strength of {} leaves none of {}", source.strength, counted(steps.into(), "step"));
+    // Rounded up, so that what is said is enough.
+    let strength = (100.0 / f64::from(steps)).ceil() / 100.0;
+    Err(user(message, format!("take {needed} steps or more, or a strength of {strength} or more")))
+}
+
 /// The side of a model's own images in pixels, as near to it as can be drawn.
 pub(crate) fn own_side(info: &ImageModelInfo) -> u32 {
     let side = if info.side_pixels == 0 { SIDE_PIXELS } else { info.side_pixels };
@@ -323,9 +374,15 @@ mod tests {
         let source = |strength| Some(ImageSource { image: SourceOf::File(Vec::new()), strength, mask: None });
         for (request, expected) in [
             (with(|_| ()), None),
-            (with(|r| r.prompt.clear()), None),
-            (with(|r| r.prompt = "x".repeat(10_000)), None),
-            (with(|r| r.prompt = "x".repeat(IMAGE_PROMPT_BYTES_MAX + 1)), Some("make it shorter")),
+            (with(|r| r.prompt.clear()), Some("say what is to be seen")),
+            (with(|r| r.prompt = " \n\t".into()), Some("say what is to be seen")),
+            (with(|r| r.prompt = "x".repeat(IMAGE_PROMPT_CHARS_MAX)), None),
+            (with(|r| r.prompt = "x".repeat(IMAGE_PROMPT_CHARS_MAX + 1)), Some("at most 4000 are read")),
+            (with(|r| r.negative_prompt = "x".repeat(10_000)), Some("at most 4000 are read")),
+            (with(|r| r.prompt = "狐".repeat(1_600)), None),
+            (with(|r| r.prompt = "狐".repeat(1_601)), Some("at most 4800 bytes")),
+            (with(|r| r.prompt = "BREAK ".repeat(63)), None),
+            (with(|r| r.prompt = "BREAK ".repeat(64)), Some("at most 64")),
             (with(|r| r.count = 0), Some("1 to 16")),
             (with(|r| r.count = 17), Some("1 to 16")),
             (with(|r| r.steps = Some(0)), Some("1 to 150")),
@@ -348,6 +405,50 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_refused_is_named() {
+        for (request, message) in [
+            (with(|r| r.steps = Some(151)), "an image cannot be drawn in 151 steps"),
+            (with(|r| r.steps = Some(0)), "an image cannot be drawn in 0 steps"),
+            (with(|r| r.guidance = Some(-1.0)), "a guidance of -1 is out of bounds"),
+            (with(|r| r.prompt = "x".repeat(10_000)), "the prompt has 10000 characters"),
+        ] {
+            assert_eq!(request.check().expect_err(message).message, message);
+        }
+    }
+
+    #[test]
+    fn drawing_over_an_image_takes_at_least_one_step() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let entry =
+            ImageModelEntry { name: "m".into(), path: folder.path().to_owned(), size_bytes: 0, current: true };
+        let turbo = ImageModelInfo { steps: 1, ..ImageModelInfo::default() };
+        let over = |steps, strength| {
+            with(|r| {
+                r.steps = steps;
+                r.source = Some(ImageSource { image: SourceOf::File(Vec::new()), strength, mask: None });
+            })
+        };
+        for (steps, strength, info, is_good) in [
+            (Some(1), 0.5, None, false),
+            (Some(1), 1.0, None, true),
+            (Some(2), 0.5, None, true),
+            (Some(3), 0.3, None, false),
+            (None, 0.5, Some(&turbo), false),
+            (None, 0.5, None, true),
+        ] {
+            let judged = leaves_a_step(&over(steps, strength), &entry, info);
+            assert_eq!(judged.is_ok(), is_good, "{steps:?} {strength}: {judged:?}");
+        }
+        let error = leaves_a_step(&over(Some(1), 0.5), &entry, None).expect_err("no step is left");
+        assert_eq!(error.message, "a strength of 0.5 leaves none of 1 step");
+        assert_eq!(error.hint.as_deref(), Some("take 2 steps or more, or a strength of 1 or more"));
+        std::fs::create_dir(folder.path().join("scheduler")).expect("a folder");
+        let config = r#"{"_class_name": "FlowMatchEulerDiscreteScheduler"}"#;
+        std::fs::write(folder.path().join("scheduler/scheduler_config.json"), config).expect("written");
+        assert!(leaves_a_step(&over(Some(1), 0.5), &entry, None).is_ok(), "it takes a part of a step");
     }
 
     fn from_nothing(request: GenerateRequest) -> StoredRequest {

@@ -269,7 +269,8 @@ async fn no_more_jobs_wait_than_may() {
     for _ in 0..IMAGE_JOBS_WAITING_MAX {
         world.generate("waits", 1).await;
     }
-    let error = world.app.generate(GenerateRequest::default()).await.expect_err("there are too many");
+    let request = GenerateRequest { prompt: "one more".into(), ..GenerateRequest::default() };
+    let error = world.app.generate(request).await.expect_err("there are too many");
     assert_eq!(error.kind, ErrorKind::Busy);
     assert!(error.hint.is_some());
 }
@@ -489,6 +490,6 @@ async fn models_are_found_by_name_and_chosen() {
     assert!(names().await[1].2);
     let error = world.app.use_image_model("none").await.expect_err("it is not there");
     assert_eq!(error.kind, ErrorKind::NotFound);
-    let request = GenerateRequest { model: Some("none".into()), ..GenerateRequest::default() };
+    let request = GenerateRequest { prompt: "x".into(), model: Some("none".into()), ..GenerateRequest::default() };
     assert_eq!(world.app.generate(request).await.expect_err("it is not there").kind, ErrorKind::NotFound);
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use app::{GalleryPage, ImageOrigin, ImageView};
 use clap::{Args, Subcommand};
 use hyper::Method;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::generate::saved;
@@ -181,12 +182,11 @@ async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
         return Ok(render::output(&render::json(&image))?);
     }
     saved::show_picture(client, &image).await;
-    Ok(render::output(&described(&image))?)
+    Ok(render::output(&described(&image, Style::of_output()))?)
 }
 
 /// How an image was made.
-fn described(image: &ImageView) -> String {
-    let style = Style::of_output();
+fn described(image: &ImageView, style: Style) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -198,12 +198,33 @@ fn described(image: &ImageView) -> String {
     row("negative", &image.negative_prompt);
     row("model", &image.model);
     row("size", &format!("{} x {}, {}", image.width_pixels, image.height_pixels, render::bytes(image.size_bytes)));
-    row("seed", &image.seed.to_string());
-    if let ImageOrigin::Made { settings } = &image.origin {
-        row("steps", &settings.steps.to_string());
-        row("guidance", &settings.guidance.to_string());
-        row("strength", &settings.strength.map(|strength| strength.to_string()).unwrap_or_default());
-        row("made by", &settings.program);
+    match &image.origin {
+        ImageOrigin::Made { settings } => {
+            row("seed", &settings.seed.to_string());
+            row("steps", &settings.steps.to_string());
+            row("guidance", &settings.guidance.to_string());
+            row("sampler", &known_as(&settings.sampler));
+            row("spacing", &known_as(&settings.spacing));
+            row("strength", &said(settings.strength));
+            row("clip skip", &said(Some(settings.clip_skip).filter(|skipped| *skipped > 0)));
+            row("made by", &settings.program);
+        }
+        ImageOrigin::Brought { parameters: Some(read) } => {
+            row("seed", &said(read.seed));
+            row("steps", &said(read.steps));
+            row("guidance", &said(read.guidance));
+            row("sampler", &known_as(&read.sampler));
+            row("spacing", &known_as(&read.spacing));
+            row("strength", &said(read.strength));
+            row("clip skip", &said(read.clip_skip));
+            for (name, value) in &read.others {
+                row(&render::one_line(name), value);
+            }
+            row("read from", &known_as(&Some(read.form)));
+        }
+        ImageOrigin::Brought { parameters: None } => {
+            row("settings", "its file says nothing about how it was made");
+        }
     }
     row("favourite", if image.favourite { "yes" } else { "" });
     row(
@@ -211,6 +232,19 @@ fn described(image: &ImageView) -> String {
         if image.missing { "its file was deleted outside of Familiar; its settings make it again" } else { "" },
     );
     text
+}
+
+/// A number that may not be known.
+fn said(number: Option<impl ToString>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+/// What the API calls a value without fields; empty for nothing.
+fn known_as(value: &Option<impl Serialize>) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(name)) => name,
+        _ => String::new(),
+    }
 }
 
 async fn save(client: &Client, ids: &[String], output: &std::path::Path) -> anyhow::Result<()> {
@@ -265,6 +299,42 @@ fn confirm(count: usize) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_that_was_brought_shows_what_its_file_says() {
+        let parameters = app::ImageParameters {
+            prompt: "a fox".into(),
+            steps: Some(20),
+            guidance: Some(7.5),
+            sampler: Some(model::ImageSampler::DpmPp2m),
+            seed: Some(9),
+            others: vec![("Denoising".into(), "0.4".into())],
+            ..app::ImageParameters::default()
+        };
+        let image = |parameters: Option<app::ImageParameters>| ImageView {
+            id: "1".into(),
+            job_id: None,
+            index: 0,
+            width_pixels: 64,
+            height_pixels: 32,
+            seed: 9,
+            model: String::new(),
+            prompt: "a fox".into(),
+            negative_prompt: String::new(),
+            origin: ImageOrigin::Brought { parameters: parameters.map(Box::new) },
+            created_ms: 0,
+            favourite: false,
+            size_bytes: 1,
+            missing: false,
+        };
+        let shown = described(&image(Some(parameters)), Style::plain());
+        for line in ["seed       9", "steps      20", "guidance   7.5", "sampler    dpm_pp2m", "Denoising  0.4"] {
+            assert!(shown.contains(line), "{line} in {shown}");
+        }
+        assert!(shown.contains("read from  infotext"), "{shown}");
+        let nothing = described(&image(None), Style::plain());
+        assert!(nothing.contains("says nothing") && !nothing.contains("seed"), "{nothing}");
+    }
 
     #[test]
     fn ids_are_no_paths() {

@@ -31,7 +31,8 @@ use request::Wishes;
 pub(crate) struct Generate {
     #[command(flatten)]
     wishes: Wishes,
-    /// Write the images there as well: a PNG file, or a folder; a second image of one file gets `-2`, and so on.
+    /// Write the images there as well: a PNG file, or a folder, which a slash at its end makes; a second image of one file
+    /// gets `-2`, and so on.
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
     /// Print one JSON object: the job and its images.
@@ -47,9 +48,9 @@ pub(crate) struct Generate {
 impl Generate {
     /// Asks, waits and prints.
     pub(crate) async fn run(self) -> anyhow::Result<u8> {
-        saved::check_output(self.output.as_deref(), self.wishes.count())?;
         let prompt = self.wishes.prompt().await?;
         let request = self.wishes.request(prompt).await?;
+        saved::check_output(self.output.as_deref(), self.wishes.count())?;
         let context = Context::open()?;
         context.tell_notes();
         let mut line = ProgressLine::new();

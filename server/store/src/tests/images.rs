@@ -111,6 +111,25 @@ fn a_job_that_is_over_does_not_keep_what_is_to_be_gone() {
 }
 
 #[test]
+fn a_job_that_is_over_can_be_forgotten_with_what_it_began_with() {
+    let home = Home::new();
+    let store = home.open();
+    let new = crate::NewImageJob { priority: 0, model: "tiny", request: "{}", images: 2, blobs: &[b"a hen"] };
+    let id = store.enqueue_image_job(&new).unwrap().id;
+    let hash = store.image_job_blobs(&id).unwrap().remove(0);
+    assert!(matches!(store.forget_image_job(&id).unwrap_err(), StoreError::Conflict(_)), "it waits");
+    store.claim_image_job().unwrap();
+    assert!(matches!(store.forget_image_job(&id).unwrap_err(), StoreError::Conflict(_)), "it runs");
+    let kept = store.add_image(&NewImage { job: Some((&id, 0)), ..image("a fox") }).unwrap();
+    store.fail_image_job(&id, "it failed").unwrap();
+    assert!(store.blob(&hash).is_ok(), "it may be tried again");
+    store.forget_image_job(&id).unwrap();
+    assert!(matches!(store.forget_image_job(&id).unwrap_err(), StoreError::NotFound { .. }));
+    assert!(store.blob(&hash).is_err() && store.ended_image_jobs(None, 9).unwrap().is_empty());
+    assert_eq!(store.image(&kept.id).unwrap().job_id, None, "its image stays");
+}
+
+#[test]
 fn a_file_that_somebody_else_removed_takes_its_image_out_of_the_gallery_until_it_is_back() {
     let home = Home::new();
     let store = home.open();

@@ -166,13 +166,22 @@ function gallery() {
 }
 
 /**
- * One image: <main x-data="viewer" @keydown.window="go"> with links x-ref="newer" and x-ref="older" for the arrow keys.
+ * One image: <main x-data="viewer" @keydown.window="go"> with links x-ref="newer" and x-ref="older" for the arrow keys and
+ * x-ref="back" for Escape, which closes an open menu first.
  */
 function viewer() {
   return {
     go(event) {
-      const isTyping = event.target.closest("input, textarea, select, [tabindex]");
-      if (isTyping || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.isComposing) return;
+      if (event.target.closest("input, textarea, select")) return;
+      if (event.key === "Escape") {
+        const menu = this.$root.querySelector("details.menu[open]");
+        if (menu) menu.open = false;
+        else this.$refs.back?.click();
+        return;
+      }
+      // A text that scrolls has the arrow keys for itself.
+      if (event.target.closest("[tabindex]")) return;
       const link = { ArrowLeft: this.$refs.newer, ArrowRight: this.$refs.older }[event.key];
       link?.click();
     },

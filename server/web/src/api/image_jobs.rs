@@ -1,4 +1,4 @@
-//! The queue of images for programs: list, watch, take back, try again, change the order. Refuses: ending a job because
+//! The queue of images for programs: list, watch, take back, try again, forget, change the order. Refuses: ending a job because
 //! whoever watches it leaves.
 
 use app::{ImageJobView, ImageJobs, ImageView};
@@ -100,6 +100,15 @@ pub(crate) async fn retry(
     Segments(id): Segments<String>,
 ) -> Result<(StatusCode, Json<ImageJobView>), ApiError> {
     Ok((StatusCode::ACCEPTED, Json(web.app.retry_image_job(&id).await?)))
+}
+
+/// Takes a job that is over out of the list; images that it saved stay.
+pub(crate) async fn forget(
+    State(web): State<Shared>,
+    Segments(id): Segments<String>,
+) -> Result<StatusCode, ApiError> {
+    web.app.forget_image_job(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Where a job goes.

@@ -65,7 +65,7 @@ pub(crate) fn routes() -> Table {
         ("/api/v1/images/jobs", get(image_jobs::list)),
         ("/api/v1/images/jobs/cancel", post(image_jobs::cancel_all)),
         ("/api/v1/images/jobs/events", get(image_jobs::all_events)),
-        ("/api/v1/images/jobs/{id}", get(image_jobs::show)),
+        ("/api/v1/images/jobs/{id}", get(image_jobs::show).delete(image_jobs::forget)),
         ("/api/v1/images/jobs/{id}/events", get(image_jobs::events)),
         ("/api/v1/images/jobs/{id}/images", get(image_jobs::images)),
         ("/api/v1/images/jobs/{id}/cancel", post(image_jobs::cancel)),

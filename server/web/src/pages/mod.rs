@@ -82,13 +82,22 @@ struct Problem {
     status: u16,
     message: String,
     hint: Vec<Piece>,
+    /// Where there is a way on, and what that is called.
+    back: (&'static str, &'static str),
 }
 
-/// A page that says what went wrong and what to do.
-pub(crate) fn problem(status: StatusCode, error: &AppError) -> Response {
+/// A page that says what went wrong at `path` and what to do.
+pub(crate) fn problem(path: &str, status: StatusCode, error: &AppError) -> Response {
     let hint = words::pieces(&words::sentence(error.hint.as_deref().unwrap_or_default()));
-    let mut response =
-        page(&Problem { theme: None, status: status.as_u16(), message: words::sentence(&error.message), hint });
+    let is_image = path.strip_prefix(images::IMAGES).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let back = if is_image { (images::IMAGES, "Back to the images") } else { ("/chats", "Back to the chats") };
+    let mut response = page(&Problem {
+        theme: None,
+        status: status.as_u16(),
+        message: words::sentence(&error.message),
+        hint,
+        back,
+    });
     response.extensions_mut().insert(Failed(error.clone()));
     response
 }

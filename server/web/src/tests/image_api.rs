@@ -183,12 +183,22 @@ async fn jobs_are_taken_back_tried_again_and_moved() {
     post(format!("{}/move", waiting[1]), Some(json!({})), 204).await;
     assert_eq!(open().await, [&runs, &waiting[0], &waiting[1]].map(String::clone));
     post(format!("{runs}/move"), Some(json!({})), 409).await;
+    let forget = async |job: &str, status| {
+        program.json(Method::DELETE, &format!("/api/v1/images/jobs/{job}"), None, status).await
+    };
+    forget(&runs, 409).await;
+    forget(&waiting[0], 409).await;
     post(format!("{failed}/retry"), None, 202).await;
     post(format!("{failed}/retry"), None, 409).await;
     post(format!("{}/cancel", waiting[0]), None, 204).await;
     assert_eq!(post("cancel".into(), None, 200).await, json!({"cancelled": 3}));
     assert_eq!(open().await, [""; 0]);
     assert!(told.until("\"state\":\"cancelled\"").await.contains(&runs));
+    for status in [204, 404] {
+        forget(&failed, status).await;
+    }
+    let jobs = program.json(Method::GET, "/api/v1/images/jobs", None, 200).await;
+    assert_eq!(jobs["ended"].as_array().unwrap().len(), 3);
 }
 
 /// The event a job's end is told with to those who come late.

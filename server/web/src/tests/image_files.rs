@@ -175,11 +175,15 @@ async fn what_is_no_image_or_too_large_is_refused_with_the_reason() {
         let seen = bring(&stage, &token, &files).await;
         assert_eq!(seen.status.as_u16(), status, "{message}: {}", seen.body);
         assert!(seen.body.contains(message), "{message}: {}", seen.body);
+        // It is the page on which files are chosen, with everything else of it.
+        assert!(seen.body.contains("<details class=\"panel bring\" open>"), "{message}: {}", seen.body);
+        assert!(seen.body.contains("id=\"gallery\""), "{message}: {}", seen.body);
     }
     let large = vec![0; app::IMPORT_BYTES_MAX + 128 * 1024];
     let seen = bring(&stage, &token, &[&large]).await;
     assert_eq!(seen.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(seen.body.contains("More than 64 MiB came at once."), "{}", seen.body);
+    assert!(seen.body.contains("<a href=\"/images\">Back to the images</a>"), "{}", seen.body);
     let cut = send(
         &stage,
         format!("--XyZ\r\nContent-Disposition: form-data; name=\"{FORM_TOKEN_FIELD}\"\r\n\r\n{token}\r\n--XyZ")

@@ -111,6 +111,44 @@ async fn a_failure_says_what_to_do_and_can_be_tried_again() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_over_can_be_dismissed() {
+    let fails = || Turn::Fail(ModelError::BadFile("it is incomplete".into()));
+    let stage = Stage::with_painter([fails(), fails(), Turn::Hang]).await;
+    stage.make(&[("prompt", "a fox")]).await;
+    stage.make(&[("prompt", "a hen")]).await;
+    ask(&stage, "runs").await;
+    let ended = stage.app.image_jobs(None, 9).await.unwrap().ended;
+    let path = |id: &str| format!("/images/jobs/{id}/dismiss");
+    let page = stage.get("/images").await.body;
+    assert!(page.contains(&path(&ended[0].id)) && page.contains(">Dismiss</button>"), "{page}");
+    let seen = stage.post(&path(&ended[0].id), &[]).await;
+    assert_eq!((seen.status, seen.header("location")), (StatusCode::SEE_OTHER, "/images/queue"));
+    let piece = stage.post_by_script(&path(&ended[1].id), &[]).await.body;
+    assert!(piece.contains(&format!("hx-target=\"#job-{}\" hx-swap=\"delete\"", ended[1].id)), "{piece}");
+    assert!(piece.contains("The job was dismissed."), "{piece}");
+    assert_eq!(stage.app.image_jobs(None, 9).await.unwrap().ended, []);
+    let open = open(&stage).await.remove(0);
+    assert_eq!(stage.post(&path(&open), &[]).await.status, StatusCode::CONFLICT, "it runs");
+    assert_eq!(stage.post(&path("none"), &[]).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_became_of_a_job_is_said_also_when_it_ended_before_the_page_listened() {
+    let stage = Stage::with_painter([Turn::Fail(ModelError::BadFile("it is incomplete".into()))]).await;
+    let said = |words: &str| format!("hx-target=\"#announce\" hx-swap=\"textContent\">{words}");
+    for words in ["A job failed.", "The images are ready."] {
+        stage.make(&[("prompt", "a fox")]).await;
+        let events = follow(&stage, "/images/queue/stream").await.rest().await;
+        assert!(events.contains(&said(words)), "{words}: {events}");
+    }
+    let stage = Stage::with_painter([Turn::Hang]).await;
+    ask(&stage, "a fox").await;
+    let id = open(&stage).await.remove(0);
+    let piece = stage.post_by_script(&format!("/images/jobs/{id}/cancel"), &[]).await.body;
+    assert!(piece.contains(&said("A job was cancelled.")), "the stream ends with this answer: {piece}");
+}
+
+#[tokio::test]
 async fn jobs_move_up_one_place() {
     let stage = Stage::with_painter([Turn::Hang]).await;
     ask(&stage, "runs").await;

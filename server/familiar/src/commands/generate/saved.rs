@@ -15,14 +15,25 @@ const PICTURE_COLUMNS_MAX: u32 = 60;
 /// How the name of an image file ends.
 const EXTENSION: &str = "png";
 
-/// Whether images may be written to `output`, said before they are made.
+/// Whether images may be written to `output`, said before they are made. A folder that is named as one, with a slash at its
+/// end, is made.
 ///
 /// # Errors
-/// When a file is there, or the folder is not.
+/// When a file is there, the folder is not or cannot be made, or the name is that of another kind of file.
 pub(crate) fn check_output(output: Option<&Path>, count: u32) -> Result<(), Failure> {
     let Some(output) = output else { return Ok(()) };
     if output.is_dir() {
         return Ok(());
+    }
+    if output.to_string_lossy().ends_with(std::path::is_separator) {
+        return std::fs::create_dir_all(output).map_err(|error| {
+            Failure::new(format!("cannot make the folder {}: {error}", output.display()))
+                .hint("name another folder, or a file that ends in .png")
+        });
+    }
+    if output.extension().is_some_and(|end| !end.eq_ignore_ascii_case(EXTENSION)) {
+        return Err(Failure::new(format!("{} is no .png file, and only those can be written", output.display()))
+            .hint("end the name in .png, or in a slash for a folder"));
     }
     for at in 0..count as usize {
         let file = numbered(output, "", at);
@@ -120,5 +131,22 @@ mod tests {
         assert!(check_output(Some(&file), 2).is_err(), "the second one is there");
         assert!(check_output(Some(&folder.path().join("none/fox.png")), 1).is_err());
         assert!(check_output(Some(folder.path()), 9).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_said_before_anything_is_drawn() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, is_good) in
+            [("x.jpg", false), ("x.PNG", true), ("x", true), ("v1.5", false), ("x.png.webp", false)]
+        {
+            let checked = check_output(Some(&folder.path().join(name)), 1);
+            assert_eq!(checked.is_ok(), is_good, "{name}: {checked:?}");
+        }
+        let new = folder.path().join("new/and deeper/");
+        check_output(Some(&new), 2).expect("it can be made");
+        assert_eq!(numbered(&new, "1", 1), new.join("1.png"));
+        std::fs::write(folder.path().join("file"), "").expect("written");
+        let error = check_output(Some(&folder.path().join("file/new/")), 1).expect_err("a file is in the way");
+        assert!(error.message.contains("cannot make the folder") && error.hint.is_some(), "{error:?}");
     }
 }

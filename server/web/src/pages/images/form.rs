@@ -4,8 +4,8 @@
 use std::str::FromStr;
 
 use app::{
-    AppError, ErrorKind, GenerateRequest, ImageJobView, ImageModelEntry, ImageOrigin, ImageSource, ImageView,
-    SourceOf,
+    AppError, ErrorKind, GenerateRequest, IMAGE_SIDE_PIXELS_MIN, ImageJobView, ImageModelEntry, ImageOrigin,
+    ImageSource, ImageView, SourceOf,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,8 @@ const SIDE_STEP_PIXELS: u32 = 64;
 /// Images of a variation, and how much of it is drawn anew.
 const VARIATIONS: u32 = 4;
 const VARIATION_STRENGTH: f64 = 0.5;
+/// Steps of which that strength leaves at least one.
+const VARIATION_STEPS_MIN: u32 = 2;
 
 /// The form as it was typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -172,7 +174,12 @@ impl Draft {
     /// The same, drawn over an image, a few times with other noise.
     pub(crate) fn over(self, image: &str) -> Self {
         let (source, strength) = (image.to_owned(), VARIATION_STRENGTH.to_string());
-        Self { source, strength, seed: String::new(), count: VARIATIONS.to_string(), ..self }
+        // Of fewer steps the strength would leave none.
+        let steps = match self.steps.trim().parse::<u32>() {
+            Ok(steps) => steps.max(VARIATION_STEPS_MIN).to_string(),
+            Err(_) => self.steps.clone(),
+        };
+        Self { source, strength, steps, seed: String::new(), count: VARIATIONS.to_string(), ..self }
     }
 
     /// Puts a size that is offered where it is chosen, and a model that is not there away; tells the model's name then.
@@ -225,12 +232,13 @@ pub(crate) fn sizes(side_pixels: u32) -> Vec<Sizes> {
     let is_known = side_pixels != 0;
     let groups = sides.into_iter().map(|side| Sizes {
         label: if is_known { String::new() } else { format!("For models of {side} pixels") },
-        choices: SHAPES.iter().map(|shape| sized(side, shape)).collect(),
+        choices: SHAPES.iter().filter_map(|shape| sized(side, shape)).collect(),
     });
     groups.collect()
 }
 
-fn sized(side: u32, (label, width, height): &(&str, f64, f64)) -> Choice {
+/// A shape; `None` when one of its sides is shorter than anything that is drawn.
+fn sized(side: u32, (label, width, height): &(&str, f64, f64)) -> Option<Choice> {
     let cut = |ratio: f64| {
         let pixels = (f64::from(side) * ratio.sqrt()) as u32;
         // A small model has small steps, else every shape would be the square.
@@ -238,7 +246,12 @@ fn sized(side: u32, (label, width, height): &(&str, f64, f64)) -> Choice {
         (pixels / step * step).max(step)
     };
     let (width, height) = (cut(width / height), cut(height / width));
-    Choice { value: format!("{width}x{height}"), label: format!("{label}, {width} × {height}"), is_chosen: false }
+    let value = format!("{width}x{height}");
+    (width.min(height) >= IMAGE_SIDE_PIXELS_MIN).then(|| Choice {
+        label: format!("{label}, {width} × {height}"),
+        value,
+        is_chosen: false,
+    })
 }
 
 /// What people call a way to take steps, or to space noise levels.
@@ -293,12 +306,20 @@ mod tests {
         let small = ["512x512", "384x576", "576x384", "384x640", "640x384"];
         assert_eq!(values(&sizes(1024)), [large]);
         assert_eq!(values(&sizes(0)), [small, large]);
-        assert_eq!(values(&sizes(64))[0][0], "64x64");
-        for side in [1, 8, 63, 64, 512, 768, 1024, 2048] {
+        assert_eq!(values(&sizes(64)), [["64x64"]], "every other shape has a side that is too short");
+        for side in [1, 8, 63, 64, 72, 96, 128, 512, 768, 1024, 2048] {
             for sized in values(&sizes(side)).concat() {
                 let (width, height) = size(sized).expect("it is a size");
-                assert!(width > 0 && height > 0, "{sized}");
+                assert!(width >= 64 && height >= 64, "{sized}");
             }
+        }
+    }
+
+    #[test]
+    fn a_variation_has_a_step_to_take() {
+        for (steps, expected) in [("1", "2"), ("2", "2"), ("20", "20"), ("", ""), ("many", "many")] {
+            let draft = Draft { steps: steps.into(), ..Draft::default() }.over("id");
+            assert_eq!((draft.steps.as_str(), draft.strength.as_str()), (expected, "0.5"));
         }
     }
 

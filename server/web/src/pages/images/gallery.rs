@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::filter::Filter;
 use super::form::{Choice, Draft, Sizes, sizes};
-use super::queue::Queue;
+use super::queue::{Change, Queue};
 use super::tile::Tile;
 use super::{IMAGES, QUEUE, live, queue};
 use crate::access::caller::Visitor;
@@ -59,6 +59,8 @@ struct Gallery {
     /// The image that is drawn over.
     source: Option<Tile>,
     problem: Vec<Piece>,
+    /// Why files could not be brought.
+    bring_problem: Vec<Piece>,
     /// What is worth knowing about what the form was filled with.
     remark: Option<String>,
     queue: Queue,
@@ -120,7 +122,10 @@ pub(crate) async fn generate(
     };
     let problem = match asked {
         Ok(_) if wants_piece(&headers) => {
-            return Ok(live::whole(queue::short(&web, &visitor.session.form_token).await?, &headers));
+            let queue = queue::short(&web, &visitor.session.form_token).await?;
+            // The job may be over by now, and then no stream begins that would tell it.
+            let announce = if queue.is_any_open { None } else { queue::just_ended(&web).await? };
+            return Ok(live::whole(queue, &headers, Change { announce, gone: None }));
         }
         Ok(_) => return Ok(see_other(QUEUE)),
         Err(problem) => problem,
@@ -133,6 +138,19 @@ pub(crate) async fn generate(
     let mut gallery = load(&web, &visitor, &headers, Query::default(), draft).await?;
     gallery.problem = words::pieces(&sentence(&problem));
     Ok((status, page(&gallery)).into_response())
+}
+
+/// The page after files could not be brought, with the reason where they are chosen.
+pub(super) async fn not_brought(
+    web: &Web,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    problem: AppError,
+) -> Result<Response, PageError> {
+    error::log(&problem);
+    let mut gallery = load(web, visitor, headers, Query::default(), Draft::default()).await?;
+    gallery.bring_problem = words::pieces(&sentence(&problem));
+    Ok((error::status(problem.kind), page(&gallery)).into_response())
 }
 
 /// What the form begins with, and what is worth knowing about it.
@@ -187,6 +205,7 @@ async fn load(
         sizes,
         draft,
         problem: Vec::new(),
+        bring_problem: Vec::new(),
         remark: gone.map(|name| format!("The model {name} is not here; another one draws.")),
         queue: queue::short(web, &visitor.session.form_token).await?,
         stream_url: live::url(shows_new),

@@ -16,13 +16,13 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::IMAGES;
-use super::queue::{self, Now, Queue};
+use super::queue::{self, Change, Now, Queue};
 use super::tile::Tile;
 use crate::access::caller::Visitor;
 use crate::api::{event_stream, until_cut};
 use crate::error;
 use crate::extract::Params;
-use crate::pages::page;
+use crate::pages::{page, words};
 use crate::state::{Shared, StreamGuard};
 
 /// Where the stream is.
@@ -50,7 +50,9 @@ struct Piece {
     lines: Vec<Now>,
     /// Images for the gallery, where it is shown.
     tiles: Vec<Tile>,
-    announce: Option<String>,
+    announce: Option<&'static str>,
+    /// The job whose line goes.
+    gone: Option<String>,
     /// Whether it answers a form, whose last problem is over.
     is_answer: bool,
     /// What becomes of the page's stream.
@@ -81,10 +83,12 @@ pub(crate) struct StreamQuery {
 }
 
 /// The queue with its stream, for a page whose form or button was sent by a script.
-pub(super) fn whole(queue: Queue, headers: &HeaderMap) -> Response {
+pub(super) fn whole(queue: Queue, headers: &HeaderMap, change: Change) -> Response {
+    let Change { announce, gone } = change;
+    let gone = gone.map(|id| words::segment(&id));
     let stream = if queue.is_any_open { Next::Begin } else { Next::End };
     let stream_url = url(shows_newest(headers));
-    page(&Piece { queue: Some(queue), stream, stream_url, is_answer: true, ..Piece::default() })
+    page(&Piece { queue: Some(queue), stream, stream_url, is_answer: true, announce, gone, ..Piece::default() })
 }
 
 /// Where the stream is for a page that shows the newest images, or other ones.
@@ -118,6 +122,7 @@ pub(crate) async fn stream(
         lines: BTreeMap::new(),
         tiles: Vec::new(),
         announce: None,
+        is_begun: false,
         // The page may be older than the queue.
         is_list_old: true,
         open: BTreeSet::new(),
@@ -138,7 +143,9 @@ struct Live {
     /// What jobs are at that were not told yet.
     lines: BTreeMap<String, Now>,
     tiles: Vec<Tile>,
-    announce: Option<String>,
+    announce: Option<&'static str>,
+    /// Whether anything was sent.
+    is_begun: bool,
     is_list_old: bool,
     /// Jobs whose end was not told yet. It is stored a moment before, so an empty list alone is not the end.
     open: BTreeSet<String>,
@@ -184,7 +191,7 @@ impl Live {
         match &kind {
             ImageJobEventKind::Saved { image } => self.keep(image),
             ImageJobEventKind::Ended { state, .. } => {
-                self.announce = Some(ended(*state).to_owned());
+                self.announce = Some(ended(*state));
                 self.is_list_old = true;
             }
             // A place changes when another job comes, goes or moves.
@@ -224,6 +231,11 @@ impl Live {
             match queue::short(&self.web, &self.form_token).await {
                 Ok(queue) => {
                     self.judge(queue.is_any_open);
+                    let is_first = !std::mem::replace(&mut self.is_begun, true);
+                    if is_first && self.is_over && piece.announce.is_none() {
+                        // A page that asks for a stream knows of a job, which was over before anybody could tell it here.
+                        piece.announce = queue::just_ended(&self.web).await.unwrap_or_default();
+                    }
                     piece.stream = if self.is_over { Next::End } else { Next::Same };
                     // The list says what each line would.
                     piece.lines.clear();
@@ -246,7 +258,8 @@ impl Live {
     }
 }
 
-fn ended(state: ImageJobState) -> &'static str {
+/// What is said of a job that ended.
+pub(super) fn ended(state: ImageJobState) -> &'static str {
     match state {
         ImageJobState::Failed => "A job failed.",
         ImageJobState::Cancelled => "A job was cancelled.",

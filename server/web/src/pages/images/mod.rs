@@ -37,6 +37,7 @@ pub(super) fn routes() -> Table {
         ("/images/queue/cancel", post(queue::cancel_all)),
         ("/images/jobs/{id}/cancel", post(queue::cancel)),
         ("/images/jobs/{id}/retry", post(queue::retry)),
+        ("/images/jobs/{id}/dismiss", post(queue::dismiss)),
         ("/images/jobs/{id}/up", post(queue::move_up)),
         ("/images/many", post(many::act).layer(prompt)),
         ("/images/bring", post(bring::bring).layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX))),

@@ -25,6 +25,8 @@ const ENDED_PAGE_LEN: usize = 20;
 const ENDED_LOOKED_AT: usize = 5;
 /// How long a failure is shown above the gallery, in milliseconds.
 const FAILURE_SHOWN_MS: i64 = 60 * 60 * 1000;
+/// How long ago a job ended that a page which asks now cannot have heard of, in milliseconds.
+const JUST_ENDED_MS: i64 = 5_000;
 /// Characters of a prompt in the queue.
 const PROMPT_CHARS_MAX: usize = 160;
 
@@ -43,6 +45,7 @@ pub(super) struct Job {
     pub(super) tiles: Vec<Tile>,
     pub(super) can_move_up: bool,
     pub(super) can_retry: bool,
+    pub(super) can_dismiss: bool,
     pub(super) change_url: String,
     pub(super) form_token: String,
 }
@@ -118,7 +121,8 @@ pub(crate) async fn cancel(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     web.app.cancel_image_job(&id).await?;
-    changed(&web, &visitor, &headers).await
+    changed(&web, &visitor, &headers, Change { announce: Some(live::ended(ImageJobState::Cancelled)), gone: None })
+        .await
 }
 
 /// Takes back everything that waits or is drawn.
@@ -128,7 +132,7 @@ pub(crate) async fn cancel_all(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     web.app.cancel_image_jobs().await?;
-    changed(&web, &visitor, &headers).await
+    changed(&web, &visitor, &headers, Change { announce: Some("All jobs were cancelled."), gone: None }).await
 }
 
 /// Lets a job wait again.
@@ -139,7 +143,18 @@ pub(crate) async fn retry(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     web.app.retry_image_job(&id).await?;
-    changed(&web, &visitor, &headers).await
+    changed(&web, &visitor, &headers, Change { announce: Some("The job waits again."), gone: Some(id) }).await
+}
+
+/// Takes a job that is over out of the list.
+pub(crate) async fn dismiss(
+    State(web): State<Shared>,
+    visitor: Visitor,
+    Segments(id): Segments<String>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    web.app.forget_image_job(&id).await?;
+    changed(&web, &visitor, &headers, Change { announce: Some("The job was dismissed."), gone: Some(id) }).await
 }
 
 /// Puts a job before the one that goes first among those that wait.
@@ -155,16 +170,38 @@ pub(crate) async fn move_up(
     if let Some(before) = place.and_then(|place| place.checked_sub(1)) {
         web.app.move_image_job(&id, Some(&waiting[before].id)).await?;
     }
-    changed(&web, &visitor, &headers).await
+    changed(&web, &visitor, &headers, Change::default()).await
+}
+
+/// What a button did, for the page that shows it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Change {
+    /// What is said of it. The stream that would say it may end with this very change.
+    pub(super) announce: Option<&'static str>,
+    /// The job that is no longer where it stood.
+    pub(super) gone: Option<String>,
 }
 
 /// The queue as it is now: for a script in its place, else as a page.
-pub(super) async fn changed(web: &Web, visitor: &Visitor, headers: &HeaderMap) -> Result<Response, PageError> {
+async fn changed(
+    web: &Web,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    change: Change,
+) -> Result<Response, PageError> {
     if !wants_piece(headers) {
         return Ok(see_other(QUEUE));
     }
     let queue = short(web, &visitor.session.form_token).await?;
-    Ok(live::whole(queue, headers))
+    Ok(live::whole(queue, headers, change))
+}
+
+/// What is said of the job that ended last, when that is so short ago that no page can have heard of it.
+pub(super) async fn just_ended(web: &Web) -> Result<Option<&'static str>, AppError> {
+    let ended = web.app.image_jobs(None, 1).await?.ended;
+    let since_ms = crate::clock::now_ms() - JUST_ENDED_MS;
+    let last = ended.first().filter(|job| job.finished_ms.is_some_and(|finished| finished >= since_ms));
+    Ok(last.map(|job| live::ended(job.state)))
 }
 
 /// What stands above the gallery: open jobs, and those that failed lately.
@@ -212,6 +249,7 @@ async fn row(web: &Web, job: &ImageJobView, place: Option<usize>, form_token: &s
         tiles: images.iter().map(|image| Tile::of(image, "")).collect(),
         can_move_up: place.is_some_and(|place| place > 0),
         can_retry: matches!(job.state, ImageJobState::Failed | ImageJobState::Cancelled),
+        can_dismiss: !is_open,
         change_url: images_url(&[("job", &job.id)]),
         form_token: form_token.to_owned(),
         id,
