@@ -20,10 +20,12 @@ mod views;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::Backend;
 
 pub use beside::ImagesBeside;
-pub use bring::{BroughtImage, check_source};
+pub use bring::{BroughtImage, IMPORTS_AT_ONCE_MAX, ImportGuard, check_source};
 pub use events::{ImageEventStream, ImageJobEvent, ImageJobEventKind, ImagePreview};
 pub use gallery::{GalleryFilter, GalleryPage, GalleryTotals, SweptImages};
 pub use jobs::ImageJobs;
@@ -48,6 +50,8 @@ pub(crate) struct Images {
     pub(crate) models: models::ImageModels,
     pub(crate) events: events::Events,
     pub(crate) queue: jobs::Queue,
+    /// Places for those who bring files.
+    imports: Arc<Semaphore>,
 }
 
 impl Images {
@@ -56,6 +60,7 @@ impl Images {
             models: models::ImageModels::new(models_folder, backend),
             events: events::Events::default(),
             queue: jobs::Queue::default(),
+            imports: Arc::new(Semaphore::new(IMPORTS_AT_ONCE_MAX)),
         }
     }
 }

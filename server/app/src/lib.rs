@@ -41,11 +41,11 @@ pub use error::{AppError, ErrorKind, Result, disk_hint, with_hint};
 pub use home::Home;
 pub use images::{
     BroughtImage, DeviceMemory, GalleryFilter, GalleryPage, GalleryTotals, GenerateRequest, IMAGE_PIXELS_MAX,
-    IMAGE_SIDE_PIXELS_MIN, IMPORT_BYTES_MAX, IMPORT_PIXELS_MAX, ImageEventStream, ImageJobEvent,
-    ImageJobEventKind, ImageJobState, ImageJobView, ImageJobs, ImageModelEntry, ImageOrigin, ImageParameters,
-    ImagePreview, ImagePriority, ImageSettings, ImageSource, ImageView, ImagesBeside, ParametersForm,
-    RunningImageModel, SourceOf, SweptImages, VerifiedImageModel, check_source, list_image_models,
-    verify_image_model,
+    IMAGE_SIDE_PIXELS_MIN, IMPORT_BYTES_MAX, IMPORT_PIXELS_MAX, IMPORTS_AT_ONCE_MAX, ImageEventStream,
+    ImageJobEvent, ImageJobEventKind, ImageJobState, ImageJobView, ImageJobs, ImageModelEntry, ImageOrigin,
+    ImageParameters, ImagePreview, ImagePriority, ImageSettings, ImageSource, ImageView, ImagesBeside,
+    ImportGuard, ParametersForm, RunningImageModel, SourceOf, SweptImages, VerifiedImageModel, check_source,
+    list_image_models, verify_image_model,
 };
 pub use index::counted;
 pub use indexing::{

@@ -70,7 +70,8 @@ impl IntoResponse for PageError {
 
 /// The answer to a request for `path` that failed with `error`: JSON below `/api`, a page elsewhere.
 pub(crate) fn respond(path: &str, error: AppError) -> Response {
-    if is_api(path) { ApiError(error).into_response() } else { PageError(error).into_response() }
+    log(&error);
+    respond_with(path, status(error.kind), &error)
 }
 
 /// The same with a status of its own, for what goes wrong before any use case is asked.

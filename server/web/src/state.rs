@@ -7,10 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use app::{App, AppError, ErrorKind, Status};
 use sha2::{Digest, Sha256};
 
+use crate::access::caller::Caller;
 use crate::door::WebOptions;
 
 /// Page streams one browser session may hold open; a browser opens only six connections to one host.
 pub(crate) const STREAMS_PER_SESSION_MAX: u32 = 4;
+/// Streams about images that all programs together may hold open at one door: what each is behind by is held for it.
+pub(crate) const STREAMS_OF_PROGRAMS_MAX: u32 = 32;
+/// Under which name those are counted; no session has it.
+const PROGRAMS: &str = "programs";
 /// Bytes of the home's hash that stand in the name of the cookie.
 const INSTANCE_BYTES: usize = 6;
 
@@ -66,9 +71,28 @@ impl Web {
 
     /// Counts one more open stream of `session`; `None` when it holds as many as it may.
     pub(crate) fn open_stream(self: &Arc<Self>, session: &str) -> Option<StreamGuard> {
+        self.open_stream_of(session, STREAMS_PER_SESSION_MAX)
+    }
+
+    /// Counts one more open stream about images over the API.
+    ///
+    /// # Errors
+    /// `Busy` when there are as many as there may be.
+    pub(crate) fn open_image_stream(self: &Arc<Self>, caller: &Caller) -> Result<StreamGuard, AppError> {
+        let place = match caller {
+            Caller::Browser { session, .. } => self.open_stream(&session.id),
+            Caller::Peer | Caller::Program => self.open_stream_of(PROGRAMS, STREAMS_OF_PROGRAMS_MAX),
+        };
+        place.ok_or_else(|| {
+            AppError::new(ErrorKind::Busy, "too many streams about images are open")
+                .hint("end one of them, or try again in a moment")
+        })
+    }
+
+    fn open_stream_of(self: &Arc<Self>, session: &str, open_max: u32) -> Option<StreamGuard> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let open = streams.entry(session.to_owned()).or_default();
-        if *open >= STREAMS_PER_SESSION_MAX {
+        if *open >= open_max {
             return None;
         }
         *open += 1;

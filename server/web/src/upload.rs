@@ -1,13 +1,13 @@
 //! Files that come with a form (RFC 7578): the parts of a body that was read whole. Refuses: parts without end, more than
-//! [`PARTS_MAX`], and guessing; what is no part is nothing.
+//! [`PARTS_MAX`], more bodies at once than have a place, and guessing; what is no part is nothing.
 
-use app::{AppError, ErrorKind, IMPORT_BYTES_MAX};
+use app::{AppError, ErrorKind, IMPORT_BYTES_MAX, ImportGuard};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use crate::error::respond_with;
+use crate::error::{respond, respond_with};
 use crate::state::Shared;
 
 /// Parts of one form.
@@ -19,15 +19,21 @@ const BOUNDARY_BYTES_MAX: usize = 70;
 /// The largest body that brings files: one file of the largest size, and what stands around it.
 pub(crate) const UPLOAD_BYTES_MAX: usize = IMPORT_BYTES_MAX + 64 * 1024;
 
-/// A body as it came, read whole. Its route says how large it may be.
-pub(crate) struct Uploaded(pub(crate) Bytes);
+/// A body as it came, read whole. Its route says how large it may be. It holds one of the few places for such bodies, taken
+/// before the first byte is read, until the handler is done with it.
+pub(crate) struct Uploaded {
+    /// The bytes.
+    pub(crate) body: Bytes,
+    _place: ImportGuard,
+}
 
 impl FromRequest<Shared> for Uploaded {
     type Rejection = Response;
 
     async fn from_request(request: Request, web: &Shared) -> Result<Self, Response> {
         let path = request.uri().path().to_owned();
-        Bytes::from_request(request, web).await.map(Self).map_err(|problem| {
+        let place = web.app.begin_import().map_err(|problem| respond(&path, problem))?;
+        Bytes::from_request(request, web).await.map(|body| Self { body, _place: place }).map_err(|problem| {
             let error = if problem.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 let message = format!("more than {} MiB came at once", IMPORT_BYTES_MAX / (1024 * 1024));
                 AppError::new(ErrorKind::User, message).hint("bring fewer files, or smaller ones")

@@ -1,6 +1,10 @@
 //! Images that somebody brings: read in full first, then kept, each file once. Refuses: keeping some of several files when
 //! one of them is no image.
 
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::parameters::{ImageParameters, read_text};
 use super::picture::Pixels;
 use super::views::{ImageOrigin, ImageView};
@@ -15,6 +19,15 @@ pub struct BroughtImage {
     pub is_new: bool,
 }
 
+/// Files that are brought at once, over all doors. Each is held whole, and its pixels besides.
+pub const IMPORTS_AT_ONCE_MAX: usize = 2;
+
+/// A place among those who bring files; it is given back when this is dropped.
+#[must_use]
+pub struct ImportGuard {
+    _place: OwnedSemaphorePermit,
+}
+
 /// A file that was read.
 struct ReadFile {
     file: Vec<u8>,
@@ -23,7 +36,26 @@ struct ReadFile {
     said: Option<ImageParameters>,
 }
 
+/// A file that is brought.
+enum Given {
+    /// The gallery has it.
+    Known(Box<store::Image>),
+    /// It is new.
+    New(Box<ReadFile>),
+}
+
 impl App {
+    /// Takes a place among those who bring files, before any of their bytes is taken in.
+    ///
+    /// # Errors
+    /// `Busy` when [`IMPORTS_AT_ONCE_MAX`] have one.
+    pub fn begin_import(&self) -> Result<ImportGuard> {
+        let place = Arc::clone(&self.inner.images.imports).try_acquire_owned();
+        place.map(|place| ImportGuard { _place: place }).map_err(|_| {
+            AppError::new(ErrorKind::Busy, "other images are being brought just now").hint("try again in a moment")
+        })
+    }
+
     /// Keeps a PNG file as an image of the gallery, with what it says about how it was made. An image that is there with
     /// exactly this file is found instead.
     ///
@@ -55,18 +87,20 @@ impl App {
         let read = tokio::task::spawn_blocking(move || {
             let count = known.len();
             let files = known.into_iter().enumerate().map(|(at, (file, image))| match image {
-                Some(image) => Ok(Err(image)),
-                None => {
-                    read(file).map(Ok).map_err(|problem| if count > 1 { of_several(at, problem) } else { problem })
-                }
+                Some(image) => Ok(Given::Known(Box::new(image))),
+                None => match read(file) {
+                    Ok(file) => Ok(Given::New(Box::new(file))),
+                    Err(problem) if count > 1 => Err(of_several(at, problem)),
+                    Err(problem) => Err(problem),
+                },
             });
             files.collect::<Result<Vec<_>>>()
         });
         let mut brought = Vec::new();
-        for file in read.await.map_err(AppError::task_died)?? {
-            brought.push(match file {
-                Ok(file) => self.keep_brought(file).await?,
-                Err(image) => BroughtImage { image: image.into(), is_new: false },
+        for given in read.await.map_err(AppError::task_died)?? {
+            brought.push(match given {
+                Given::New(file) => self.keep_brought(*file).await?,
+                Given::Known(image) => BroughtImage { image: ImageView::from(*image), is_new: false },
             });
         }
         Ok(brought)

@@ -12,8 +12,8 @@ use tokio::sync::broadcast;
 use super::views::{ImageJobState, ImageView};
 use crate::Result;
 
-/// Events a watcher may be behind before it is told how everything stands instead.
-const EVENTS_LEN_MAX: usize = 1_024;
+/// Events a watcher may be behind before it is told how everything stands instead. They are held with their previews.
+const EVENTS_LEN_MAX: usize = 256;
 
 /// One thing that happened to a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,13 +2,14 @@
 //! whoever watches it leaves.
 
 use app::{ImageJobView, ImageJobs, ImageView};
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
+use crate::access::caller::Caller;
 use crate::api::{data, event_stream, failure, stream_events, until_cut};
 use crate::error::ApiError;
 use crate::extract::{Body, Params, Segments};
@@ -52,8 +53,11 @@ pub(crate) async fn images(
 }
 
 /// How all open jobs stand, then what happens to any, until the connection closes.
-pub(crate) async fn all_events(State(web): State<Shared>) -> Response {
-    let guard = web.app.count_session();
+pub(crate) async fn all_events(
+    State(web): State<Shared>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, ApiError> {
+    let guard = (web.open_image_stream(&caller)?, web.app.count_session());
     let events = until_cut(&web.app, web.app.image_events(None)).map(move |event| {
         let _held = &guard;
         Ok(match &event {
@@ -62,16 +66,22 @@ pub(crate) async fn all_events(State(web): State<Shared>) -> Response {
         })
     });
     // Nothing may be open for a long time, so the answer does not wait for a first event.
-    event_stream(events).into_response()
+    Ok(event_stream(events).into_response())
 }
 
 /// How a job stands, then what happens to it, to its end. A client that reconnects is told how it stands then.
 pub(crate) async fn events(
     State(web): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Segments(id): Segments<String>,
 ) -> Result<Response, ApiError> {
+    let place = web.open_image_stream(&caller)?;
     let events = until_cut(&web.app, web.app.image_events(Some(&id)));
-    stream_events(&web, events, |event| data(event).id(event.seq.to_string())).await
+    stream_events(&web, events, move |event| {
+        let _held = &place;
+        data(event).id(event.seq.to_string())
+    })
+    .await
 }
 
 /// Takes a job back; images that it saved stay.

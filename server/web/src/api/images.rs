@@ -202,9 +202,9 @@ pub(crate) async fn thumbnail(
 /// Keeps the body, a PNG file, as an image, with what it says about how it was made; the gallery may have it already.
 pub(crate) async fn import(
     State(web): State<Shared>,
-    Uploaded(body): Uploaded,
+    upload: Uploaded,
 ) -> Result<(StatusCode, Json<ImageView>), ApiError> {
-    let BroughtImage { image, is_new } = web.app.import_image(body.to_vec()).await?;
+    let BroughtImage { image, is_new } = web.app.import_image(upload.body.to_vec()).await?;
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(image)))
 }
 

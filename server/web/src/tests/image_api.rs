@@ -201,6 +201,38 @@ async fn jobs_are_taken_back_tried_again_and_moved() {
     assert_eq!(jobs["ended"].as_array().unwrap().len(), 3);
 }
 
+#[tokio::test]
+async fn only_so_many_bring_files_and_only_so_many_watch() {
+    let program = Program::new(Stage::with_painter([Turn::Hang]).await).await;
+    let import = || {
+        request(Method::POST, "/api/v1/images/import")
+            .header(header::AUTHORIZATION, format!("Bearer {}", program.token))
+            .body(Body::from("no image"))
+            .unwrap()
+    };
+    let mut held: Vec<_> =
+        (0..app::IMPORTS_AT_ONCE_MAX).map(|_| program.stage.app.begin_import().unwrap()).collect();
+    let seen = program.stage.send(import()).await;
+    assert_eq!((seen.status, seen.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "2"), "{}", seen.body);
+    assert!(seen.body.contains("being brought") && seen.body.contains("\"busy\""), "{}", seen.body);
+    held.pop();
+    assert_eq!(program.stage.send(import()).await.status, StatusCode::BAD_REQUEST, "it has a place now");
+
+    let job = ask(&program, json!({"prompt": "a fox"})).await;
+    let one = format!("/api/v1/images/jobs/{job}/events");
+    let mut watching = Vec::new();
+    for at in 0..crate::state::STREAMS_OF_PROGRAMS_MAX {
+        let path = if at % 2 == 0 { "/api/v1/images/jobs/events" } else { one.as_str() };
+        watching.push(Events::of(program.stage.respond(program.request(Method::GET, path, None)).await));
+    }
+    for path in ["/api/v1/images/jobs/events", one.as_str()] {
+        let refused = program.json(Method::GET, path, None, 503).await;
+        assert_eq!(refused["error"]["kind"], "busy", "{refused}");
+    }
+    watching.pop();
+    Events::of(program.stage.respond(program.request(Method::GET, &one, None)).await).until("data: ").await;
+}
+
 /// The event a job's end is told with to those who come late.
 fn last_of(job: &str, last: &Value) -> Value {
     json!({"job_id": job, "seq": 0, "kind": last["kind"]})

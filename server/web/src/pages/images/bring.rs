@@ -25,9 +25,9 @@ pub(crate) async fn bring(
     State(web): State<Shared>,
     visitor: Visitor,
     headers: HeaderMap,
-    Uploaded(body): Uploaded,
+    upload: Uploaded,
 ) -> Result<Response, PageError> {
-    match brought(&web, &headers, &body).await {
+    match brought(&web, &headers, &upload.body).await {
         Ok(ids) => match ids.as_slice() {
             [id] => Ok(see_other(&image_url(id))),
             ids => Ok(see_other(&format!("{IMAGES}?brought={}#gallery", ids.len()))),
