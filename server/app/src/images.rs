@@ -42,7 +42,7 @@ pub use views::{ImageJobState, ImageJobView, ImageOrigin, ImageView};
 pub(crate) use arbiter::Held;
 pub(crate) use jobs::recover;
 pub(crate) use memory::{Lease, Memory, Wish};
-pub(crate) use models::{ChatHolder, INDEX_FILE};
+pub(crate) use models::{ChatHolder, INDEX_FILE, working_bytes};
 pub(crate) use verify::{RECORD_FILE, check_weights, sha256_of};
 
 /// What the use cases about images share.

@@ -1,8 +1,8 @@
-//! Image models that can be brought by a short name, with what they need. Refuses: models that only answer to an account,
-//! and a figure for what nobody weighed: sizes are those of the files that are taken, in numbers of two bytes.
+//! Image models that can be brought by a short name, with what they need, about: their weights in two bytes each. Refuses:
+//! models that only answer to an account.
 
-/// Bytes that drawing takes besides the weights of any of these models, at its own size.
-const WORKING_BYTES: u64 = 2 << 30;
+use crate::images::working_bytes;
+
 /// What a weight takes in memory, as a multiple of what it takes on disk: the processor computes with four bytes.
 const IN_MEMORY: u64 = 2;
 
@@ -19,12 +19,14 @@ pub struct KnownImageModel {
     pub licence: &'static str,
     /// Bytes that are fetched, about.
     pub size_bytes: u64,
+    /// Side of the images it was made for, in pixels.
+    pub side_pixels: u32,
 }
 
 impl KnownImageModel {
-    /// Memory that drawing with it takes, in bytes, about.
+    /// Memory that drawing with it takes at its own size, in bytes, about.
     pub fn needed_bytes(&self) -> u64 {
-        self.size_bytes * IN_MEMORY + WORKING_BYTES
+        self.size_bytes * IN_MEMORY + working_bytes(self.side_pixels, self.side_pixels)
     }
 }
 
@@ -36,6 +38,7 @@ pub const KNOWN_IMAGE_MODELS: [KnownImageModel; 5] = [
         about: "Stable Diffusion 1.5, 512 pixels, some 20 steps",
         licence: "CreativeML OpenRAIL-M",
         size_bytes: 2_100_000_000,
+        side_pixels: 512,
     },
     KnownImageModel {
         name: "sd-turbo",
@@ -43,13 +46,7 @@ pub const KNOWN_IMAGE_MODELS: [KnownImageModel; 5] = [
         about: "Stable Diffusion 2.1, 512 pixels in 1 to 4 steps: the fastest without a graphics card",
         licence: "Stability AI Community",
         size_bytes: 2_600_000_000,
-    },
-    KnownImageModel {
-        name: "sdxl",
-        repository: "stabilityai/stable-diffusion-xl-base-1.0",
-        about: "Stable Diffusion XL, 1024 pixels, some 30 steps",
-        licence: "OpenRAIL++-M",
-        size_bytes: 6_900_000_000,
+        side_pixels: 512,
     },
     KnownImageModel {
         name: "sdxl-turbo",
@@ -57,6 +54,15 @@ pub const KNOWN_IMAGE_MODELS: [KnownImageModel; 5] = [
         about: "Stable Diffusion XL, 512 pixels in 1 to 4 steps",
         licence: "Stability AI Community",
         size_bytes: 6_900_000_000,
+        side_pixels: 512,
+    },
+    KnownImageModel {
+        name: "sdxl",
+        repository: "stabilityai/stable-diffusion-xl-base-1.0",
+        about: "Stable Diffusion XL, 1024 pixels, some 30 steps",
+        licence: "OpenRAIL++-M",
+        size_bytes: 6_900_000_000,
+        side_pixels: 1_024,
     },
     KnownImageModel {
         name: "z-image-turbo",
@@ -64,6 +70,7 @@ pub const KNOWN_IMAGE_MODELS: [KnownImageModel; 5] = [
         about: "Z-Image, 1024 pixels in 8 steps, writes words into images",
         licence: "Apache-2.0",
         size_bytes: 20_500_000_000,
+        side_pixels: 1_024,
     },
 ];
 

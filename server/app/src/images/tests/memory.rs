@@ -11,7 +11,7 @@ use model::{ChatModel, ChatRequest, ChatStream, ModelError, ModelInfo};
 use super::painter::{WEIGHTS_BYTES, World, is_end, until};
 use crate::{AnswerEvent, Ask, ImageJobEventKind, ImageJobState};
 
-/// What is always left free, and twice what the images of these tests work in.
+/// What is always left free, and more than what the images of these tests work in.
 const RESERVE_AND_SOME_BYTES: u64 = (1 << 30) + (80 << 20);
 
 /// A language model that is not loaded before it is asked to be.
