@@ -252,6 +252,10 @@ impl Shared {
     /// Asks for a full walk and names who waits.
     pub(crate) fn want_refresh(&self, job: RefreshJob) {
         let mut inbox = lock(&self.inbox);
+        if inbox.stop {
+            // Dropped, which tells whoever waits that the index is closed.
+            return;
+        }
         inbox.asked += 1;
         let ticket = inbox.asked;
         inbox.refreshes.push((job, ticket));
@@ -271,7 +275,11 @@ impl Shared {
     /// Ends the writer thread.
     pub(crate) fn stop(&self) {
         self.closing.cancel();
-        lock(&self.inbox).stop = true;
+        let mut inbox = lock(&self.inbox);
+        inbox.stop = true;
+        // Nobody takes them up any more; those who wait hear that by the end of their channel.
+        inbox.refreshes.clear();
+        drop(inbox);
         self.wake.notify_all();
         self.settled.notify_all();
     }

@@ -1,6 +1,11 @@
 //! Gives the memory of models back when the user asks for it. Refuses: taking a model away from the images it draws.
 
+use std::time::Duration;
+
 use crate::{App, AppError, ErrorKind, Result};
+
+/// How long a job that is over is waited for.
+const LET_GO_MAX: Duration = Duration::from_millis(500);
 
 impl App {
     /// Gives the memory of a model back now, of every model without a name, and tells which ones stood in it. Running answers
@@ -21,16 +26,23 @@ impl App {
             return Err(error.hint("`familiar models list` shows which there are"));
         }
         let mut unloaded = Vec::new();
-        let loaded = self.inner.images.models.loaded();
+        let open = self.inner.images.models.open_path();
         if let Some(entry) =
-            images.iter().find(|entry| is_meant(&entry.name) && Some(&entry.path) == loaded.as_ref())
+            images.iter().find(|entry| is_meant(&entry.name) && Some(&entry.path) == open.as_ref())
         {
-            if self.inner.images.queue.is_drawing() {
-                return Err(AppError::new(ErrorKind::Busy, format!("{} draws images", entry.name))
-                    .hint("wait until they are done, or cancel their job first"));
+            // A job that is over in the table may not have let go yet.
+            let at_rest = tokio::time::timeout(LET_GO_MAX, self.inner.images.queue.at_rest());
+            if at_rest.await.is_err() {
+                return Err(AppError::new(
+                    ErrorKind::Busy,
+                    format!("{} draws images, or is loaded for some", entry.name),
+                )
+                .hint("wait until they are done, or cancel their job first"));
             }
-            self.inner.images.models.unload().await;
-            unloaded.push(entry.name.clone());
+            if self.inner.images.models.loaded().as_ref() == Some(&entry.path) {
+                self.inner.images.models.unload().await;
+                unloaded.push(entry.name.clone());
+            }
         }
         let loaded = self.inner.models.loaded();
         if let Some(entry) =

@@ -9,6 +9,8 @@ mod exp;
 mod gelu;
 mod group_norm;
 mod product;
+#[cfg(test)]
+mod tests;
 
 use candle_core::{CpuStorage, DType, Layout, Tensor};
 
@@ -19,7 +21,15 @@ pub(crate) use group_norm::GroupNorm;
 
 /// Whether these kernels can take a tensor.
 pub(crate) fn takes(x: &Tensor) -> bool {
-    x.device().is_cpu() && x.dtype() == DType::F32
+    x.device().is_cpu() && x.dtype() == DType::F32 && has_fused_products()
+}
+
+/// Without an instruction for `a * b + c` each of them would be a call.
+fn has_fused_products() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    return cfg!(target_arch = "aarch64");
 }
 
 /// The numbers of a tensor from its first on.

@@ -1,6 +1,8 @@
 //! Files that come with a form (RFC 7578): the parts of a body that was read whole. Refuses: parts without end, more than
 //! [`PARTS_MAX`], more bodies at once than have a place, and guessing; what is no part is nothing.
 
+use std::time::Duration;
+
 use app::{AppError, ErrorKind, IMPORT_BYTES_MAX, ImportGuard};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -19,6 +21,9 @@ const BOUNDARY_BYTES_MAX: usize = 70;
 /// The largest body that brings files: one file of the largest size, and what stands around it.
 pub(crate) const UPLOAD_BYTES_MAX: usize = IMPORT_BYTES_MAX + 64 * 1024;
 
+/// How long a body may take to arrive; meanwhile it holds its place.
+const UPLOAD_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// A body as it came, read whole. Its route says how large it may be. It holds one of the few places for such bodies, taken
 /// before the first byte is read, until the handler is done with it.
 pub(crate) struct Uploaded {
@@ -33,7 +38,14 @@ impl FromRequest<Shared> for Uploaded {
     async fn from_request(request: Request, web: &Shared) -> Result<Self, Response> {
         let path = request.uri().path().to_owned();
         let place = web.app.begin_import().map_err(|problem| respond(&path, problem))?;
-        Bytes::from_request(request, web).await.map(|body| Self { body, _place: place }).map_err(|problem| {
+        let arriving = tokio::time::timeout(UPLOAD_TIME_MAX, Bytes::from_request(request, web));
+        let Ok(arrived) = arriving.await else {
+            let seconds = UPLOAD_TIME_MAX.as_secs();
+            let error =
+                AppError::new(ErrorKind::User, format!("the files did not arrive within {seconds} seconds"));
+            return Err(respond_with(&path, StatusCode::REQUEST_TIMEOUT, &error.hint("send them again")));
+        };
+        arrived.map(|body| Self { body, _place: place }).map_err(|problem| {
             let error = if problem.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 let message = format!("more than {} MiB came at once", IMPORT_BYTES_MAX / (1024 * 1024));
                 AppError::new(ErrorKind::User, message).hint("bring fewer files, or smaller ones")

@@ -207,6 +207,21 @@ fn a_walk_answers_those_who_asked_before_it() {
     assert!(first.try_recv().is_err(), "its own answer is the writer's to give");
 }
 
+/// Nobody waits for a walk that no writer will make.
+#[test]
+fn whoever_asks_while_the_index_closes_hears_that() {
+    let (_dir, writer) = writer_over(&[]);
+    let shared = writer.shared.clone();
+    let ask = || {
+        let (events, told) = std::sync::mpsc::channel();
+        shared.want_refresh(RefreshJob { events, cancel: CancelFlag::new(), in_background: true });
+        told
+    };
+    let before = ask();
+    shared.stop();
+    assert!(before.recv().is_err() && ask().recv().is_err());
+}
+
 /// A log or a database that is written all the time gives nothing new to find.
 #[test]
 fn a_file_that_is_known_by_its_path_is_not_written_again() {

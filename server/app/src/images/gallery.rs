@@ -147,7 +147,14 @@ impl App {
         let made = tokio::task::spawn_blocking(move || Pixels::of_png(&file)?.thumbnail());
         let thumbnail = made.await.map_err(AppError::task_died)??;
         let image_id = id.to_owned();
-        self.stored(move |store| store.replace_thumbnail(&image_id, &thumbnail).map(|()| thumbnail)).await
+        self.stored(move |store| {
+            // It is made again next time where the disk refuses.
+            if let Err(error) = store.replace_thumbnail(&image_id, &thumbnail) {
+                tracing::warn!(%error, image = image_id, "a thumbnail that was made anew is not kept");
+            }
+            Ok(thumbnail)
+        })
+        .await
     }
 
     /// Marks an image, or takes the mark off.

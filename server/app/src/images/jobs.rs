@@ -288,6 +288,14 @@ impl App {
         self.inner.images.events.tell(id, kind);
     }
 
+    /// Tells why a job waits, if it still does: whoever takes it back meanwhile tells that after this.
+    async fn tell_held(&self, id: &str, notice: String) {
+        let _alone = self.inner.images.queue.places.lock().await;
+        if self.image_job(id).await.is_ok_and(|job| job.state == ImageJobState::Queued) {
+            self.inner.images.events.tell(id, ImageJobEventKind::Held { notice });
+        }
+    }
+
     /// Tells everybody the places of waiting jobs, the arbiter how many are open, and wakes who takes the next turn.
     async fn queue_changed(&self) {
         self.tell_places().await;
@@ -315,11 +323,6 @@ impl Queue {
     /// Waits until nobody works on a job, which is soon after it was cut off.
     pub(crate) async fn at_rest(&self) {
         let _resting = self.working.lock().await;
-    }
-
-    /// Whether a job is being worked on.
-    pub(crate) fn is_drawing(&self) -> bool {
-        !self.running.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     fn running(&self, id: &str) -> Option<CancellationToken> {

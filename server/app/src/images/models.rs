@@ -113,6 +113,12 @@ impl ImageModels {
         self.backend.is_some()
     }
 
+    /// The path of the model that is open, be it loaded, on its way or neither.
+    pub(crate) fn open_path(&self) -> Option<PathBuf> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().map(|(path, _)| path.clone())
+    }
+
     /// The path of the model that stands in memory.
     pub(crate) fn loaded(&self) -> Option<PathBuf> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);

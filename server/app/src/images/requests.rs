@@ -325,10 +325,12 @@ pub(crate) fn leaves_a_step(
         return Ok(());
     }
     let needed = (1.0 / source.strength).ceil();
+    let more_steps =
+        if needed <= f64::from(IMAGE_STEPS_MAX) { format!("{needed} steps or more, or ") } else { String::new() };
     let message = format!("a strength of {} leaves none of {}", source.strength, counted(steps.into(), "step"));
     // Rounded up, so that what is said is enough.
     let strength = (100.0 / f64::from(steps)).ceil() / 100.0;
-    Err(user(message, format!("take {needed} steps or more, or a strength of {strength} or more")))
+    Err(user(message, format!("take {more_steps}a strength of {strength} or more")))
 }
 
 /// The side of a model's own images in pixels, as near to it as can be drawn.

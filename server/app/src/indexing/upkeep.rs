@@ -97,6 +97,8 @@ impl App {
                 () = workspace.is_opened() => {}
                 () = stop.cancelled() => {}
             }
+            // Whoever reads slowly does not keep it open.
+            drop(workspace);
             events.send(IndexEvent::Finished(index_report(report))).await
         })
     }

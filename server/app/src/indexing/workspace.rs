@@ -240,14 +240,12 @@ pub(super) fn bring_up_to_date(workspace: &Arc<Workspace>, watches: bool) {
     workspace.builds.fetch_add(1, Ordering::Relaxed);
     let work = move || {
         let Some(workspace) = weak.upgrade() else { return };
+        let build = Build(&workspace);
         // Watching begins first: what changes during the walk is then seen by one or the other.
         if watches && let Err(error) = workspace.index.watch() {
             tracing::warn!(root = %workspace.root.display(), %error, "the folder cannot be watched");
         }
-        let is_over = || {
-            workspace.builds.fetch_sub(1, Ordering::Relaxed);
-        };
-        let result = workspace.refresh_by(&workspace.cancel, Index::refresh_in_background, is_over);
+        let result = workspace.refresh_by(&workspace.cancel, Index::refresh_in_background, || drop(build));
         match result {
             Ok(report) => {
                 let (root, files) = (workspace.root.display(), report.files);
@@ -261,6 +259,16 @@ pub(super) fn bring_up_to_date(workspace: &Arc<Workspace>, watches: bool) {
         workspace.builds.fetch_sub(1, Ordering::Relaxed);
         let before = workspace.index.status().refreshed_ms;
         workspace.progress.send_replace(Progress::Failed(format!("no thread for indexing: {error}"), before));
+    }
+}
+
+/// What was begun when a folder was opened; it is over when this is dropped, whatever happened.
+struct Build<'a>(&'a Workspace);
+
+impl Drop for Build<'_> {
+    fn drop(&mut self) {
+        self.0.builds.fetch_sub(1, Ordering::Relaxed);
+        self.0.progress.send_modify(|_| {});
     }
 }
 

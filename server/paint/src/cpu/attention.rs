@@ -65,7 +65,11 @@ impl CustomOp3 for Attention {
         let [query, key, value] = [(query, query_layout), (key, key_layout), (value, value_layout)]
             .map(|(storage, layout)| Operand::of(storage, layout));
         let (query, key, value) = (query?, key?, value?);
-        if key.size != query.size || value.size != query.size || key.length != value.length {
+        let (_, _, keys, size) = key_layout.shape().dims4()?;
+        let fits = key_layout.shape() == value_layout.shape()
+            && key_layout.shape().dims() == [batch, heads, keys, size]
+            && size == query.size;
+        if !fits {
             candle_core::bail!("attention was given operands that do not fit")
         }
         let width = heads * query.size;

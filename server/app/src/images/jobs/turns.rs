@@ -44,7 +44,8 @@ pub(super) enum Outcome {
     CutOff,
     /// The process of the model died.
     Died(String),
-    /// It could not begin: the process of its model died so often that it is not started for a while.
+    /// It could not begin: the process of its model died so often that it is not started for a while. The jobs behind it
+    /// wait with it, so that their order stays.
     Rests {
         /// What the user reads meanwhile.
         notice: String,
@@ -124,7 +125,7 @@ impl App {
         self.inner.images.queue.set_running(&id, None);
         self.tell_places().await;
         let Some((notice, wait)) = rest else { return Ok(Next::Turn) };
-        self.tell_alone(&id, ImageJobEventKind::Held { notice }).await;
+        self.tell_held(&id, notice).await;
         Ok(Next::Later(wait))
     }
 

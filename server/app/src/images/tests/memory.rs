@@ -78,7 +78,7 @@ async fn a_model_that_died_in_use_holds_nobody_up() {
     world.die();
     // Whoever waits looks whether models came or went.
     let mut answer = world.app.ask(ask());
-    while !matches!(answer.next().await, Some(Ok(AnswerEvent::Held { .. }))) {}
+    while !matches!(answer.next().await.expect("it goes on").expect("no error"), AnswerEvent::Held { .. }) {}
     draw.fail(ModelError::BadRequest("it is over".into())).await;
     let mut events = world.app.image_events(Some(&id));
     until(&mut events, is_end).await;

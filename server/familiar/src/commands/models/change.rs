@@ -1,7 +1,7 @@
 //! `familiar models use`, `unload` and `remove`: by the daemon where one runs. Refuses: removing a model while it draws.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use app::{Home, list_image_models};
 use hyper::Method;
@@ -65,7 +65,16 @@ async fn unloaded(context: &Context, name: Option<&str>) -> anyhow::Result<Vec<S
 
 /// Removes a model and its files.
 pub(super) async fn remove(context: &Context, name: &str, yes: bool) -> anyhow::Result<()> {
-    let found = find(context, name)?;
+    let aside = aside(&context.home, name);
+    let found = match find(context, name) {
+        // An earlier removal was cut short, after the model had gone from the list.
+        Err(_) if aside.exists() => {
+            let _lock = pull::one_at_a_time(&context.home)?;
+            std::fs::remove_dir_all(&aside).map_err(|error| not_removed(&aside, &error))?;
+            return Ok(render::output(&format!("{name} is gone\n"))?);
+        }
+        found => found?,
+    };
     let [found] = found.as_slice() else {
         return Err(Failure::new(format!("a model for text and one for images are both named `{name}`"))
             .hint(format!("remove the one that is meant by hand, in {}", context.home.models.display()))
@@ -75,32 +84,44 @@ pub(super) async fn remove(context: &Context, name: &str, yes: bool) -> anyhow::
         Found::Text(entry) => (&entry.path, entry.size_bytes),
         Found::Image(entry) => (&entry.path, entry.size_bytes),
     };
+    let is_link = std::fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink());
     if !yes {
         confirm(name, size_bytes)?;
     }
     let _lock = pull::one_at_a_time(&context.home)?;
     unloaded(context, Some(name)).await?;
     remove_files(&context.home, path)?;
-    Ok(render::output(&format!("{name} is gone, {} are free\n", render::bytes(size_bytes)))?)
+    let freed = match is_link {
+        true => "what its link led to stays".to_owned(),
+        false => format!("{} are free", render::bytes(size_bytes)),
+    };
+    Ok(render::output(&format!("{name} is gone, {freed}\n"))?)
 }
 
 /// Takes the model out of the list first, so that half of one is never found.
 fn remove_files(home: &Home, path: &Path) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(format!("cannot remove {}: {error}", path.display()))
-            .hint("check the permissions of the model folder, then try again")
-    };
+    let failed = |error: std::io::Error| not_removed(path, &error);
     // Of a link only the link goes: what it leads to is not ours.
     if !std::fs::symlink_metadata(path).map_err(failed)?.is_dir() {
         return std::fs::remove_file(path).map_err(failed);
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let aside = home.models.join(format!(".{name}.removed"));
+    let aside = aside(home, &name);
     if aside.exists() {
         // An earlier removal was cut short.
         std::fs::remove_dir_all(&aside).map_err(failed)?;
     }
     std::fs::rename(path, &aside).and_then(|()| std::fs::remove_dir_all(&aside)).map_err(failed)
+}
+
+/// Where the files of a model go before they are removed.
+fn aside(home: &Home, name: &str) -> PathBuf {
+    home.models.join(format!(".{name}.removed"))
+}
+
+fn not_removed(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot remove {}: {error}", path.display()))
+        .hint("check the permissions of the model folder, then try again")
 }
 
 /// Asks whether a model shall be gone for good.

@@ -88,7 +88,7 @@ pub(super) fn one_at_a_time(home: &Home) -> Result<File, Failure> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            Err(Failure::new("another pull is running").hint("wait until it is done, or end it"))
+            Err(Failure::new("another pull or removal is running").hint("wait until it is done, or end it"))
         }
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
@@ -154,7 +154,7 @@ mod tests {
         let home = Home::under(folder.path());
         home.create().expect("folders");
         let first = one_at_a_time(&home).expect("nobody pulls");
-        assert_eq!(one_at_a_time(&home).expect_err("one pulls").message, "another pull is running");
+        assert_eq!(one_at_a_time(&home).expect_err("one pulls").message, "another pull or removal is running");
         drop(first);
         assert!(one_at_a_time(&home).is_ok());
     }

@@ -129,7 +129,7 @@ mod tests {
         assert!(at((8 * GB, 16 * GB)).ends_with("familiar models pull sd-turbo\n"));
         let small = at((2 * GB, 4 * GB));
         assert!(
-            small.contains("sd-1.5  2.1 GB to bring, 6.3 GB of memory: too large for this machine"),
+            small.contains("sd-1.5  2.1 GB to bring, 5.3 GB of memory: too large for this machine"),
             "{small}"
         );
         assert!(!small.contains("models pull"), "{small}");

