@@ -17,7 +17,7 @@ from diffusers import AutoencoderKL, FluxTransformer2DModel, UNet2DConditionMode
 from safetensors.torch import save_file
 
 RUNS = 3
-SIDE = 128
+SIDE = 64
 STABLE_DIFFUSION = dict(sample_size=64, cross_attention_dim=768, attention_head_dim=8, layers_per_block=2,
                         block_out_channels=(320, 640, 1280, 1280))
 XL = dict(sample_size=128, cross_attention_dim=2048, attention_head_dim=(5, 10, 20), layers_per_block=2,
@@ -64,14 +64,14 @@ def decode(model, given):
 
 MODELS = {
     "stable-diffusion": (UNet2DConditionModel, STABLE_DIFFUSION, stable_diffusion,
-                         {"latents": (2, 4, 64, 64), "text": (2, 77, 768)}),
+                         {"latents": (2, 4, SIDE, SIDE), "text": (2, 77, 768)}),
     "sdxl": (UNet2DConditionModel, XL, xl,
              {"latents": (1, 4, SIDE, SIDE), "text": (1, 77, 2048), "pooled": (1, 1280)}),
     "flux": (FluxTransformer2DModel, FLUX, flux,
              {"latents": (1, 16, SIDE, SIDE), "text": (1, 512, 4096), "pooled": (1, 768)}),
     "z-image": (ZImageTransformer2DModel, Z_IMAGE, z_image,
                 {"latents": (1, 16, SIDE, SIDE), "text": (1, 64, 2560)}),
-    "vae": (AutoencoderKL, VAE, decode, {"latents": (1, 4, 64, 64)}),
+    "vae": (AutoencoderKL, VAE, decode, {"latents": (1, 4, SIDE, SIDE)}),
 }
 
 

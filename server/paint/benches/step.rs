@@ -31,9 +31,9 @@ const DIFFERENCE_MAX: f64 = 1e-3;
 const STEM: &str = "diffusion_pytorch_model";
 const MODELS: [(&str, &str, Load); 5] = [
     ("stable-diffusion", "Stable Diffusion 1.5, denoiser, 512 x 512, guided", stable_diffusion),
-    ("sdxl", "SDXL, denoiser, 1024 x 1024", sdxl),
-    ("flux", "FLUX, one block of each kind, 1024 x 1024", flux),
-    ("z-image", "Z-Image, one block of each kind, 1024 x 1024", z_image),
+    ("sdxl", "SDXL, denoiser, 512 x 512", sdxl),
+    ("flux", "FLUX, one block of each kind, 512 x 512", flux),
+    ("z-image", "Z-Image, one block of each kind, 512 x 512", z_image),
     ("vae", "Stable Diffusion, decoder, 512 x 512", vae),
 ];
 
