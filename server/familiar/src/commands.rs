@@ -2,6 +2,7 @@
 
 mod ask;
 mod config;
+mod confirm;
 mod doctor;
 mod eval;
 mod folder;

@@ -1,6 +1,5 @@
 //! `familiar gallery`: the images that were made or brought. Refuses: removing without being asked twice.
 
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use app::{GalleryPage, ImageOrigin, ImageView};
@@ -9,11 +8,12 @@ use hyper::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::confirm;
 use super::generate::saved;
 use crate::context::Context;
 use crate::daemon::attach;
 use crate::daemon::client::{self, Client};
-use crate::failure::{Failure, USAGE};
+use crate::failure::Failure;
 use crate::render::{self, Style};
 
 const LIMIT_DEFAULT: u32 = 20;
@@ -108,7 +108,7 @@ impl Gallery {
     /// Does what was asked for.
     pub(crate) async fn run(self) -> anyhow::Result<u8> {
         if let Some(Action::Delete { ids, yes: false }) = &self.action {
-            confirm(ids.len())?;
+            confirm::removal(&app::counted(ids.len() as u64, "image"))?;
         }
         let context = Context::open()?;
         context.tell_notes();
@@ -275,25 +275,6 @@ async fn import(client: &Client, files: &[PathBuf]) -> anyhow::Result<()> {
         render::output(&saved::line(&image, Some(file)))?;
     }
     Ok(())
-}
-
-/// Asks whether images shall be gone for good.
-fn confirm(count: usize) -> Result<(), Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::new("nobody is there to ask whether they shall be gone for good")
-            .hint("add `--yes`")
-            .code(USAGE));
-    }
-    let mut error = std::io::stderr().lock();
-    // Whoever cannot read the question cannot answer it either.
-    let _ = write!(error, "Remove {} for good? [y/N] ", app::counted(count as u64, "image"));
-    let _ = error.flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
-        return Ok(());
-    }
-    Err(Failure::new("nothing was removed"))
 }
 
 #[cfg(test)]

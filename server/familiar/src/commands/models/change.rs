@@ -1,6 +1,5 @@
 //! `familiar models use`, `unload` and `remove`: by the daemon where one runs. Refuses: removing a model while it draws.
 
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use app::{Home, list_image_models};
@@ -9,10 +8,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Found, find, pull};
+use crate::commands::confirm;
 use crate::commands::reach::{Reach, reach};
 use crate::context::Context;
 use crate::daemon::attach;
-use crate::failure::{Failure, USAGE};
+use crate::failure::Failure;
 use crate::render;
 
 /// The models that gave their memory back.
@@ -86,7 +86,7 @@ pub(super) async fn remove(context: &Context, name: &str, yes: bool) -> anyhow::
     };
     let is_link = std::fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink());
     if !yes {
-        confirm(name, size_bytes)?;
+        confirm::removal(&format!("{} ({})", render::one_line(name), render::bytes(size_bytes)))?;
     }
     let _lock = pull::one_at_a_time(&context.home)?;
     unloaded(context, Some(name)).await?;
@@ -122,25 +122,6 @@ fn aside(home: &Home, name: &str) -> PathBuf {
 fn not_removed(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot remove {}: {error}", path.display()))
         .hint("check the permissions of the model folder, then try again")
-}
-
-/// Asks whether a model shall be gone for good.
-fn confirm(name: &str, size_bytes: u64) -> Result<(), Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::new("nobody is there to ask whether it shall be gone for good")
-            .hint("add `--yes`")
-            .code(USAGE));
-    }
-    let mut error = std::io::stderr().lock();
-    // Whoever cannot read the question cannot answer it either.
-    let _ = write!(error, "Remove {}, {}, for good? [y/N] ", render::one_line(name), render::bytes(size_bytes));
-    let _ = error.flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
-        return Ok(());
-    }
-    Err(Failure::new("nothing was removed"))
 }
 
 #[cfg(test)]
