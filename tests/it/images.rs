@@ -206,14 +206,14 @@ async fn a_worker_that_dies_costs_one_attempt_and_a_job_can_be_cancelled() {
         tokio::task::yield_now().await;
     }
     // The process that comes after it reads what it does from the start.
-    script(&home, &json!([{}, { "hang": true }]));
+    script(&home, &json!([{}, { "steps_max": 1, "hang": true }]));
     Signal::Kill.send(painter(&home));
     let first = first.wait();
     assert_eq!(first.code, Some(0), "{}", first.stderr);
     assert_eq!(json(&first.stdout)["job"]["state"], "done", "the second attempt draws it: {}", first.stdout);
 
     // Whether the same process draws the next one or another, it hangs.
-    script(&home, &json!([{ "hang": true }]));
+    script(&home, &json!([{ "steps_max": 1, "hang": true }]));
     let waiting = home.familiar(&["generate", "an owl", "--size", "64x64", "--no-wait"]).run().success();
     let job = waiting.trim().to_owned();
     let url = |path: &str| daemon.url(&format!("/api/v1/images/jobs/{job}{path}"));
@@ -229,7 +229,7 @@ async fn a_worker_that_dies_costs_one_attempt_and_a_job_can_be_cancelled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_takes_a_job_back() {
     let home = TempHome::new();
-    let daemon = drawing(&home, &json!([{ "hang": true }]));
+    let daemon = drawing(&home, &json!([{ "steps_max": 1, "hang": true }]));
     let process = home.familiar(&["generate", "a fox", "--size", "64x64"]).spawn();
     let token = token(&home);
     let jobs = || async {
