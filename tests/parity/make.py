@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 import flux
+import loras
 import models
 import noise
 import pipelines
@@ -19,7 +20,7 @@ import z_image
 
 PLACE = pathlib.Path(__file__).resolve().parents[2] / "server" / "paint" / "tests" / "references"
 PARTS = {"models": models, "noise": noise, "schedulers": schedulers, "tokenizer": tokenizer,
-         "pipelines": pipelines, "sources": sources, "z_image": z_image, "flux": flux}
+         "pipelines": pipelines, "sources": sources, "z_image": z_image, "flux": flux, "loras": loras}
 
 
 def main(names):

@@ -14,6 +14,7 @@ pub mod json_tokenizer;
 mod layers;
 mod model_config;
 pub mod noise;
+mod original;
 mod painter;
 pub mod pipeline;
 pub mod prompt;

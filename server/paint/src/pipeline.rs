@@ -5,6 +5,7 @@
 
 mod denoiser;
 pub(crate) mod folder;
+mod sources;
 mod stable_diffusion;
 mod start;
 mod text;

@@ -5,6 +5,7 @@
 //! another family or another version fails here and not in the picture.
 
 mod files;
+pub(crate) mod lora;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

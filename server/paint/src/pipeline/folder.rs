@@ -3,7 +3,6 @@
 //! Refuses: pipelines of another class, parts that the class does not have, and parts that do not fit each other.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,23 +10,18 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device};
 use serde_json::Value;
 
+use super::sources::{self, Sources};
 use super::{Denoiser, Pipeline, StableDiffusion};
 use crate::error::PaintError;
-use crate::flux::{FluxModels, GgufFile};
+use crate::flux::FluxModels;
 use crate::schedule::{ScheduleFile, SchedulerClass, config::FILE};
 use crate::stop::Stop;
 use crate::vae::{Vae, VaeConfig};
-use crate::weights::{Reading, SafetensorFiles, TensorSource, Weights};
+use crate::weights::{Reading, Weights};
 use crate::z_image::ZImageModels;
 
 /// Largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
-
-/// The name of the weights of denoisers and autoencoders.
-const STEM: &str = "diffusion_pytorch_model";
-
-/// The name of the weights of text encoders.
-const TEXT_STEM: &str = "model";
 
 /// How a folder is loaded.
 pub struct Loading<'a> {
@@ -49,20 +43,12 @@ enum Class {
     ZImage,
 }
 
-/// Weights of one part, whose headers were read.
-struct Source {
-    tensors: Box<dyn TensorSource>,
-    elements: u64,
-    /// Bytes in memory where they stay quantised.
-    quantised_bytes: Option<u64>,
-}
-
 /// The parts of a folder.
 pub(crate) struct Parts<'a> {
     folder: &'a Path,
     device: &'a Device,
     dtype: DType,
-    sources: RefCell<BTreeMap<String, Source>>,
+    sources: RefCell<Sources>,
     reading: Reading<'a>,
 }
 
@@ -79,9 +65,9 @@ impl Pipeline {
         let schedule = within("scheduler", ScheduleFile::parse(&text(folder, &format!("scheduler/{FILE}"))?))?;
         within("scheduler", class.check_schedule(schedule.own().class))?;
         // All headers are read before the first tensor: they give the size of the whole, and a missing file is told soon.
-        let sources = class.sources(folder)?;
+        let sources = sources::open(folder, class.parts())?;
         let dtype = class.dtype(device.is_cpu());
-        let weight_bytes = bytes(&sources, dtype);
+        let weight_bytes = sources::bytes(&sources, dtype);
         let all = sources.values().map(|source| source.elements).fold(0, u64::saturating_add).max(1);
         let (read, progress) = (Cell::new(0u64), RefCell::new(progress));
         let reading = |elements: u64| {
@@ -118,11 +104,7 @@ impl Pipeline {
 pub fn weight_bytes(folder: &Path) -> Result<u64, PaintError> {
     let class = Class::of(&index(folder)?)?;
     let on_cpu = !candle_core::utils::cuda_is_available() && !candle_core::utils::metal_is_available();
-    Ok(bytes(&class.sources(folder)?, class.dtype(on_cpu)))
-}
-
-fn bytes(sources: &BTreeMap<String, Source>, dtype: DType) -> u64 {
-    sources.iter().map(|(part, source)| source.bytes(part_type(part, dtype))).fold(0, u64::saturating_add)
+    Ok(sources::bytes(&sources::open(folder, class.parts())?, class.dtype(on_cpu)))
 }
 
 fn index(folder: &Path) -> Result<Value, PaintError> {
@@ -151,19 +133,13 @@ impl Class {
     }
 
     /// The parts that have weights.
-    fn parts(self) -> impl Iterator<Item = &'static str> {
-        let parts: &[&str] = match self {
+    fn parts(self) -> &'static [&'static str] {
+        match self {
             Self::StableDiffusion => &["text_encoder", "unet", "vae"],
             Self::StableDiffusionXl => &["text_encoder", "text_encoder_2", "unet", "vae"],
             Self::Flux => &["text_encoder", "text_encoder_2", "transformer", "vae"],
             Self::ZImage => &["text_encoder", "transformer", "vae"],
-        };
-        parts.iter().copied()
-    }
-
-    /// The weights of its parts, of which the headers are read.
-    fn sources(self, folder: &Path) -> Result<BTreeMap<String, Source>, PaintError> {
-        self.parts().map(|part| Ok((part.to_owned(), Source::open(folder, part)?))).collect()
+        }
     }
 
     /// A processor has no fast arithmetic in half precision; the large transformers overflow in that of Stable Diffusion.
@@ -186,29 +162,9 @@ impl Class {
     }
 }
 
-fn part_type(part: &str, dtype: DType) -> DType {
+/// The type of a part's weights; the autoencoder of SDXL overflows in f16.
+pub(super) fn part_type(part: &str, dtype: DType) -> DType {
     if part == "vae" { DType::F32 } else { dtype }
-}
-
-impl Source {
-    /// The weights of a part. A denoiser may be a GGUF file, whatever its name.
-    fn open(folder: &Path, part: &str) -> Result<Self, PaintError> {
-        let place = folder.join(part);
-        if part == "transformer"
-            && let Some(path) = quantised(&place)?
-        {
-            let file = within(part, GgufFile::open(&path))?;
-            let (elements, quantised_bytes) = (file.elements(), Some(file.data_bytes()));
-            return Ok(Self { tensors: Box::new(file), elements, quantised_bytes });
-        }
-        let stem = if part.starts_with("text_encoder") { TEXT_STEM } else { STEM };
-        let files = within(part, SafetensorFiles::open(&place, stem))?;
-        Ok(Self { elements: files.elements(), tensors: Box::new(files), quantised_bytes: None })
-    }
-
-    fn bytes(&self, dtype: DType) -> u64 {
-        self.quantised_bytes.unwrap_or(self.elements.saturating_mul(dtype.size_in_bytes() as u64))
-    }
 }
 
 impl<'a> Parts<'a> {
@@ -221,7 +177,7 @@ impl<'a> Parts<'a> {
         part: &str,
         parse: impl Fn(&str) -> Result<T, PaintError>,
     ) -> Result<T, PaintError> {
-        within(part, parse(&text(self.folder, &format!("{part}/config.json"))?))
+        config(self.folder, part, parse)
     }
 
     /// The folder of a part.
@@ -240,29 +196,34 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The one GGUF file of a part of the model.
-fn quantised(place: &Path) -> Result<Option<PathBuf>, PaintError> {
-    let wrong = |reason: String| PaintError::bad_model("transformer", reason);
-    let mut found = None;
-    for entry in place.read_dir().map_err(|error| wrong(error.to_string()))? {
-        let path = entry.map_err(|error| wrong(error.to_string()))?.path();
-        if path.extension().is_some_and(|end| end == "gguf") && found.replace(path).is_some() {
-            return Err(wrong("it has more than one GGUF file".to_owned()));
-        }
-    }
-    Ok(found)
+/// The configuration of a part.
+///
+/// # Errors
+/// `BadModel` with the file and what is wrong with it.
+pub(super) fn config<T>(
+    folder: &Path,
+    part: &str,
+    parse: impl Fn(&str) -> Result<T, PaintError>,
+) -> Result<T, PaintError> {
+    within(part, parse(&text(folder, &format!("{part}/config.json"))?))
 }
 
-/// An error of a part with the part's folder in front of its file.
+/// An error of a part with the part's folder in front of its file, unless it names a folder already.
 pub(crate) fn within<T>(part: &str, result: Result<T, PaintError>) -> Result<T, PaintError> {
     result.map_err(|error| match error {
-        PaintError::BadModel { file, reason } if file == part => PaintError::BadModel { file, reason },
+        PaintError::BadModel { file, reason } if file == part || file.contains('/') => {
+            PaintError::BadModel { file, reason }
+        }
         PaintError::BadModel { file, reason } => PaintError::BadModel { file: format!("{part}/{file}"), reason },
         other => other,
     })
 }
 
-fn text(folder: &Path, name: &str) -> Result<String, PaintError> {
+/// A small file of the folder.
+///
+/// # Errors
+/// `BadModel` when it is missing or too large.
+pub(super) fn text(folder: &Path, name: &str) -> Result<String, PaintError> {
     let wrong = |reason: String| PaintError::bad_model(name, reason);
     let file = File::open(folder.join(name)).map_err(|error| wrong(error.to_string()))?;
     let mut text = String::new();

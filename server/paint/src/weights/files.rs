@@ -28,6 +28,9 @@ const SHARDS_MAX: usize = 256;
 /// Most dimensions of a tensor.
 const RANK_MAX: usize = 8;
 
+/// The key of a header that is no tensor.
+const METADATA: &str = "__metadata__";
+
 #[derive(Deserialize)]
 struct Entry {
     dtype: String,
@@ -57,6 +60,7 @@ pub struct SafetensorFiles {
     folder: String,
     files: Vec<(String, File)>,
     places: BTreeMap<String, Place>,
+    metadata: Map<String, Value>,
 }
 
 impl SafetensorFiles {
@@ -65,7 +69,7 @@ impl SafetensorFiles {
     /// # Errors
     /// `BadModel` with the file that is missing or damaged.
     pub fn open(folder: &Path, stem: &str) -> Result<Self, PaintError> {
-        let mut files = Self { folder: name_of(folder), files: Vec::new(), places: BTreeMap::new() };
+        let mut files = Self::none(name_of(folder));
         for variant in ["", ".fp16"] {
             let single = format!("{stem}{variant}.safetensors");
             if folder.join(&single).is_file() {
@@ -81,6 +85,30 @@ impl SafetensorFiles {
             }
         }
         Err(PaintError::bad_model(&files.folder, format!("there is no {stem}.safetensors and no index of shards")))
+    }
+
+    /// Opens one file; `name` leads to it from the folder.
+    ///
+    /// # Errors
+    /// `BadModel` when it is missing or damaged.
+    pub(crate) fn single(folder: &Path, name: &str) -> Result<Self, PaintError> {
+        let mut files = Self::none(name.to_owned());
+        files.add(folder, name)?;
+        Ok(files)
+    }
+
+    fn none(folder: String) -> Self {
+        Self { folder, files: Vec::new(), places: BTreeMap::new(), metadata: Map::new() }
+    }
+
+    /// The shape of a tensor as the file has it; none where there is no such tensor.
+    pub(crate) fn shape(&self, name: &str) -> &[usize] {
+        self.places.get(name).map_or(&[], |place| &place.shape)
+    }
+
+    /// What a file says beside its tensors.
+    pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key)?.as_str()
     }
 
     /// Numbers in all tensors together.
@@ -103,7 +131,11 @@ impl SafetensorFiles {
         file.read_exact(&mut header).map_err(|error| wrong(error.to_string()))?;
         let header: Map<String, Value> =
             serde_json::from_slice(&header).map_err(|error| wrong(format!("its header is no JSON: {error}")))?;
-        for (tensor, entry) in header.into_iter().filter(|(tensor, _)| tensor != "__metadata__") {
+        for (tensor, entry) in header {
+            if tensor == METADATA {
+                self.metadata.extend(entry.as_object().cloned().unwrap_or_default());
+                continue;
+            }
             let place = Entry::deserialize(entry)
                 .ok()
                 .and_then(|entry| place(&entry, self.files.len(), data, bytes))

@@ -9,7 +9,7 @@ use super::{SafetensorFiles, Weights};
 use crate::error::PaintError;
 
 /// A safetensors file of f32 tensors.
-fn file(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
+pub(super) fn file(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
     let mut header = serde_json::Map::new();
     let mut data = Vec::new();
     for (name, shape, numbers) in tensors {
@@ -21,7 +21,7 @@ fn file(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
     with_header(&serde_json::Value::Object(header).to_string(), &data)
 }
 
-fn with_header(header: &str, data: &[u8]) -> Vec<u8> {
+pub(super) fn with_header(header: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
     bytes.extend(data);
@@ -32,7 +32,7 @@ fn open(folder: &Path) -> Result<Weights<'static>, PaintError> {
     Ok(Weights::new(SafetensorFiles::open(folder, "model")?, &Device::Cpu, DType::F32))
 }
 
-fn reason<T>(result: Result<T, PaintError>) -> String {
+pub(super) fn reason<T>(result: Result<T, PaintError>) -> String {
     match result {
         Err(error @ PaintError::BadModel { .. }) => error.to_string(),
         Err(other) => panic!("{other}"),

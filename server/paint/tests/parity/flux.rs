@@ -88,7 +88,7 @@ fn pipeline(name: &str, models: FluxModels) -> Pipeline {
     }
 }
 
-fn drawing(pipeline: &Pipeline, name: &str) -> Drawing {
+pub(crate) fn drawing(pipeline: &Pipeline, name: &str) -> Drawing {
     let guidance = described(PART, &format!("{name} run"))["guidance"].as_f64().expect("a number");
     flow_drawing(pipeline, &text("request", "prompt"), "", guidance)
 }
@@ -179,7 +179,7 @@ fn runs_and_pictures_agree() {
 }
 
 /// A tiny FLUX as a folder, in the layout of diffusers.
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |part: &str| folder.path().join(part);
     clip().0.save("clip-quick", &at("text_encoder"), "model");

@@ -69,7 +69,7 @@ fn made(name: &str, shape: &[usize]) -> Tensor {
 }
 
 /// Tensors of the original layout, from those of diffusers that stand side by side in them.
-fn original() -> Vec<(String, Tensor)> {
+pub(crate) fn original() -> Vec<(String, Tensor)> {
     let mut tensors = Vec::new();
     let mut layer = |from: &str, to: &[&str], outputs: &[usize], inputs: usize| {
         let (mut weights, mut biases) = (Vec::new(), Vec::new());
@@ -136,7 +136,7 @@ fn original() -> Vec<(String, Tensor)> {
 }
 
 /// Writes a file; matrices whose rows are whole blocks are of this kind, and the rest is plain.
-fn write(path: &Path, kind: GgmlDType, tensors: &[(String, Tensor)]) {
+pub(crate) fn write(path: &Path, kind: GgmlDType, tensors: &[(String, Tensor)]) {
     let quantised: Vec<(&str, QTensor)> = tensors
         .iter()
         .map(|(name, tensor)| {

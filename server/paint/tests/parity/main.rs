@@ -5,6 +5,8 @@
 
 mod flux;
 mod flux_gguf;
+mod folders;
+mod loras;
 mod models;
 mod noise;
 mod painter;
