@@ -8,6 +8,7 @@ import sys
 import torch
 from safetensors.torch import save_file
 
+import checkpoints
 import flux
 import loras
 import models
@@ -20,7 +21,8 @@ import z_image
 
 PLACE = pathlib.Path(__file__).resolve().parents[2] / "server" / "paint" / "tests" / "references"
 PARTS = {"models": models, "noise": noise, "schedulers": schedulers, "tokenizer": tokenizer,
-         "pipelines": pipelines, "sources": sources, "z_image": z_image, "flux": flux, "loras": loras}
+         "pipelines": pipelines, "sources": sources, "z_image": z_image, "flux": flux, "loras": loras,
+         "checkpoints": checkpoints}
 
 
 def main(names):
@@ -28,12 +30,13 @@ def main(names):
     PLACE.mkdir(parents=True, exist_ok=True)
     for name in names or PARTS:
         tensors, described = PARTS[name].references()
-        save_file(tensors, PLACE / f"{name}.safetensors")
-        (PLACE / f"{name}.safetensors").chmod(0o644)
+        if tensors:
+            save_file(tensors, PLACE / f"{name}.safetensors")
+            (PLACE / f"{name}.safetensors").chmod(0o644)
         lines = [json.dumps(item) for item in described] if isinstance(described, list) else None
         text = "[\n" + ",\n".join(lines) + "\n]\n" if lines else json.dumps(described) + "\n"
         (PLACE / f"{name}.json").write_text(text)
-        bytes_ = sum((PLACE / f"{name}.{end}").stat().st_size for end in ("safetensors", "json"))
+        bytes_ = sum(file.stat().st_size for file in PLACE.glob(f"{name}.*"))
         print(f"{name}: {len(tensors)} tensors, {bytes_} bytes, torch {torch.__version__}, {platform.machine()}, "
               f"{torch.backends.cpu.get_cpu_capability()}")
 

@@ -38,3 +38,46 @@ def unet(name, config):
     side, block, kind, at, rest = re.fullmatch(r"(down|up)_blocks\.(\d+)\.(\w+)\.(\d+)\.(.+)", name).groups()
     first, row = (1, "input_blocks") if side == "down" else (0, "output_blocks")
     return f"{row}.{first + each * int(block) + int(at)}.{within(kind, rest)}"
+
+
+VAE_RESNET = {"conv_shortcut": "nin_shortcut"}
+VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
+
+
+def vae(name, config):
+    """A name of the autoencoder, with its end."""
+    if name.startswith(("quant_conv", "post_quant_conv")):
+        return name
+    half, rest = name.split(".", 1)
+    layer, end = rest.rsplit(".", 1)
+    if found := re.fullmatch(r"mid_block\.resnets\.(\d)\.(\w+)", layer):
+        return f"{half}.mid.block_{int(found[1]) + 1}.{VAE_RESNET.get(found[2], found[2])}.{end}"
+    if found := re.fullmatch(r"mid_block\.attentions\.0\.(.+)", layer):
+        return f"{half}.mid.attn_1.{VAE_ATTENTION[found[1]]}.{end}"
+    found = re.fullmatch(r"(down|up)_blocks\.(\d)\.(resnets\.(\d)\.(\w+)|(down|up)samplers\.0\.conv)", layer)
+    if not found:
+        return f"{half}.{layer.replace('conv_norm_out', 'norm_out')}.{end}"
+    side, block = found[1], int(found[2])
+    at = block if side == "down" else len(config.block_out_channels) - 1 - block
+    if found[6]:
+        return f"{half}.{side}.{at}.{side}sample.conv.{end}"
+    return f"{half}.{side}.{at}.block.{found[4]}.{VAE_RESNET.get(found[5], found[5])}.{end}"
+
+
+OPEN_CLIP = {"text_model.embeddings.token_embedding.weight": "token_embedding.weight",
+             "text_model.embeddings.position_embedding.weight": "positional_embedding",
+             "text_model.final_layer_norm.weight": "ln_final.weight",
+             "text_model.final_layer_norm.bias": "ln_final.bias", "text_projection.weight": "text_projection"}
+OPEN_CLIP_LAYER = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj",
+                   "self_attn.out_proj": "attn.out_proj"}
+
+
+def open_clip(name):
+    """A name of a text encoder from OpenCLIP, with its end; query, key and value have one name."""
+    if name in OPEN_CLIP:
+        return OPEN_CLIP[name]
+    at, layer, end = re.fullmatch(r"text_model\.encoder\.layers\.(\d+)\.(.+)\.(weight|bias)", name).groups()
+    block = f"transformer.resblocks.{at}"
+    if layer.startswith("self_attn.") and layer != "self_attn.out_proj":
+        return f"{block}.attn.in_proj_{end}"
+    return f"{block}.{OPEN_CLIP_LAYER[layer]}.{end}"

@@ -40,7 +40,7 @@ pub struct ClipConfig {
     /// Numbers of the projected text, where the model projects it.
     pub projection_dim: Option<usize>,
     heads: usize,
-    layers: usize,
+    pub(crate) layers: usize,
     vocabulary: usize,
     positions: usize,
     quick_gelu: bool,

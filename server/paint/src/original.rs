@@ -3,9 +3,14 @@
 //!
 //! Names are computed from a part's own configuration. Refuses: to guess; a name that no layer has stays unknown.
 
+mod file;
+mod open_clip;
 mod unet;
+mod vae;
 
 use std::collections::BTreeMap;
+
+pub(crate) use file::{Configs, Part, open};
 
 /// Layers, or groups of layers that have the same names within, under their two names.
 #[derive(Default)]
@@ -19,6 +24,18 @@ impl Names {
         let (original, diffusers) = (original.into(), diffusers.into());
         self.to_diffusers.insert(original.clone(), diffusers.clone());
         self.to_original.insert(diffusers, original);
+    }
+
+    /// Layers within a block.
+    fn block(&mut self, original: &str, diffusers: &str, layers: &[(&str, &str)]) {
+        for (from, to) in layers {
+            self.add(format!("{original}.{from}"), format!("{diffusers}.{to}"));
+        }
+    }
+
+    /// What diffusers calls the original of this name.
+    fn diffusers(&self, original: &str) -> Option<String> {
+        renamed(&self.to_diffusers, original)
     }
 
     /// The original name of what diffusers calls so.

@@ -194,7 +194,8 @@ impl<'a> Weights<'a> {
     }
 }
 
-fn listed<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+/// Some names for an error, and a sign where there are more.
+pub(crate) fn listed<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
     let count = names.len();
     let mut first: Vec<&str> = names.take(NAMES_LISTED_MAX).map(String::as_str).collect();
     if count > NAMES_LISTED_MAX {

@@ -50,9 +50,9 @@ impl Names {
                 input += 1;
             }
         }
-        names.residual("middle_block.0", "mid_block.resnets.0");
+        names.block("middle_block.0", "mid_block.resnets.0", RESIDUAL);
         names.add("middle_block.1", "mid_block.attentions.0");
-        names.residual("middle_block.2", "mid_block.resnets.1");
+        names.block("middle_block.2", "mid_block.resnets.1", RESIDUAL);
         let mut output = 0;
         for at in 0..=last {
             let (block, attention) = (format!("up_blocks.{at}"), config.up_attention[at]);
@@ -72,15 +72,9 @@ impl Names {
 
     /// A residual block, and the attention behind it.
     fn pair(&mut self, original: &str, block: &str, layer: usize, attention: bool) {
-        self.residual(&format!("{original}.0"), &format!("{block}.resnets.{layer}"));
+        self.block(&format!("{original}.0"), &format!("{block}.resnets.{layer}"), RESIDUAL);
         if attention {
             self.add(format!("{original}.1"), format!("{block}.attentions.{layer}"));
-        }
-    }
-
-    fn residual(&mut self, original: &str, diffusers: &str) {
-        for (from, to) in RESIDUAL {
-            self.add(format!("{original}.{from}"), format!("{diffusers}.{to}"));
         }
     }
 }
@@ -93,6 +87,7 @@ mod tests {
         let names = Names::of_unet(&UNetConfig::parse(config).unwrap());
         for (diffusers, original) in pairs {
             assert_eq!(names.original(diffusers).as_deref(), Some(*original), "{diffusers}");
+            assert_eq!(names.diffusers(original).as_deref(), Some(*diffusers), "{original}");
         }
         for unknown in ["", "conv", "conv_input.weight", "down_blocks.9.resnets.0.conv1", "down_blocks"] {
             assert_eq!(names.original(unknown), None, "{unknown}");

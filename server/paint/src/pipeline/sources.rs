@@ -1,17 +1,22 @@
-//! Where the weights of a folder's parts are: each in the part's own folder, with the LoRAs of the folder merged.
+//! Where the weights of a folder's parts are: each in the part's own folder, or all of a Stable Diffusion in one file at
+//! the root, which has the original names. The LoRAs of the folder are merged.
 //!
-//! Refuses: LoRAs for a denoiser that is quantised.
+//! Refuses: several files at the root without weights of parts, and LoRAs for a denoiser that is quantised. Beside weights of
+//! parts such files are not read.
 
 use std::collections::BTreeMap;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use candle_core::DType;
 
 use super::folder::{config, part_type, text, within};
+use crate::clip::ClipConfig;
 use crate::error::PaintError;
 use crate::flux::GgufFile;
-use crate::original::Names;
+use crate::original::{self, Names};
 use crate::unet::UNetConfig;
+use crate::vae::VaeConfig;
 use crate::weights::lora::{self, Merged, Places};
 use crate::weights::{SafetensorFiles, TensorSource};
 
@@ -34,9 +39,13 @@ pub(super) type Sources = BTreeMap<String, Source>;
 
 /// The weights of these parts, of which the headers are read.
 pub(super) fn open(folder: &Path, parts: &[&str]) -> Result<Sources, PaintError> {
-    let sources: Result<Sources, PaintError> =
-        parts.iter().map(|part| Ok(((*part).to_owned(), Source::open(folder, part)?))).collect();
-    let mut sources = sources?;
+    let mut sources = match checkpoint(folder, parts)? {
+        Some(name) => of_checkpoint(folder, &name, parts)?,
+        None => parts
+            .iter()
+            .map(|part| Ok(((*part).to_owned(), Source::open(folder, part)?)))
+            .collect::<Result<_, PaintError>>()?,
+    };
     if folder.join(lora::LIST).exists() {
         change(folder, &mut sources)?;
     }
@@ -67,6 +76,52 @@ impl Source {
     fn bytes(&self, dtype: DType) -> u64 {
         self.quantised_bytes.unwrap_or(self.elements.saturating_mul(dtype.size_in_bytes() as u64))
     }
+}
+
+/// The file at the root of a Stable Diffusion's folder that has the weights of all its parts.
+fn checkpoint(folder: &Path, parts: &[&str]) -> Result<Option<String>, PaintError> {
+    if !parts.contains(&"unet") {
+        return Ok(None);
+    }
+    let names = |part: &str| -> Result<Vec<String>, PaintError> {
+        let wrong = |error: std::io::Error| PaintError::bad_model(part, error.to_string());
+        let entries = folder.join(part).read_dir().map_err(wrong)?;
+        let name =
+            |entry: std::io::Result<DirEntry>| Ok(entry.map_err(wrong)?.file_name().to_string_lossy().into());
+        entries.map(name).collect()
+    };
+    let mut found = names(".")?;
+    found.retain(|name| name.ends_with(".safetensors"));
+    found.sort_unstable();
+    let Some(first) = found.first() else { return Ok(None) };
+    let wrong = |reason: String| Err(PaintError::bad_model(&format!("./{first}"), reason));
+    for part in parts {
+        // Folders are published with such files beside their parts, which are the whole model. Shards have an index, whose
+        // name goes on behind this.
+        if folder.join(part).is_dir() && names(part)?.iter().any(|name| name.contains(".safetensors")) {
+            return Ok(None);
+        }
+    }
+    match found.get(1) {
+        Some(second) => wrong(format!("there is `{second}` as well; take out the one that is not meant")),
+        None => Ok(found.pop()),
+    }
+}
+
+fn of_checkpoint(folder: &Path, name: &str, parts: &[&str]) -> Result<Sources, PaintError> {
+    const SECOND: &str = "text_encoder_2";
+    let second = parts.contains(&SECOND).then(|| config(folder, SECOND, ClipConfig::parse));
+    let configs = original::Configs {
+        unet: config(folder, "unet", UNetConfig::parse)?,
+        vae: config(folder, "vae", VaeConfig::parse)?,
+        text: config(folder, "text_encoder", ClipConfig::parse)?,
+        second_text: second.transpose()?,
+    };
+    let source = |(part, tensors): (String, original::Part)| {
+        let elements = tensors.elements();
+        (part, Source { tensors: Box::new(tensors), elements, quantised_bytes: None })
+    };
+    Ok(original::open(folder, name, &configs)?.into_iter().map(source).collect())
 }
 
 /// Merges what the folder's list of LoRAs names.

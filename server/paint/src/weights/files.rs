@@ -51,6 +51,9 @@ enum Kind {
     F32,
     F16,
     Bf16,
+    /// Types of single numbers beside the weights.
+    F64,
+    I64,
     /// A type that no weight has; an error only when somebody asks for the numbers.
     Other,
 }
@@ -111,11 +114,35 @@ impl SafetensorFiles {
         self.metadata.get(key)?.as_str()
     }
 
+    /// A number that stands alone beside the weights; `None` where there are more or none.
+    ///
+    /// # Errors
+    /// `BadModel` when it cannot be read.
+    pub(crate) fn number(&mut self, name: &str) -> Result<Option<f64>, PaintError> {
+        let Some(place) = self.places.get(name).filter(|place| place.shape.iter().all(|size| *size == 1)) else {
+            return Ok(None);
+        };
+        let (file_name, file) = &mut self.files[place.file];
+        let number: fn([u8; 8]) -> f64 = match place.dtype {
+            Kind::F64 => f64::from_le_bytes,
+            Kind::I64 => |bytes| i64::from_le_bytes(bytes) as f64,
+            _ => {
+                let shape = place.shape.clone();
+                return Ok(self.read(name, &shape)?.first().copied().map(f64::from));
+            }
+        };
+        Ok(bytes(file_name, file, name, place)?.try_into().ok().map(number))
+    }
+
     /// Numbers in all tensors together.
     #[must_use]
     pub fn elements(&self) -> u64 {
-        let elements = |place: &Place| place.shape.iter().fold(1u64, |all, size| all.saturating_mul(*size as u64));
-        self.places.values().map(elements).fold(0, u64::saturating_add)
+        self.places.keys().map(|name| self.elements_of(name)).fold(0, u64::saturating_add)
+    }
+
+    /// Numbers in one tensor.
+    pub(crate) fn elements_of(&self, name: &str) -> u64 {
+        self.shape(name).iter().fold(1, |all, size| all.saturating_mul(*size as u64))
     }
 
     fn add(&mut self, folder: &Path, name: &str) -> Result<(), PaintError> {
@@ -159,6 +186,8 @@ fn place(entry: &Entry, file: usize, data: u64, file_bytes: u64) -> Option<Place
         "F32" => (Kind::F32, Some(4)),
         "F16" => (Kind::F16, Some(2)),
         "BF16" => (Kind::Bf16, Some(2)),
+        "F64" => (Kind::F64, Some(8)),
+        "I64" => (Kind::I64, Some(8)),
         _ => (Kind::Other, None),
     };
     let (start, end) = entry.data_offsets;
@@ -198,6 +227,15 @@ fn shards(folder: &Path, index: &str) -> Result<BTreeSet<String>, PaintError> {
     Ok(shards)
 }
 
+/// All of a tensor.
+fn bytes(file_name: &str, file: &mut File, name: &str, place: &Place) -> Result<Vec<u8>, PaintError> {
+    let wrong = |reason: String| PaintError::bad_model(file_name, reason);
+    let mut bytes = vec![0; place.bytes as usize];
+    file.seek(SeekFrom::Start(place.start)).map_err(|error| wrong(error.to_string()))?;
+    file.read_exact(&mut bytes).map_err(|error| wrong(format!("`{name}`: {error}")))?;
+    Ok(bytes)
+}
+
 impl TensorSource for SafetensorFiles {
     fn place(&self) -> String {
         self.folder.clone()
@@ -220,15 +258,20 @@ impl TensorSource for SafetensorFiles {
         if place.shape != shape {
             return Err(wrong(format!("`{name}` has the shape {:?}, not {shape:?}", place.shape)));
         }
-        let mut bytes = vec![0; place.bytes as usize];
-        file.seek(SeekFrom::Start(place.start)).map_err(|error| wrong(error.to_string()))?;
-        file.read_exact(&mut bytes).map_err(|error| wrong(format!("`{name}`: {error}")))?;
-        let pairs = || bytes.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
-        match place.dtype {
-            Kind::F32 => Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
-            Kind::F16 => Ok(pairs().map(|pair| f16::from_le_bytes(pair).to_f32()).collect()),
-            Kind::Bf16 => Ok(pairs().map(|pair| bf16::from_le_bytes(pair).to_f32()).collect()),
-            Kind::Other => Err(wrong(format!("`{name}` is of a type that weights do not have"))),
-        }
+        let numbers: fn(&[u8]) -> Vec<f32> = match place.dtype {
+            Kind::F32 => {
+                |bytes| bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+            }
+            Kind::F16 => {
+                |bytes| bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+            }
+            Kind::Bf16 => {
+                |bytes| bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+            }
+            Kind::F64 | Kind::I64 | Kind::Other => {
+                return Err(wrong(format!("`{name}` is of a type that weights do not have")));
+            }
+        };
+        Ok(numbers(&bytes(file_name, file, name, place)?))
     }
 }

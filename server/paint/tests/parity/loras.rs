@@ -30,7 +30,7 @@ fn layers(family: &str) -> Vec<Value> {
 }
 
 /// Both files of a family under names of one kind: `layer` is that of diffusers and has no alpha.
-fn files(family: &str, naming: &str) -> [Vec<Made>; 2] {
+pub(crate) fn files(family: &str, naming: &str) -> [Vec<Made>; 2] {
     let mut files = [Vec::new(), Vec::new()];
     for item in layers(family) {
         let text = |key: &str| item[key].as_str().map(str::to_owned);
@@ -56,7 +56,7 @@ fn files(family: &str, naming: &str) -> [Vec<Made>; 2] {
 }
 
 /// Writes files and the list that names them with these scales.
-fn add(folder: &Path, files: &[Vec<Made>], scales: &[f64]) {
+pub(crate) fn add(folder: &Path, files: &[Vec<Made>], scales: &[f64]) {
     let place = folder.join("loras");
     fs::create_dir_all(&place).expect("a folder");
     let mut listed = Vec::new();
@@ -68,7 +68,7 @@ fn add(folder: &Path, files: &[Vec<Made>], scales: &[f64]) {
 }
 
 /// One output for the recorded prompt, without guidance.
-fn forward(pipeline: &Pipeline) -> Vec<f32> {
+pub(crate) fn forward(pipeline: &Pipeline) -> Vec<f32> {
     let drawing = Drawing { guidance: 1.0, ..drawing(pipeline) };
     let read = pipeline.denoiser.read(&drawing, Stop::NEVER).expect("it is read");
     read.outputs(&tensor("lora latents", &[1, 4, 12, 8]), 500.25, Stop::NEVER).expect("an output")

@@ -3,6 +3,7 @@
 //! Refuses: weights and recorded model outputs on disk; both come from the integers of `tests/tiny`, which Python has
 //! as well, so that only results are kept.
 
+mod checkpoints;
 mod flux;
 mod flux_gguf;
 mod folders;

@@ -176,10 +176,8 @@ fn change(
     }
     let alpha = match &pieces.alpha {
         Some(name) => {
-            let shape = opened.shape(name).to_vec();
-            let number = if shape.iter().all(|size| *size == 1) { opened.read(name, &shape)? } else { Vec::new() };
-            let number = number.first().copied().filter(|number| number.is_finite());
-            f64::from(number.ok_or_else(|| wrong(format!("`{name}` is no number")))?)
+            let number = opened.number(name)?.filter(|number| number.is_finite());
+            number.ok_or_else(|| wrong(format!("`{name}` is no number")))?
         }
         None => told.unwrap_or(rank as f64),
     };
