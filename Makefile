@@ -1,6 +1,6 @@
 # The commands a person types: `make run` and `make test` each do all their own set-up. How each step is done stands in
 # .make/; what a build needs to know stands in .cargo/config.toml, so that `cargo` alone builds the very same things.
-.PHONY: help run test soak bench bench-step eval-edits parity setup assets test-editors clean
+.PHONY: help run test soak bench bench-step eval-edits parity setup assets test-editors test-pages clean
 
 # The folder to index and to ask about.
 WORKSPACE ?= $(CURDIR)
@@ -34,6 +34,7 @@ help:
 	@echo 'make setup                install what a build needs, and nothing else'
 	@echo 'make assets               build the style sheet and scripts of the web pages'
 	@echo 'make test-editors         bring VS Code as code-server (1.2 GB) and play tests/e2e/vscode in it'
+	@echo 'make test-pages           play tests/e2e/pages in a Chromium: images, made by a tiny model, from page to page'
 	@echo 'make clean                remove what was built here (target/, web assets, editor client)'
 
 run:
@@ -112,6 +113,14 @@ test-editors: assets
 	cargo build --workspace --bin familiar $(TEST_BUILD)
 	FAMILIAR_BIN=$(TEST_BIN) target/code-server/node/bin/node tests/e2e/vscode/src/run.ts
 
+# A browser is no part of what `make test` brings.
+test-pages: assets
+	@.make/browser >/dev/null
+	@.make/npm-build tests/e2e/pages node_modules/.checked package.json tsconfig.json src ../vscode/src/until.ts
+	cargo build --workspace --bin familiar $(TEST_BUILD)
+	FAMILIAR_BIN=$(TEST_BIN) FAMILIAR_BROWSER="$$(.make/browser)" NODE_MAJOR_MIN=24 \
+	.make/with-node node tests/e2e/pages/src/run.ts
+
 clean:
 	rm -rf target server/web/assets/dist server/web/assets/node_modules editors/vscode/out editors/vscode/*.vsix \
-		editors/vscode/node_modules tests/e2e/vscode/node_modules
+		editors/vscode/node_modules tests/e2e/vscode/node_modules tests/e2e/pages/node_modules
