@@ -15,8 +15,8 @@ import { until, WAIT_MS_MAX } from "../../vscode/src/until.ts";
 const run = promisify(execFile);
 /** The browser itself leads every name below `localhost` to this machine. */
 const HERE = /^(127\.0\.0\.1|([a-z]+\.)?localhost)$/;
-/** What an image of these tests is made of unless a scenario says otherwise: the least that the model draws. */
-const LEAST = ["--size", "64x64", "--steps", "1"];
+/** How an image is made unless a scenario says otherwise: the least that the model draws. */
+const LEAST = { size: "64x64", steps: "1" };
 
 /** Where the programs are that the tests use, and a tiny model. */
 export interface Programs {
@@ -123,9 +123,9 @@ export class Desk {
   }
 
   /** Draws from the command line, as little as there can be. */
-  async draw(prompt: string, ...given: string[]): Promise<readonly Told[]> {
-    const words = ["generate", prompt, ...LEAST, ...given, "--json"];
-    return (JSON.parse(await this.familiar(...words)) as { images: Told[] }).images;
+  async draw(prompt: string, given: Readonly<Record<string, string>> = {}): Promise<readonly Told[]> {
+    const options = Object.entries({ ...LEAST, ...given }).flatMap(([name, value]) => [`--${name}`, value]);
+    return (JSON.parse(await this.familiar("generate", prompt, ...options, "--json")) as { images: Told[] }).images;
   }
 
   /** The newest images, as the command line lists them. */

@@ -1,0 +1,141 @@
+// One image large: what is said of it, what is done with it, and the keys. Refuses: making more than it looks at.
+
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import type { Page } from "playwright-core";
+import { tiles, waitForTiles, waitForWord } from "../desk.ts";
+import type { Desk } from "../desk.ts";
+import type { Scenario } from "../scenario.ts";
+
+/** What the form holds, by label. */
+async function form(page: Page): Promise<Record<string, string>> {
+  const value = (label: string) => page.locator("#new").getByLabel(label, { exact: true }).inputValue();
+  const labels = ["What is to be seen?", "What is not to be seen", "Seed", "Steps", "Another size", "Images"];
+  return Object.fromEntries(await Promise.all(labels.map(async (label) => [label, await value(label)] as const)));
+}
+
+/** The facts of the page, by name. */
+export async function facts(page: Page): Promise<Record<string, string>> {
+  const rows = await page.locator(".facts > div").evaluateAll((all) =>
+    all.map((one) => [one.querySelector("dt")?.textContent ?? "", one.querySelector("dd")?.textContent ?? ""] as const),
+  );
+  return Object.fromEntries(rows);
+}
+
+async function fox(desk: Desk): Promise<string> {
+  const [image] = await desk.draw("a red fox", { negative: "fog", size: "64x96", steps: "3", seed: "7" });
+  return `/images/${image?.id}`;
+}
+
+/** Presses a download and returns the file. */
+export async function download(page: Page, label: string): Promise<{ name: string; bytes: Buffer; path: string }> {
+  await page.locator("summary", { hasText: "Download" }).click();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByText(label, { exact: true }).click()]);
+  const path = await file.path();
+  return { name: file.suggestedFilename(), bytes: await readFile(path), path };
+}
+
+/** The scenarios of this file. */
+export const VIEWING: readonly Scenario[] = [
+  {
+    name: "an image says how it was made, and its settings are used again, with its seed and without",
+    play: async (desk, picture) => {
+      const view = await fox(desk);
+      const page = await desk.open(view);
+      equal(await page.locator(".viewer-image img").getAttribute("alt"), "a red fox");
+      equal(await page.locator("#prompt").textContent(), "a red fox");
+      await page.getByText("fog", { exact: true }).waitFor();
+      const { Model, Seed, Steps, Size } = await facts(page);
+      deepEqual({ Model, Seed, Steps, Size }, { Model: "tiny", Seed: "7", Steps: "3", Size: "64 × 96" });
+      await picture("facts");
+      await page.getByRole("link", { name: "Use these settings" }).click();
+      const all = { "What is to be seen?": "a red fox", "What is not to be seen": "fog", Seed: "7", Steps: "3" };
+      deepEqual(await form(page), { ...all, "Another size": "64x96", Images: "1" });
+      await page.goBack();
+      await page.getByRole("link", { name: "Same with a new seed" }).click();
+      deepEqual(await form(page), { ...all, Seed: "", "Another size": "64x96", Images: "1" });
+    },
+  },
+  {
+    name: "variations are drawn over an image",
+    play: async (desk, picture) => {
+      const page = await desk.open(await fox(desk));
+      await page.getByRole("link", { name: "Variations" }).click();
+      equal(await page.locator(".source-image").getAttribute("alt"), "a red fox");
+      equal(await page.getByLabel(/drawn anew/).inputValue(), "0.5");
+      equal((await form(page))["Images"], "4");
+      await picture("form");
+      await page.getByLabel("Images", { exact: true }).fill("2");
+      await page.getByRole("button", { name: "Make", exact: true }).click();
+      await waitForTiles(page, 3);
+      await waitForWord(page, "The images are ready.");
+      await tiles(page).first().click();
+      await page.locator(".viewer-image img").waitFor();
+      equal((await facts(page))["Drawn over an image"], "strength 0.5");
+    },
+  },
+  {
+    name: "arrow keys go from image to image, and Escape back to the gallery as it was filtered",
+    play: async (desk) => {
+      for (const prompt of ["fox one", "a hen", "fox two", "fox three"]) await desk.draw(prompt);
+      const page = await desk.open("/images?words=fox");
+      await waitForTiles(page, 3);
+      const shows = (alt: string) => page.locator(`.viewer-image img[alt="${alt}"]`).waitFor();
+      await tiles(page).first().click();
+      await shows("fox three");
+      for (const [key, alt] of [["ArrowRight", "fox two"], ["ArrowRight", "fox one"], ["ArrowLeft", "fox two"]] as const) {
+        await page.keyboard.press(key);
+        await shows(alt);
+      }
+      // An open menu is closed first.
+      await page.locator("summary", { hasText: "Delete" }).click();
+      const remove = page.getByRole("button", { name: "Delete it" });
+      await remove.waitFor();
+      await page.keyboard.press("Escape");
+      await remove.waitFor({ state: "hidden" });
+      await page.keyboard.press("Escape");
+      await page.waitForURL(/\/images\?words=fox/);
+      await waitForTiles(page, 3);
+    },
+  },
+  {
+    name: "an image is marked, shown alone, and saved with its settings and without",
+    play: async (desk) => {
+      const page = await desk.open(await fox(desk));
+      const star = page.getByRole("button", { name: "Favourite" });
+      equal(await star.getAttribute("aria-pressed"), "false");
+      await star.click();
+      await page.locator('.star[aria-pressed="true"]').waitFor();
+      await page.reload();
+      equal(await star.getAttribute("aria-pressed"), "true");
+      const told = await download(page, "With its settings inside");
+      match(told.name, /\.png$/);
+      match(told.bytes.toString("latin1"), /a red fox\nNegative prompt: fog\nSteps: 3/);
+      await page.reload();
+      const plain = await download(page, "Without them");
+      ok(!plain.bytes.toString("latin1").includes("fox"), "it still says how it was made");
+      // The browser's own page for a picture is none of ours, so the link is followed without it.
+      const link = (await page.locator(".viewer-image").getAttribute("href")) ?? "";
+      const alone = await page.request.get(new URL(link, page.url()).href);
+      equal(alone.headers()["content-type"], "image/png");
+      deepEqual(await alone.body(), told.bytes);
+    },
+  },
+  {
+    name: "an image is deleted from its page, after a second press, with its file",
+    play: async (desk) => {
+      const view = await fox(desk);
+      ok((await desk.files()).length > 0);
+      const page = await desk.open(view);
+      await page.locator("summary", { hasText: "Delete" }).click();
+      await page.getByRole("button", { name: "Delete it" }).click();
+      await page.getByText("1 image is gone for good, files included.").waitFor();
+      await waitForTiles(page, 0);
+      deepEqual(await desk.files(), []);
+      deepEqual(await desk.gallery(), []);
+      await page.goto(new URL(view, page.url()).href);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      desk.forgive(/status of 404/);
+    },
+  },
+];
