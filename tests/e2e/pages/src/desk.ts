@@ -32,7 +32,7 @@ export interface Setting {
 }
 
 /** How a page is shown. */
-export type Look = Pick<BrowserContextOptions, "colorScheme" | "viewport">;
+export type Look = Pick<BrowserContextOptions, "colorScheme" | "viewport" | "hasTouch" | "isMobile">;
 
 /** An image as `--json` and the API tell of it. */
 export interface Told {
@@ -157,16 +157,17 @@ export class Desk {
     }
   }
 
-  /** Ends everything and removes it. */
+  /** Ends everything and removes it; a daemon that does not end when it is asked is an error, and is killed. */
   async close(): Promise<void> {
     for (const page of this.pages) await page.context().close();
     const daemon = this.#daemon;
-    if (daemon?.exitCode === null) {
-      const ended = new Promise((resolve) => daemon.once("exit", resolve));
-      daemon.kill("SIGTERM");
-      await ended;
+    try {
+      daemon?.kill("SIGTERM");
+      await until("the end of the daemon", () => daemon === undefined || daemon.exitCode !== null || daemon.signalCode !== null);
+    } finally {
+      daemon?.kill("SIGKILL");
+      await rm(this.root, { recursive: true, force: true, maxRetries: 5 });
     }
-    await rm(this.root, { recursive: true, force: true, maxRetries: 5 });
   }
 
   #environment(): Record<string, string> {

@@ -115,6 +115,8 @@ export const DOORS: readonly Scenario[] = [
       await page.locator("li", { hasText: "other" }).getByText("draws when none is named").waitFor();
       await page.goto(new URL("/images", page.url()).href);
       equal(await page.locator("#new").getByLabel("Model").inputValue(), "other");
+      await page.locator("#new summary").click();
+      await page.getByLabel("Steps").fill("1");
       await page.getByLabel("What is to be seen?").fill("a hen");
       await page.getByRole("button", { name: "Make", exact: true }).click();
       await waitForTiles(page, 1);
