@@ -17,7 +17,7 @@ use crate::files::barrier::Barrier;
 use crate::files::roots;
 use crate::files::walk::walk;
 use crate::files::watch::Watch;
-use crate::limits::{CancelFlag, IndexDirs, Limits};
+use crate::limits::{CancelFlag, IndexDirs, LOCK_RETRY_AFTER, LOCK_TRIES_MAX, Limits};
 use crate::parse::cut::short_hash;
 use crate::peek::stored_status;
 use crate::search::saved::Saved;
@@ -312,10 +312,6 @@ pub(crate) fn canonical(root: &Path) -> Result<PathBuf, IndexError> {
     fs::read_dir(&real).map_err(|error| refuse(error.to_string()))?;
     Ok(real)
 }
-
-/// How often, and after how long, a taken lock is tried again.
-const LOCK_TRIES_MAX: u32 = 50;
-const LOCK_RETRY_AFTER: Duration = Duration::from_millis(20);
 
 /// Makes a folder that only this user can enter: words of private code stand in it.
 fn create_private(folder: &Path) -> std::io::Result<()> {

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::build::pace::Pace;
 
@@ -137,6 +138,10 @@ pub(crate) const FLUSH_AGE_MS: u64 = 20_000;
 pub(crate) const BARRIER_MS_MAX: u64 = 100;
 /// Changed files that a search takes up itself before the writer has; with more the live files are looked through.
 pub(crate) const PENDING_FILES_MAX: usize = 16;
+/// How often a lock that looks taken is tried.
+pub(crate) const LOCK_TRIES_MAX: u32 = 50;
+/// After how long it is tried again.
+pub(crate) const LOCK_RETRY_AFTER: Duration = Duration::from_millis(20);
 /// How long saves are gathered before they are indexed, in milliseconds.
 pub(crate) const COALESCE_MS: u64 = 25;
 /// First interval after which a running build publishes what it has, in seconds; it doubles each time.

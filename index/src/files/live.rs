@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::error::IndexError;
 use crate::files::content::{self, Decoded};
 use crate::files::lines::LineStarts;
-use crate::files::secrets::is_secret;
+use crate::files::secrets::{is_private_key, is_secret};
 use crate::files::skip::SkipReason;
 use crate::limits::{FILE_BYTES_MAX, LARGE_BYTES_MAX, PASSAGE_LINES_MAX, RACY_NANOS, SNIFF_BYTES};
 use crate::parse::cut::short_hash;
@@ -111,6 +111,9 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<LiveFile, ReadFailure>
         file.by_ref().take(bytes_max + 1).read_to_end(&mut bytes).map_err(failure)?;
         let after = file.metadata().map_err(failure)?;
         if StatKey::of(&after) == stat && bytes.len() as u64 == stat.size {
+            if is_private_key(&bytes) {
+                return Err(ReadFailure::Skipped(SkipReason::Secret, Some(stat)));
+            }
             return Ok(LiveFile { bytes, stat });
         }
     }

@@ -101,6 +101,21 @@ impl Searcher {
         overlay: &Overlay,
         history: Option<&History>,
     ) -> Result<Related, IndexError> {
+        self.related_to(path, lines, None, overlay, history)
+    }
+
+    /// The same of the definition of this qualified name, where it begins or ends within the lines or holds them.
+    ///
+    /// # Errors
+    /// As [`Searcher::related`].
+    pub fn related_to(
+        &self,
+        path: &str,
+        lines: RangeInclusive<u32>,
+        name: Option<&str>,
+        overlay: &Overlay,
+        history: Option<&History>,
+    ) -> Result<Related, IndexError> {
         let mut files = Files::new(&self.root, overlay);
         let unsaved = files.unsaved(path);
         let (path, text) = match unsaved {
@@ -123,7 +138,9 @@ impl Searcher {
         let mut resolver = Resolver::new(&self.root);
         let imported = imported(&mut resolver, &path, &mine);
         related.imports = imported.iter().take(ITEMS_MAX).cloned().collect();
-        if let Some(symbol) = subject(&mine.symbols, &lines) {
+        let overlaps = |one: &&Symbol| one.start_line <= *lines.end() && *lines.start() <= one.end_line;
+        let named = name.and_then(|name| mine.symbols.iter().filter(overlaps).find(|one| one.qualified == name));
+        if let Some(symbol) = named.or_else(|| subject(&mine.symbols, &lines)) {
             related.symbol = Some(symbol.qualified.clone());
             let place = Place { path: &path, outline: &mine, symbol };
             for kind in [Kind::Code, Kind::Test] {

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tantivy::directory::MmapDirectory;
+use tantivy::directory::error::LockError;
 use tantivy::index::IndexSettings;
 use tantivy::indexer::{LogMergePolicy, UserOperation};
 use tantivy::tokenizer::TextAnalyzer;
-use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
+use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, TantivyError, Term};
 
 use crate::error::{Doing, IndexError};
-use crate::limits::{CHECKSUM_BYTES_MAX, QUARANTINE_MAX, STEADY_BYTES};
+use crate::limits::{CHECKSUM_BYTES_MAX, LOCK_RETRY_AFTER, LOCK_TRIES_MAX, QUARANTINE_MAX, STEADY_BYTES};
 use crate::parse::tokenize::{CodeTokenizer, TOKENIZER};
 use crate::storage::document::{FILE, Fields};
 use crate::storage::manifest::{Changes, FileRow, Loaded, Manifest};
@@ -306,13 +307,23 @@ impl Base {
     }
 
     fn new_writer(&self, threads: usize, bytes: usize) -> Result<IndexWriter, IndexError> {
-        let writer: IndexWriter =
-            self.text.writer_with_num_threads(threads, bytes).doing("opening the text index for writing")?;
+        let doing = "opening the text index for writing";
+        let mut tries_left = LOCK_TRIES_MAX;
+        let writer: IndexWriter = loop {
+            tries_left -= 1;
+            match self.text.writer_with_num_threads(threads, bytes) {
+                // The last writer was dropped, but a program that is being started may hold a copy of its lock.
+                Err(TantivyError::LockFailure(LockError::LockBusy, _)) if tries_left > 0 => {
+                    std::thread::sleep(LOCK_RETRY_AFTER);
+                }
+                opened => break opened.doing(doing)?,
+            }
+        };
         writer.set_merge_policy(merging(MERGE_SEGMENTS_MIN));
         // The library numbers the first operation of a writer like the last commit. A merge takes a segment that has
         // deletions of that commit for one that has this deletion too, and so may bring a document back. An empty batch
         // uses that number up.
-        writer.run(std::iter::empty()).doing("opening the text index for writing")?;
+        writer.run(std::iter::empty()).doing(doing)?;
         Ok(writer)
     }
 }

@@ -66,6 +66,22 @@ fn a_method_has_callers_callees_imports_and_tests() {
 }
 
 #[test]
+fn a_name_says_which_definition_of_a_passage_is_meant() {
+    let space = space();
+    let (index, _) = space.indexed();
+    let related = |name| {
+        let searcher = index.searcher();
+        searcher.related_to("app/store.py", 1..=18, name, &Overlay::new(), None).unwrap().symbol
+    };
+    assert_eq!(related(Some("Store.check")).as_deref(), Some("Store.check"));
+    assert_eq!(related(Some("Store.none")), related(None));
+    assert_ne!(related(None).as_deref(), Some("Store.check"));
+    // What a search for a name finds is what it is about.
+    let hit = search(&index, "Store.check").remove(0);
+    assert_eq!(hit.symbol.as_deref(), Some("Store.check"));
+}
+
+#[test]
 fn more_callers_than_are_listed_are_said_to_be_more() {
     let many: Vec<(String, String)> = (0..25)
         .map(|n| {

@@ -271,3 +271,20 @@ fn what_is_cut_otherwise_and_comes_out_the_same_is_not_written_again() {
     (row.recipe, row.chunks_hash) = (row.recipe + 1, [7; 16]);
     assert_eq!(walk(&mut writer), (1, generation + 1), "other chunks are");
 }
+
+/// A program that is being started holds copies of our descriptors for a moment, and with them the lock of a writer that
+/// is gone by then.
+#[test]
+fn a_lock_that_only_looks_taken_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut base = Base::open(dir.path()).unwrap();
+    let lock = std::fs::File::create(dir.path().join("base/text/.tantivy-writer.lock")).unwrap();
+    lock.try_lock().unwrap();
+    let held = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        lock.unlock().unwrap();
+    });
+    base.begin_build(crate::limits::BUILD_BYTES).unwrap();
+    assert!(held.is_finished(), "the lock kept nobody out");
+    held.join().unwrap();
+}
