@@ -11,11 +11,12 @@ use crate::Inputs;
 use crate::table::{Row, median, percentile, write};
 
 const PAIRS: usize = 5;
-const SEARCH_ROUNDS: usize = 20;
+/// How often each query is searched for.
+pub const SEARCH_ROUNDS: usize = 20;
 /// How long a first answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What is asked of every index.
-pub const QUERIES: [&str; 12] = [
+const QUERIES: [&str; 12] = [
     "Where is the session auth hash computed?",
     "get_session_auth_hash",
     "how does the ORM build a WHERE clause",
@@ -136,7 +137,11 @@ fn first_answer(inputs: &Inputs, query: &str) -> Result<f64, Box<dyn Error>> {
     })
 }
 
-fn search_times(index: &Index) -> Result<Vec<f64>, Box<dyn Error>> {
+/// Milliseconds of each search of all rounds.
+///
+/// # Errors
+/// When nothing is found.
+pub fn search_times(index: &Index) -> Result<Vec<f64>, Box<dyn Error>> {
     let mut milliseconds = Vec::new();
     for round in 0..=SEARCH_ROUNDS {
         for query in QUERIES {
