@@ -46,6 +46,7 @@ fn every_command_explains_itself() {
         "models pull",
         "models list",
         "models recommend",
+        "models derive",
         "models use",
         "models verify",
         "models unload",

@@ -27,6 +27,9 @@ const INDEXES_CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// How long the end of the daemon waits until the image job that was cut off waits again.
 const IMAGE_JOB_END_MAX: Duration = Duration::from_secs(5);
+/// How long models may take to give their memory back when everything ends. One that computes hears of it late; whoever
+/// started its process ends that then.
+const UNLOAD_MAX: Duration = Duration::from_secs(2);
 
 /// Everything an [`App`] is made of.
 pub struct Parts {
@@ -237,8 +240,13 @@ impl App {
         if tokio::time::timeout(IMAGE_JOB_END_MAX, self.inner.images.queue.at_rest()).await.is_err() {
             tracing::warn!("an image job did not end in time; the next start puts it back");
         }
-        self.inner.models.unload().await;
-        self.inner.images.models.unload().await;
+        let unloaded = async {
+            self.inner.models.unload().await;
+            self.inner.images.models.unload().await;
+        };
+        if tokio::time::timeout(UNLOAD_MAX, unloaded).await.is_err() {
+            tracing::warn!("a model did not give its memory back in time; its process is ended");
+        }
         let inner = Arc::clone(&self.inner);
         let closing = tokio::task::spawn_blocking(move || inner.workspaces.close());
         if tokio::time::timeout(INDEXES_CLOSE_MAX, closing).await.is_err() {

@@ -4,12 +4,8 @@ use std::path::{Path, PathBuf};
 
 use store::DocumentKind;
 
+use crate::new_file::{slug, write_new};
 use crate::{Answer, App, AppError, ErrorKind, Result};
-
-/// Characters of the title that go into the file's name.
-const SLUG_CHARS_MAX: usize = 40;
-/// Files of the same title tell themselves apart by a number up to this.
-const SAME_TITLE_MAX: u32 = 10_000;
 
 impl App {
     /// Writes an answer with its sources under the home's `documents/` and tells where.
@@ -23,23 +19,8 @@ impl App {
         answer: &Answer,
     ) -> Result<PathBuf> {
         let markdown = markdown(title, workspace, answer);
-        let (folder, slug) = (self.inner.home.documents(), slug(title));
-        let write = move || -> std::io::Result<PathBuf> {
-            std::fs::create_dir_all(&folder)?;
-            for number in 1..SAME_TITLE_MAX {
-                let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-                let path = folder.join(format!("{slug}{suffix}.md"));
-                match std::fs::File::create_new(&path) {
-                    Ok(mut file) => {
-                        std::io::Write::write_all(&mut file, markdown.as_bytes())?;
-                        return Ok(path);
-                    }
-                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            Err(std::io::Error::other("too many documents of this title"))
-        };
+        let (folder, name) = (self.inner.home.documents(), slug(title, "answer"));
+        let write = move || write_new(&folder, &name, "md", markdown.as_bytes());
         let written = tokio::task::spawn_blocking(write).await.map_err(AppError::task_died)?;
         let path = written.map_err(|error| {
             AppError::new(ErrorKind::Unavailable, format!("the answer could not be written: {error}"))
@@ -94,20 +75,6 @@ fn markdown(title: &str, workspace: Option<&Path>, answer: &Answer) -> String {
     page
 }
 
-/// The title as the name of a file.
-fn slug(title: &str) -> String {
-    let mut slug = String::new();
-    for c in title.chars().take(SLUG_CHARS_MAX) {
-        if c.is_alphanumeric() {
-            slug.extend(c.to_lowercase());
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-    }
-    let slug = slug.trim_end_matches('-');
-    if slug.is_empty() { "answer".into() } else { slug.into() }
-}
-
 #[cfg(test)]
 mod tests {
     use engine::Citation;
@@ -155,17 +122,5 @@ mod tests {
             starter, 300 tokens read, 20 written.
         "#]]
         .assert_eq(&markdown("Explain `hash`", Some(Path::new("/ws")), &answer));
-    }
-
-    #[test]
-    fn titles_become_file_names() {
-        for (title, name) in [
-            ("Explain `Foo::bar`", "explain-foo-bar"),
-            ("../../etc/passwd", "etc-passwd"),
-            ("漢字 é", "漢字-é"),
-            ("!!!", "answer"),
-        ] {
-            assert_eq!(slug(title), name);
-        }
     }
 }

@@ -3,6 +3,7 @@
 mod arbiter;
 mod beside;
 mod bring;
+mod derive;
 mod events;
 mod gallery;
 mod jobs;
@@ -26,9 +27,11 @@ use crate::Backend;
 
 pub use beside::ImagesBeside;
 pub use bring::{BroughtImage, IMPORTS_AT_ONCE_MAX, ImportGuard, check_source};
+pub use derive::{Derivation, derive_image_model};
 pub use events::{ImageEventStream, ImageJobEvent, ImageJobEventKind, ImagePreview};
 pub use gallery::{GalleryFilter, GalleryPage, GalleryTotals, SweptImages};
 pub use jobs::ImageJobs;
+pub use model::IMAGE_SIDE_PIXELS_MAX;
 pub use models::{DeviceMemory, ImageModelEntry, RunningImageModel, list_image_models};
 pub use parameters::{ImageParameters, ParametersForm};
 pub use picture::{IMPORT_BYTES_MAX, IMPORT_PIXELS_MAX};

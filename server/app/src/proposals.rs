@@ -20,6 +20,9 @@ pub(crate) const CHANGES_LEN_MAX: usize = 256;
 /// A file that is deleted is kept up to this size, so that it can come back.
 pub const KEPT_FILE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Proposals whose documents stay written; those of older ones are removed.
+pub(crate) const DOCUMENTS_KEPT: usize = 200;
+
 /// A proposal and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
@@ -222,9 +225,20 @@ impl App {
                 .caused_by(error)
         })?;
         let registered = shown.path.to_string_lossy().into_owned();
-        self.stored(move |store| match store.document_at(&registered)? {
-            Some(_) => Ok(()),
-            None => store.add_document(DocumentKind::Proposal, &registered, None).map(drop),
+        self.stored(move |store| {
+            if store.document_at(&registered)?.is_none() {
+                store.add_document(DocumentKind::Proposal, &registered, None)?;
+            }
+            // The proposals stay, and each is written again when it is to be seen.
+            for old in store.documents_beyond(DocumentKind::Proposal, DOCUMENTS_KEPT)? {
+                match std::fs::remove_file(&old.path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        tracing::warn!(path = old.path, %error, "an old document could not be removed");
+                    }
+                    _ => store.remove_document(&old.id)?,
+                }
+            }
+            Ok(())
         })
         .await?;
         Ok(shown)

@@ -180,7 +180,7 @@ fn understand(request: &Pull) -> Result<(Source, String)> {
 }
 
 /// A model's name is a file's name, so it may not be a path.
-fn check_name(name: &str) -> Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<()> {
     let good = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     let length = name.chars().count();
     if (1..=NAME_CHARS_MAX).contains(&length) && name.chars().all(good) && !name.starts_with('.') {

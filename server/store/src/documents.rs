@@ -96,6 +96,21 @@ impl Store {
         })
     }
 
+    /// Documents of a kind besides its newest `kept`, the newest of them first, a page of them.
+    ///
+    /// # Errors
+    /// The disk's errors.
+    pub fn documents_beyond(&self, kind: DocumentKind, kept: usize) -> Result<Vec<Document>, StoreError> {
+        self.user.read(|connection| {
+            let sql =
+                format!("SELECT {COLUMNS} FROM documents WHERE kind = ?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let values = params![kind, DOCUMENTS_PAGE_MAX as i64, i64::try_from(kept).unwrap_or(i64::MAX)];
+            let rows = statement.query_map(values, from_row)?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// Takes the document `id` off the register, after its file is gone.
     ///
     /// # Errors

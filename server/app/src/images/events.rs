@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::Stream;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,38 @@ pub enum ImageJobEventKind {
         /// Why it failed, with the next step.
         error: Option<String>,
     },
+}
+
+impl ImageJobEventKind {
+    /// How far the job is, in words for one line; `None` for what is shown in another way.
+    pub fn in_words(&self) -> Option<String> {
+        Some(match self {
+            Self::Queued { position: 0 | 1 } => "next in the queue".to_owned(),
+            Self::Queued { position } => format!("{} first", index::counted(u64::from(position - 1), "other job")),
+            Self::Running => "beginning".to_owned(),
+            Self::Held { notice } => notice.clone(),
+            Self::Loading { fraction } => {
+                format!("loading the model, {:.0} %", f64::from(fraction.clamp(0.0, 1.0)) * 100.0)
+            }
+            Self::Encoding => "reading the prompt".to_owned(),
+            Self::Step { done, all, remaining_ms, .. } => {
+                let left = remaining_ms.map_or_else(String::new, |ms| format!(", {} left", span(ms)));
+                format!("step {done} of {all}{left}")
+            }
+            Self::Decoding => "making pixels".to_owned(),
+            Self::Saved { .. } | Self::Ended { .. } => return None,
+        })
+    }
+}
+
+/// A time of milliseconds as people say it.
+fn span(ms: u64) -> String {
+    let seconds = Duration::from_millis(ms.saturating_add(500)).as_secs();
+    match seconds {
+        0..=89 => format!("{seconds} s"),
+        90..=5_399 => format!("{} min", (seconds + 30) / 60),
+        _ => format!("{} h", (seconds + 1_800) / 3_600),
+    }
 }
 
 /// A small picture of an image in the making.
@@ -178,5 +211,27 @@ impl State {
             *preview = self.previews.get(&event.job_id).cloned();
         }
         event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_says_how_far_and_how_long() {
+        let step = |done, all, remaining_ms| ImageJobEventKind::Step { done, all, remaining_ms, preview: None };
+        for (kind, expected) in [
+            (step(5, 20, None), "step 5 of 20"),
+            (step(5, 20, Some(89_400)), "step 5 of 20, 89 s left"),
+            (step(5, 20, Some(90_000)), "step 5 of 20, 2 min left"),
+            (step(10, 20, Some(7_200_000)), "step 10 of 20, 2 h left"),
+            (ImageJobEventKind::Queued { position: 1 }, "next in the queue"),
+            (ImageJobEventKind::Queued { position: 2 }, "1 other job first"),
+            (ImageJobEventKind::Queued { position: 4 }, "3 other jobs first"),
+            (ImageJobEventKind::Loading { fraction: 0.5 }, "loading the model, 50 %"),
+        ] {
+            assert_eq!(kind.in_words().as_deref(), Some(expected));
+        }
     }
 }

@@ -1,12 +1,15 @@
 //! The gallery as doors use it: pages, single images and their files, favourites, removal.
 //! Refuses: a removal that could be undone; gone means gone.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use store::{GALLERY_PAGE_MAX, GalleryCursor, IMAGES_REMOVED_MAX, StoreError};
 
 use super::parameters::{ImageParameters, read_text, without_text};
 use super::picture::Pixels;
 use super::views::ImageView;
+use crate::new_file::{slug, write_new};
 use crate::{App, AppError, ErrorKind, Result};
 
 /// Which images are shown. An empty filter shows all.
@@ -127,6 +130,22 @@ impl App {
         });
         let file = file.await?.ok_or_else(|| removed(id))?;
         Ok(if with_settings { file } else { without_text(&file) })
+    }
+
+    /// Writes the PNG file of an image into a folder of the user's, under a new name that its prompt gives, and tells where.
+    ///
+    /// # Errors
+    /// As [`App::image_file`]; `Unavailable` when the folder cannot be written.
+    pub async fn save_image_into(&self, image: &ImageView, folder: PathBuf) -> Result<PathBuf> {
+        let file = self.image_file(&image.id, true).await?;
+        let name = slug(&image.prompt, "image");
+        let place = folder.clone();
+        let written = tokio::task::spawn_blocking(move || write_new(&folder, &name, "png", &file));
+        written.await.map_err(AppError::task_died)?.map_err(|error| {
+            let message = format!("the image could not be written into {}: {error}", place.display());
+            let hint = "it is in the gallery; free some space or make the folder writable, and try again";
+            AppError::new(ErrorKind::Unavailable, message).hint(hint).caused_by(error)
+        })
     }
 
     /// The small version of an image, WebP. One that somebody removed is made again from the image.

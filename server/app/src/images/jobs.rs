@@ -83,7 +83,9 @@ impl App {
             let (read, pixels) = readable(image, source.mask).await?;
             (blobs, source_pixels) = (read, Some(pixels));
         }
-        let job = self.stored_job(StoredRequest { request, strength, source_pixels }, model, blobs).await?;
+        let stored = StoredRequest { request, strength, source_pixels };
+        stored.check_size()?;
+        let job = self.stored_job(stored, model, blobs).await?;
         self.queue_changed().await;
         Ok(self.job_view(job))
     }

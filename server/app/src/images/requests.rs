@@ -14,6 +14,11 @@ use crate::{AppError, ErrorKind, Result, counted};
 
 /// Most pixels of one image.
 pub const IMAGE_PIXELS_MAX: u64 = 2_048 * 2_048;
+/// How many times as large an image is made at once, at most.
+const UPSCALE_MAX: f64 = 4.0;
+/// How much of an image is drawn anew when it is drawn over, and when it is made larger.
+const STRENGTH: f64 = 0.75;
+const UPSCALE_STRENGTH: f64 = 0.3;
 /// Shortest side, in pixels.
 pub const IMAGE_SIDE_PIXELS_MIN: u32 = 64;
 /// Both sides are multiples of this with every model, in pixels.
@@ -108,6 +113,8 @@ pub struct GenerateRequest {
     pub spacing: Option<NoiseSpacing>,
     /// The first image's seed; the others have the next ones. `None` is one that nobody knows before.
     pub seed: Option<u64>,
+    /// How many times as wide and high as the image that it starts from, instead of a size.
+    pub upscale: Option<f64>,
     /// Images.
     pub count: u32,
     /// Layers of the text encoder that are left out at the end.
@@ -134,6 +141,7 @@ impl Default for GenerateRequest {
             sampler: None,
             spacing: None,
             seed: None,
+            upscale: None,
             count: 1,
             clip_skip: 0,
             priority: ImagePriority::Normal,
@@ -152,6 +160,18 @@ pub(crate) struct StoredRequest {
     /// Width and height of the source, in pixels.
     #[serde(default)]
     pub(crate) source_pixels: Option<(u32, u32)>,
+}
+
+impl ImageSource {
+    /// How much is drawn anew when nobody says: all of what a mask shows, little of what is only made larger.
+    #[must_use]
+    pub fn usual_strength(has_mask: bool, is_upscaled: bool) -> f64 {
+        match (has_mask, is_upscaled) {
+            (true, _) => 1.0,
+            (false, true) => UPSCALE_STRENGTH,
+            (false, false) => STRENGTH,
+        }
+    }
 }
 
 fn user(message: impl Into<String>, hint: impl Into<String>) -> AppError {
@@ -194,6 +214,21 @@ impl GenerateRequest {
             let message = format!("a strength of {strength} is out of bounds");
             return Err(user(message, "take more than 0 and up to 1"));
         }
+        if let Some(times) = self.upscale {
+            if !(times > 1.0 && times <= UPSCALE_MAX) {
+                let message = format!("an image cannot be made {times} times as large");
+                return Err(user(message, format!("take more than 1 and up to {UPSCALE_MAX}")));
+            }
+            if self.source.is_none() {
+                return Err(user(
+                    "it is not said which image is to be made larger",
+                    "name the image to start from",
+                ));
+            }
+            if self.width_pixels.or(self.height_pixels).is_some() {
+                return Err(user("both a size and how much larger are asked for", "leave one of them out"));
+            }
+        }
         for (side, pixels) in [("width", self.width_pixels), ("height", self.height_pixels)] {
             pixels.map_or(Ok(()), |pixels| check_side(side, pixels, SIDE_MULTIPLE_PIXELS))?;
         }
@@ -212,8 +247,8 @@ impl StoredRequest {
         blobs: Vec<(String, PathBuf)>,
     ) -> Result<(ImageSettings, ImageRequest)> {
         let or = |known: u32, otherwise: u32| if known == 0 { otherwise } else { known };
-        let multiple = or(info.side_multiple_pixels, SIDE_MULTIPLE_PIXELS);
-        let (width, height) = self.size(own_side(info), multiple);
+        let multiple = side_multiple(info);
+        let (width, height) = self.size(info);
         check_side("width", width, multiple)?;
         check_side("height", height, multiple)?;
         check_pixels(width, height)?;
@@ -272,15 +307,25 @@ impl StoredRequest {
         Ok((settings, request))
     }
 
-    /// Width and height in pixels. What is drawn over another image has its shape, in as many pixels as the model is used
-    /// to, and no more than the image has.
-    fn size(&self, side: u32, multiple: u32) -> (u32, u32) {
+    /// Whether it is small enough for some model, as far as its size is known.
+    ///
+    /// # Errors
+    /// `User` with what to change.
+    pub(crate) fn check_size(&self) -> Result<()> {
+        let (width, height) = self.size(&ImageModelInfo::default());
+        check_pixels(width, height)
+    }
+
+    /// Width and height in pixels. What is drawn over another image has its shape: so many times as large as is asked for,
+    /// else in as many pixels as the model is used to, and no more than the image has.
+    pub(crate) fn size(&self, info: &ImageModelInfo) -> (u32, u32) {
+        let (side, multiple) = (own_side(info), side_multiple(info));
         let asked = (self.request.width_pixels, self.request.height_pixels);
         let (None, None, Some((width, height))) = (asked.0, asked.1, self.source_pixels) else {
             return (asked.0.unwrap_or(side), asked.1.unwrap_or(side));
         };
         let (width, height) = (f64::from(width), f64::from(height));
-        let scale = (f64::from(side) / (width * height).sqrt()).min(1.0);
+        let scale = self.request.upscale.unwrap_or((f64::from(side) / (width * height).sqrt()).min(1.0));
         let fit = |pixels: f64| {
             let multiples = (pixels * scale / f64::from(multiple)).round() as u32;
             multiples.saturating_mul(multiple).clamp(IMAGE_SIDE_PIXELS_MIN, IMAGE_SIDE_PIXELS_MAX)
@@ -331,6 +376,11 @@ pub(crate) fn leaves_a_step(
     // Rounded up, so that what is said is enough.
     let strength = (100.0 / f64::from(steps)).ceil() / 100.0;
     Err(user(message, format!("take {more_steps}a strength of {strength} or more")))
+}
+
+/// What both sides of a model's images are multiples of, in pixels.
+fn side_multiple(info: &ImageModelInfo) -> u32 {
+    if info.side_multiple_pixels == 0 { SIDE_MULTIPLE_PIXELS } else { info.side_multiple_pixels }
 }
 
 /// The side of a model's own images in pixels, as near to it as can be drawn.
@@ -398,6 +448,14 @@ mod tests {
             (with(|r| r.source = source(f64::NAN)), Some("more than 0")),
             (with(|r| r.source = source(1.0)), None),
             (with(|r| r.clip_skip = 13), Some("0 to 12")),
+            (with(|r| (r.source, r.upscale) = (source(0.3), Some(2.0))), None),
+            (with(|r| (r.source, r.upscale) = (source(0.3), Some(1.0))), Some("up to 4")),
+            (with(|r| (r.source, r.upscale) = (source(0.3), Some(f64::NAN))), Some("up to 4")),
+            (with(|r| r.upscale = Some(2.0)), Some("name the image")),
+            (
+                with(|r| (r.source, r.upscale, r.width_pixels) = (source(0.3), Some(2.0), Some(512))),
+                Some("leave one of them out"),
+            ),
         ] {
             let hint = request.check().err().map(|error| error.hint.unwrap_or_default());
             match expected {
@@ -470,8 +528,19 @@ mod tests {
         ] {
             let request = with(|request| request.width_pixels = asked);
             let stored = StoredRequest { source_pixels: Some(source), ..from_nothing(request) };
-            assert_eq!(stored.size(512, 8), expected, "{source:?}");
+            assert_eq!(stored.size(&ImageModelInfo::default()), expected, "{source:?}");
         }
+        let upscaled = |times| {
+            let request = with(|request| request.upscale = Some(times));
+            StoredRequest { source_pixels: Some((500, 260)), ..from_nothing(request) }
+        };
+        assert_eq!(upscaled(2.0).size(&ImageModelInfo::default()), (1_000, 520));
+        let coarse = ImageModelInfo { side_multiple_pixels: 16, ..ImageModelInfo::default() };
+        assert_eq!(upscaled(2.0).size(&coarse), (1_008, 528));
+        assert!(upscaled(4.0).check_size().is_ok());
+        let large = StoredRequest { source_pixels: Some((1_024, 1_024)), ..upscaled(4.0) };
+        let hint = large.check_size().expect_err("it is too large").hint;
+        assert!(hint.as_ref().is_some_and(|hint| hint.contains("2048 x 2048")), "{hint:?}");
     }
 
     #[test]

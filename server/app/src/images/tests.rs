@@ -155,6 +155,18 @@ async fn a_job_whose_model_dies_goes_on_once_and_keeps_what_it_had() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_ends_with_its_last_image_whatever_the_model_does_after() {
+    let mut world = World::new();
+    let id = world.generate("a fox", 2).await;
+    let model = world.draw().await;
+    model.image(0).await;
+    model.image(1).await;
+    // It says nothing more, and is still there.
+    assert_eq!(end(&world, &id).await.0, ImageJobState::Done);
+    model.cancelled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn jobs_wait_for_a_model_that_is_not_started_for_a_while() {
     let mut world = World::new();
     let id = world.generate("a fox", 1).await;

@@ -98,11 +98,13 @@ pub(super) fn related(
     searcher: &Searcher,
     path: &str,
     lines: (u32, u32),
+    name: Option<&str>,
     overlay: &Overlay,
     history: &HistoryCache,
 ) -> Result<Related> {
     let history = history.wait(HISTORY_WAIT_MAX);
-    let found = searcher.related(path, lines.0..=lines.1, overlay, history.as_deref()).map_err(from_index)?;
+    let found = searcher.related_to(path, lines.0..=lines.1, name, overlay, history.as_deref());
+    let found = found.map_err(from_index)?;
     let places = |items: Vec<index::RelatedItem>| items.into_iter().map(RelatedPlace::from).collect();
     let changes_with = found.changes_with.into_iter();
     Ok(Related {
@@ -139,7 +141,7 @@ impl App {
         let look = tokio::task::spawn_blocking(move || {
             let workspace = app.inner.workspaces.open(&root, false)?;
             let overlay = workspace.overlay(&buffers);
-            related(&workspace.index.searcher(), &path, lines, &overlay, &workspace.history)
+            related(&workspace.index.searcher(), &path, lines, None, &overlay, &workspace.history)
         });
         look.await.map_err(AppError::task_died)?
     }

@@ -405,7 +405,8 @@ impl Asked {
         let related = match hits.first().filter(|_| plan.related) {
             Some(hit) => {
                 let lines = (hit.start_line, hit.end_line);
-                Some(Box::new(related(&self.searcher, &hit.path, lines, &self.overlay, &self.history)?))
+                let name = hit.symbol.as_deref();
+                Some(Box::new(related(&self.searcher, &hit.path, lines, name, &self.overlay, &self.history)?))
             }
             None => None,
         };

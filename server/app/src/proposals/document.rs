@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use engine::Block;
 use text::split_lines;
 
+use crate::new_file::slug;
+
 use super::{Proposal, ProposedChange, ProposedFile};
 
-/// Bytes of the title that go into the file's name.
-const SLUG_CHARS_MAX: usize = 40;
 const EXTENSION: &str = "diff";
 
 /// A proposal as a file.
@@ -50,7 +50,7 @@ pub(super) fn rendered(proposal: &Proposal, folder: &Path) -> ProposalDocument {
         page.line("");
         page.file(number, file);
     }
-    let path = folder.join(format!("{}-{}.{EXTENSION}", slug(&said.title), proposal.id));
+    let path = folder.join(format!("{}-{}.{EXTENSION}", slug(&said.title, "proposal"), proposal.id));
     ProposalDocument { path, text: page.text, changes: page.changes }
 }
 
@@ -169,15 +169,6 @@ fn contexts(blocks: &[Block]) -> Vec<(usize, usize)> {
 
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// A title as the beginning of a file's name.
-fn slug(title: &str) -> String {
-    let words =
-        title.chars().take(SLUG_CHARS_MAX).map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
-    let slug: String = words.collect();
-    let slug = slug.split('-').filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
-    if slug.is_empty() { "proposal".into() } else { slug }
 }
 
 #[cfg(test)]

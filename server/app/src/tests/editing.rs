@@ -9,7 +9,10 @@ use model::scripted::Reply;
 use text::Document;
 
 use super::World;
-use crate::{EditEvent, EditOutcome, EditRequest, ErrorKind, Result};
+use crate::proposals::DOCUMENTS_KEPT;
+use crate::{
+    ChangeState, EditEvent, EditOutcome, EditRequest, ErrorKind, Proposed, ProposedChange, ProposedFile, Result,
+};
 
 /// Longest wait for something that should take moments.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -266,4 +269,31 @@ async fn a_model_knows_the_file_by_its_path_in_the_workspace() {
     assert_eq!(text_after(outcome.expect("an outcome")), "def f(x):\n    return 2 * x\n");
     let told = &world.model.requests()[1].messages[1].content;
     assert!(told.contains("shop/sessions.py, which is not part of this edit"), "{told}");
+}
+
+/// Documents of proposals are written again when they are to be seen, so that old ones need not stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_old_proposals_go_and_come_back() {
+    let world = World::new([]);
+    let said = |number: usize| Proposed {
+        title: format!("Make {number}"),
+        instruction: None,
+        workspace: None,
+        files: vec![ProposedFile {
+            place: "/w/a.py".into(),
+            name: "a.py".into(),
+            change: ProposedChange::Create { text: "x\n".into() },
+            states: vec![ChangeState::Proposed],
+        }],
+    };
+    let mut written = Vec::new();
+    for number in 0..=DOCUMENTS_KEPT {
+        let proposal = world.app.propose(said(number)).await.expect("it is kept");
+        let path = world.app.write_proposal_document(&proposal).await.expect("it is written").path;
+        written.push((proposal, path));
+    }
+    let there = written.iter().filter(|(_, path)| path.is_file()).count();
+    assert_eq!((there, written[0].1.is_file()), (DOCUMENTS_KEPT, false));
+    let again = world.app.write_proposal_document(&written[0].0).await.expect("it is written");
+    assert!(again.path == written[0].1 && again.path.is_file());
 }

@@ -157,7 +157,7 @@ async fn a_search_lists_what_belongs_to_its_first_hit() {
         ("shop/basket.py", Some("Basket.add"))
     );
     let related = found.related.expect("it was asked for");
-    assert_eq!((related.path.as_str(), related.symbol.as_deref()), ("shop/basket.py", Some("Basket")));
+    assert_eq!((related.path.as_str(), related.symbol.as_deref()), ("shop/basket.py", Some("Basket.add")));
     let places = |places: &[crate::RelatedPlace]| {
         places.iter().map(|one| format!("{}:{} {}", one.path, one.line, one.name)).collect::<Vec<_>>()
     };

@@ -26,7 +26,7 @@ use request::Wishes;
 /// not said is done in the model's own way.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  familiar generate \"a lighthouse at dusk, oil on canvas\"\n  familiar generate \"a (red:1.3) fox\" --negative blurry --size 768x512 --count 4 --seed 7\n  familiar generate \"the same in winter\" --from fox.png --strength 0.6 --output winter.png\n  familiar generate \"a red door\" --from house.png --mask door.png\n  familiar generate - --json < prompt.txt\n\nCtrl+C takes the job back."
+    after_help = "Examples:\n  familiar generate \"a lighthouse at dusk, oil on canvas\"\n  familiar generate \"a (red:1.3) fox\" --negative blurry --size 768x512 --count 4 --seed 7\n  familiar generate \"the same in winter\" --from fox.png --strength 0.6 --output winter.png\n  familiar generate \"a red door\" --from house.png --mask door.png\n  familiar generate \"a lighthouse at dusk\" --from lighthouse.png --upscale 2\n  familiar generate - --json < prompt.txt\n\nCtrl+C takes the job back."
 )]
 pub(crate) struct Generate {
     #[command(flatten)]

@@ -2,6 +2,7 @@
 //! checked, and removing without being asked twice.
 
 mod change;
+mod derive;
 mod listed;
 mod pull;
 mod recommend;
@@ -15,12 +16,13 @@ use clap::{Args, Subcommand};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render;
+use derive::DeriveArgs;
 use pull::PullArgs;
 
 /// The models: for text, a file each; for images, a folder each.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  familiar models pull starter\n  familiar models pull hf:OWNER/REPO/FILE.gguf --name small\n  familiar models pull https://example.org/model.gguf --sha256 HASH\n  familiar models recommend                     image models that fit this machine\n  familiar models pull sd-turbo                 one of them\n  familiar models pull hf:OWNER/REPO            another one, as diffusers lays it out\n  familiar models use sd-turbo                  it draws when none is named\n  familiar models unload                        frees the memory they take now\n\nThe model for text that is in use is named by `model` in config.toml."
+    after_help = "Examples:\n  familiar models pull starter\n  familiar models pull hf:OWNER/REPO/FILE.gguf --name small\n  familiar models pull https://example.org/model.gguf --sha256 HASH\n  familiar models recommend                     image models that fit this machine\n  familiar models pull sd-turbo                 one of them\n  familiar models pull hf:OWNER/REPO            another one, as diffusers lays it out\n  familiar models derive dream --from sd15 --weights dream.safetensors\n  familiar models derive sketch --from sd15 --lora pencil.safetensors:0.8\n  familiar models use sd-turbo                  it draws when none is named\n  familiar models unload                        frees the memory they take now\n\nThe model for text that is in use is named by `model` in config.toml."
 )]
 pub(crate) struct Models {
     #[command(subcommand)]
@@ -43,6 +45,11 @@ enum Action {
     },
     /// Bring a model; goes on where an earlier attempt stopped.
     Pull(PullArgs),
+    /// Make an image model of another one: with the weights of a checkpoint file, with LoRAs, or both.
+    ///
+    /// The other model stays as it is, and its files are shared on the disk. It gives the configuration and the tokenizers, so
+    /// a checkpoint has to be of the same kind: of Stable Diffusion 1.5 for a model of Stable Diffusion 1.5.
+    Derive(DeriveArgs),
     /// Choose the image model that draws when none is named.
     Use {
         /// Its name in `models list`.
@@ -86,6 +93,7 @@ impl Models {
             Action::List { json } => listed::list(&context, json).await?,
             Action::Recommend { json } => recommend::recommend(&context.home, json)?,
             Action::Pull(pull) => pull.run(&context.home, &context.config.model).await?,
+            Action::Derive(derive) => derive.run(&context.home)?,
             Action::Use { name } => change::choose(&context, &name).await?,
             Action::Verify { name } => {
                 for found in find(&context, &name)? {

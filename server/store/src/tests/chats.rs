@@ -216,6 +216,8 @@ fn documents_are_found_by_id_and_by_file() {
     let newest = store.documents(None, 2).unwrap();
     assert_eq!(newest, [added[2].clone(), added[1].clone()]);
     assert_eq!(store.documents(Some(&newest[1].id), 2).unwrap(), [added[0].clone()]);
+    assert_eq!(store.documents_beyond(added[0].kind, 0).unwrap(), [added[0].clone()]);
+    assert_eq!(store.documents_beyond(added[0].kind, 1).unwrap(), []);
     store.remove_document(&added[0].id).unwrap();
     assert_eq!(store.document_at(&added[0].path).unwrap(), None);
 }

@@ -188,6 +188,100 @@ function viewer() {
   };
 }
 
+/**
+ * A mask painted over the image that is drawn over: <details x-data="mask"> with <canvas x-ref="board">, a brush x-ref="brush"
+ * in hundredths of the longer side, and <input type="hidden" x-ref="value">, which holds a PNG file in base64, white where
+ * something was painted, or nothing.
+ */
+function mask() {
+  return {
+    strokes: [],
+    erasing: false,
+    stroke: null,
+    get isEmpty() {
+      return this.strokes.length === 0;
+    },
+    get said() {
+      return this.isEmpty ? "Paint over what may change." : "What is painted is drawn anew; the rest stays as it is.";
+    },
+    begin(event) {
+      if (event.button !== 0) return;
+      event.preventDefault();
+      this.$refs.board.setPointerCapture(event.pointerId);
+      const { width, height } = this.$refs.board;
+      const size = (Number(this.$refs.brush.value) / 100) * Math.max(width, height);
+      this.stroke = { erases: this.erasing, size, points: [this.place(event)] };
+      this.strokes.push(this.stroke);
+      this.show();
+    },
+    draw(event) {
+      if (this.stroke === null) return;
+      this.stroke.points.push(this.place(event));
+      this.show();
+    },
+    end() {
+      if (this.stroke === null) return;
+      this.stroke = null;
+      this.keep();
+    },
+    undo() {
+      this.strokes.pop();
+      this.show();
+      this.keep();
+    },
+    clear() {
+      this.strokes = [];
+      this.show();
+      this.keep();
+    },
+    toggle() {
+      this.erasing = !this.erasing;
+    },
+    /** Where the pointer is, in pixels of the image. */
+    place(event) {
+      const board = this.$refs.board;
+      const box = board.getBoundingClientRect();
+      const x = ((event.clientX - box.left) / box.width) * board.width;
+      const y = ((event.clientY - box.top) / box.height) * board.height;
+      return [x, y];
+    },
+    paint(context, ink, paper) {
+      context.lineCap = "round";
+      context.lineJoin = "round";
+      for (const { erases, size, points } of this.strokes) {
+        context.globalCompositeOperation = erases && paper === null ? "destination-out" : "source-over";
+        context.strokeStyle = erases && paper !== null ? paper : ink;
+        context.lineWidth = size;
+        context.beginPath();
+        context.moveTo(...points[0]);
+        // A point alone is a line to itself.
+        for (const point of points.slice(points.length > 1 ? 1 : 0)) context.lineTo(...point);
+        context.stroke();
+      }
+      context.globalCompositeOperation = "source-over";
+    },
+    show() {
+      const board = this.$refs.board;
+      const context = board.getContext("2d");
+      context.clearRect(0, 0, board.width, board.height);
+      this.paint(context, getComputedStyle(board).color, null);
+    },
+    keep() {
+      if (!this.strokes.some((stroke) => !stroke.erases)) {
+        this.$refs.value.value = "";
+        return;
+      }
+      const { width, height } = this.$refs.board;
+      const sheet = Object.assign(document.createElement("canvas"), { width, height });
+      const context = sheet.getContext("2d");
+      context.fillStyle = "black";
+      context.fillRect(0, 0, width, height);
+      this.paint(context, "white", "black");
+      this.$refs.value.value = sheet.toDataURL("image/png").split(",")[1];
+    },
+  };
+}
+
 document.addEventListener("alpine:init", () => {
   window.Alpine.data("theme", theme);
   window.Alpine.data("composer", composer);
@@ -195,4 +289,5 @@ document.addEventListener("alpine:init", () => {
   window.Alpine.data("copy", copy);
   window.Alpine.data("gallery", gallery);
   window.Alpine.data("viewer", viewer);
+  window.Alpine.data("mask", mask);
 });

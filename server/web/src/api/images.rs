@@ -24,8 +24,6 @@ use crate::upload::Uploaded;
 /// Images of one page when the caller names no number, and at most.
 const IMAGES_DEFAULT: usize = 50;
 const IMAGES_MAX: usize = 200;
-/// How much of an image is drawn anew when the caller does not say.
-const STRENGTH: f64 = 0.5;
 /// The field that names the image to start from.
 const SOURCE: &str = "source";
 
@@ -103,7 +101,8 @@ fn request(mut body: Map<String, Value>) -> Result<GenerateRequest, AppError> {
                 .hint(format!("send a PNG file in base64 ({error})"))
         })?;
         // What is under a mask is drawn anew from nothing unless the caller wants some of it kept.
-        let strength = strength.unwrap_or(if mask.is_some() { 1.0 } else { STRENGTH });
+        let usual = || ImageSource::usual_strength(mask.is_some(), request.upscale.is_some());
+        let strength = strength.unwrap_or_else(usual);
         request.source = Some(ImageSource { image: SourceOf::Image(image), strength, mask });
     }
     Ok(request)

@@ -223,6 +223,8 @@ impl Live {
         match self.stored().await {
             Ok(article) => {
                 let announce = Some(match article.state {
+                    // What was drawn has no words.
+                    Ending::Complete if self.text.trim().is_empty() => "Done.".into(),
                     Ending::Complete => {
                         format!("Answer complete, {} words.", self.text.split_whitespace().count())
                     }

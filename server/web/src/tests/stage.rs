@@ -227,7 +227,7 @@ pub(super) fn request(method: Method, path: &str) -> Builder {
 const VARYING: [(&str, &str); 13] = [
     ("<dt>File</dt><dd>", "</dd>"),
     ("<dt>Made with</dt><dd>", "</dd>"),
-    ("text-ink-muted\">1 image, ", "</p>"),
+    ("id=\"totals\">1 image, ", "</span>"),
     ("datetime=\"", "\""),
     ("cited=", "#"),
     ("first token after ", " s"),

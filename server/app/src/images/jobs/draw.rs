@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::events::{ImageJobEventKind, ImagePreview};
 use super::super::models::{ImageHolder, RunningImageModel};
 use super::super::picture::{Pixels, THUMBNAIL_SIDE_PIXELS_MAX};
-use super::super::requests::{StoredRequest, own_side};
+use super::super::requests::StoredRequest;
 use super::super::settings::ImageSettings;
 use super::super::{Held, Lease, Wish};
 use super::file::Rows;
@@ -107,10 +107,8 @@ impl Drawing<'_> {
         stored: &StoredRequest,
         entry: &super::super::ImageModelEntry,
     ) -> Result<Lease> {
-        let known = model.info();
         // Before it was ever loaded, the model says nothing of its own side.
-        let side = |asked: Option<u32>| asked.unwrap_or(own_side(&known));
-        let (width, height) = (side(stored.request.width_pixels), side(stored.request.height_pixels));
+        let (width, height) = stored.size(&model.info());
         let holder = ImageHolder { model: Arc::downgrade(model), size_bytes: entry.size_bytes };
         let wish = Wish {
             resident: format!("image {}", entry.path.display()),
@@ -210,8 +208,11 @@ impl Drawing<'_> {
                     };
                     kept += 1;
                     self.tell(ImageJobEventKind::Saved { image: Box::new(image) });
+                    if kept == count {
+                        // It is stored as done by now, so its end does not wait for what the model has left to say.
+                        return Ok(());
+                    }
                 }
-                ImageEvent::Finished { .. } if kept == count => return Ok(()),
                 ImageEvent::Finished { .. } => break,
             }
         }

@@ -158,16 +158,13 @@ impl Draw {
         self.tell(Ok(ImageEvent::Image { index, seed, width_pixels, height_pixels })).await;
     }
 
-    pub(super) async fn finish(self) {
-        self.tell(Ok(ImageEvent::Finished { timings: Timings::default() })).await;
-    }
-
     /// Draws everything that was asked for.
     pub(super) async fn all(self) {
         for index in 0..self.request.count {
             self.image(index).await;
         }
-        self.finish().await;
+        // Whoever has all images need not hear that they were all.
+        let _ = self.events.send(Ok(ImageEvent::Finished { timings: Timings::default() })).await;
     }
 
     pub(super) async fn fail(self, error: ModelError) {

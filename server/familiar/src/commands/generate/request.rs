@@ -15,8 +15,6 @@ use crate::failure::{Failure, USAGE};
 
 /// Bytes of a prompt that are read from standard input.
 const PROMPT_BYTES_MAX: u64 = 64 * 1024;
-/// How much of an image is drawn anew when nothing else is said.
-const STRENGTH_DEFAULT: f64 = 0.75;
 const COUNT_MAX: i64 = 16;
 
 /// The wishes.
@@ -57,7 +55,10 @@ pub(super) struct Wishes {
     /// Start from this image instead of noise: a PNG file, or the id of one in the gallery.
     #[arg(long, value_name = "FILE|ID")]
     from: Option<String>,
-    /// How much of it is drawn anew, above 0 and up to 1 [default: 0.75, and 1 under a mask]
+    /// Make it so many times as wide and high, more than 1 and up to 4, with details drawn anew.
+    #[arg(long, value_name = "N", requires = "from", conflicts_with = "size", value_parser = number)]
+    upscale: Option<f64>,
+    /// How much of it is drawn anew, above 0 and up to 1 [default: 0.75; 0.3 with --upscale; 1 under a mask]
     #[arg(long, value_name = "X", requires = "from", value_parser = number)]
     strength: Option<f64>,
     /// Change it only where this PNG file of the same size is white.
@@ -157,6 +158,7 @@ impl Wishes {
             sampler: self.sampler.map(Into::into),
             spacing: self.spacing.map(Into::into),
             seed: self.seed,
+            upscale: self.upscale,
             count: self.count,
             clip_skip: self.clip_skip,
             previews: false,
@@ -171,7 +173,8 @@ impl Wishes {
             if let SourceOf::File(image) = &image {
                 app::check_source(image, mask.as_deref())?;
             }
-            let strength = self.strength.unwrap_or(if mask.is_some() { 1.0 } else { STRENGTH_DEFAULT });
+            let usual = || ImageSource::usual_strength(mask.is_some(), self.upscale.is_some());
+            let strength = self.strength.unwrap_or_else(usual);
             request.source = Some(ImageSource { image, strength, mask });
         }
         request.check()?;

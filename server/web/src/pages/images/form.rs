@@ -4,14 +4,18 @@
 use std::str::FromStr;
 
 use app::{
-    AppError, ErrorKind, GenerateRequest, IMAGE_SIDE_PIXELS_MIN, ImageJobView, ImageModelEntry, ImageOrigin,
-    ImageSource, ImageView, SourceOf,
+    AppError, ErrorKind, GenerateRequest, IMAGE_PIXELS_MAX, IMAGE_SIDE_PIXELS_MAX, IMAGE_SIDE_PIXELS_MIN,
+    ImageJobView, ImageModelEntry, ImageOrigin, ImageSource, ImageView, SourceOf,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::filter::{given, seed, size, wrong};
 
+/// Factors by which an image is made larger, the largest that fits first.
+const UPSCALES: [f64; 2] = [2.0, 1.5];
 /// Ways to take steps, as the API calls them and as people do.
 const SAMPLERS: [(&str, &str); 9] = [
     ("euler", "Euler"),
@@ -66,6 +70,8 @@ pub(crate) struct Draft {
     /// The image that is drawn over, by id.
     pub(crate) source: String,
     pub(crate) strength: String,
+    /// What of it may change: a PNG file in base64, or nothing where all of it may.
+    pub(crate) mask: String,
 }
 
 /// Something to choose.
@@ -96,7 +102,12 @@ impl Draft {
         let sides = given(&self.other_size).or(given(&self.size)).map(size).transpose()?;
         let source = given(&self.source).map(|id| -> Result<ImageSource, AppError> {
             let strength = number(&self.strength, "strength")?.unwrap_or(VARIATION_STRENGTH);
-            Ok(ImageSource { image: SourceOf::Image(id.to_owned()), strength, mask: None })
+            let mask = given(&self.mask).map(|mask| STANDARD.decode(mask)).transpose().map_err(|error| {
+                AppError::new(ErrorKind::User, "what was painted cannot be read")
+                    .hint("paint again")
+                    .caused_by(error)
+            })?;
+            Ok(ImageSource { image: SourceOf::Image(id.to_owned()), strength, mask })
         });
         Ok(GenerateRequest {
             prompt: self.prompt.trim().to_owned(),
@@ -180,6 +191,21 @@ impl Draft {
             Err(_) => self.steps.clone(),
         };
         Self { source, strength, steps, seed: String::new(), count: VARIATIONS.to_string(), ..self }
+    }
+
+    /// The same image once more, as large as can be asked for up to twice as wide and high, little of it drawn anew.
+    pub(crate) fn upscaled(self, image: &ImageView) -> Self {
+        let size = (image.width_pixels, image.height_pixels);
+        let (width, height) = upscaled_size(size).unwrap_or(size);
+        let (source, strength) = (image.id.clone(), ImageSource::usual_strength(false, true));
+        // Of fewer steps the strength would leave none.
+        let steps_min = (1.0 / strength).ceil() as u32;
+        let steps = match self.steps.trim().parse::<u32>() {
+            Ok(steps) => steps.max(steps_min).to_string(),
+            Err(_) => self.steps.clone(),
+        };
+        let (strength, other_size) = (strength.to_string(), format!("{width}x{height}"));
+        Self { source, strength, steps, other_size, size: String::new(), count: "1".to_owned(), ..self }
     }
 
     /// Puts a size that is offered where it is chosen, and a model that is not there away; tells the model's name then.
@@ -292,6 +318,18 @@ fn nonzero(number: u32) -> String {
     if number == 0 { String::new() } else { number.to_string() }
 }
 
+/// The width and height of an image made larger, in pixels; `None` when it cannot be.
+pub(crate) fn upscaled_size((width, height): (u32, u32)) -> Option<(u32, u32)> {
+    let side = |pixels: u32, factor: f64| {
+        (f64::from(pixels) * factor / f64::from(SIDE_STEP_PIXELS)).round() as u32 * SIDE_STEP_PIXELS
+    };
+    let times = |factor: f64| (side(width, factor), side(height, factor));
+    let fits = |(width, height): &(u32, u32)| {
+        width.max(height) <= &IMAGE_SIDE_PIXELS_MAX && u64::from(*width) * u64::from(*height) <= IMAGE_PIXELS_MAX
+    };
+    UPSCALES.into_iter().map(times).find(fits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,6 +362,21 @@ mod tests {
     }
 
     #[test]
+    fn an_image_is_made_as_large_as_fits() {
+        for (size, expected) in [
+            ((512, 512), Some((1024, 1024))),
+            ((832, 1216), Some((1664, 2432))),
+            ((64, 64), Some((128, 128))),
+            ((1344, 1344), Some((2048, 2048))),
+            ((1408, 1408), None),
+            ((2048, 2048), None),
+            ((64, 4096), None),
+        ] {
+            assert_eq!(upscaled_size(size), expected, "{size:?}");
+        }
+    }
+
+    #[test]
     fn every_way_that_is_offered_is_known() {
         for (value, _) in SAMPLERS {
             let draft = Draft { prompt: "x".into(), sampler: value.into(), ..Draft::default() };
@@ -350,12 +403,14 @@ mod tests {
             guidance: "3,5".into(),
             seed: u64::MAX.to_string(),
             source: "id".into(),
+            mask: STANDARD.encode(b"PNG"),
             ..Draft::default()
         };
         let request = full.request().expect("all of it is read");
         assert_eq!((request.width_pixels, request.height_pixels), (Some(32), Some(16)));
         assert_eq!((request.count, request.guidance, request.seed), (3, Some(3.5), Some(u64::MAX)));
-        assert_eq!(request.source.map(|source| source.strength), Some(VARIATION_STRENGTH));
+        let expected = (VARIATION_STRENGTH, Some(b"PNG".to_vec()));
+        assert_eq!(request.source.map(|source| (source.strength, source.mask)), Some(expected));
     }
 
     #[test]
@@ -366,6 +421,8 @@ mod tests {
             draft.request().expect_err("it says nothing").message
         };
         assert_eq!(with(|draft| draft.prompt = " \n".into()), "the prompt is empty");
+        let painted = |draft: &mut Draft| (draft.source, draft.mask) = ("id".into(), "?".into());
+        assert_eq!(with(painted), "what was painted cannot be read");
         assert_eq!(with(|draft| draft.steps = "many".into()), "`many` is no number of steps");
         assert_eq!(with(|draft| draft.guidance = "x".into()), "`x` is no guidance");
         assert_eq!(with(|draft| draft.count = "-1".into()), "`-1` is no number of images");

@@ -41,6 +41,8 @@ pub(crate) struct Query {
     reseed: Option<String>,
     /// The image that is drawn over.
     over: Option<String>,
+    /// The image that is made larger.
+    upscale: Option<String>,
     /// How many images were just deleted.
     deleted: Option<u64>,
     /// How many images were just brought.
@@ -171,6 +173,9 @@ async fn drafted(web: &Web, query: &Query) -> Result<(Draft, Option<String>), Ap
     if let Some(image) = &query.over {
         draft = draft.over(image);
     }
+    if let Some(image) = &query.upscale {
+        draft = draft.upscaled(&web.app.image(image).await?);
+    }
     Ok((draft, None))
 }
 
@@ -215,9 +220,14 @@ async fn load(
         filter: query.filter,
         filter_problem,
         shown,
-        totals: format!("{}, {}", counted(totals.images, "image"), words::size(totals.size_bytes)),
+        totals: counted_totals(&totals),
         is_first_page,
     })
+}
+
+/// How many images there are, and how much room they take.
+pub(super) fn counted_totals(totals: &GalleryTotals) -> String {
+    format!("{}, {}", counted(totals.images, "image"), words::size(totals.size_bytes))
 }
 
 async fn shown(web: &Web, filter: GalleryFilter, query: &Query) -> Result<Shown, AppError> {

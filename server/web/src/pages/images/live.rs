@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Duration;
 
-use app::{ActivityGuard, AppError, ImageJobEvent, ImageJobEventKind, ImageJobState, ImageView};
+use app::{ActivityGuard, AppError, GalleryFilter, ImageJobEvent, ImageJobEventKind, ImageJobState, ImageView};
 use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::IMAGES;
+use super::gallery::counted_totals;
 use super::queue::{self, Change, Now, Queue};
 use super::tile::Tile;
 use crate::access::caller::Visitor;
@@ -50,6 +51,8 @@ struct Piece {
     lines: Vec<Now>,
     /// Images for the gallery, where it is shown.
     tiles: Vec<Tile>,
+    /// How many images there are now.
+    totals: Option<String>,
     announce: Option<&'static str>,
     /// The job whose line goes.
     gone: Option<String>,
@@ -226,6 +229,10 @@ impl Live {
         let _held = &self.guard;
         let mut piece = Piece { announce: self.announce.take(), ..Piece::default() };
         piece.tiles = std::mem::take(&mut self.tiles);
+        if !piece.tiles.is_empty() {
+            let totals = self.web.app.gallery_totals(GalleryFilter::default()).await;
+            piece.totals = totals.inspect_err(error::log).ok().as_ref().map(counted_totals);
+        }
         piece.lines = std::mem::take(&mut self.lines).into_values().collect();
         if std::mem::take(&mut self.is_list_old) {
             match queue::short(&self.web, &self.form_token).await {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::filter::Filter;
-use super::form::label;
+use super::form::{label, upscaled_size};
 use super::tile::Tile;
 use super::{IMAGES, image_url, images_url};
 use crate::access::caller::Visitor;
@@ -39,6 +39,8 @@ struct View {
     use_url: String,
     reseed_url: String,
     variations_url: String,
+    /// `None` where it is as large as can be drawn.
+    upscale_url: Option<String>,
     /// The filter the page was reached by, for the forms that come back to it.
     kept: String,
 }
@@ -76,6 +78,8 @@ pub(crate) async fn show(
         older_url: beside_url(beside.older),
         use_url: images_url(&[("use", &image.id)]) + "#new",
         reseed_url: images_url(&[("use", &image.id), ("reseed", "1")]) + "#new",
+        upscale_url: upscaled_size((image.width_pixels, image.height_pixels))
+            .map(|_| images_url(&[("use", &image.id), ("upscale", &image.id)]) + "#new"),
         variations_url: images_url(&[("use", &image.id), ("over", &image.id)]) + "#new",
         tile: Tile::of(&image, &kept),
         prompt: image.prompt,
