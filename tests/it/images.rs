@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use kit::TempWorkspace;
+use kit::lsp::{Client, Encoding, Profile, apply_edit};
 use kit::process::{Signal, TempHome};
 use serde_json::{Value, json};
 
@@ -242,6 +244,70 @@ async fn ctrl_c_takes_a_job_back() {
     Signal::Interrupt.send(process.pid());
     assert_eq!(process.wait().code, Some(130));
     assert_eq!(jobs().await["ended"][0]["state"], "cancelled");
+    home.familiar(&["stop"]).run().success();
+    daemon.process.wait();
+}
+
+/// An editor has an image drawn into a document: it lies beside the document as a file and is named in the text, and the
+/// image that is not wanted any more is taken out of the queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_editor_draws_into_a_document() {
+    let home = TempHome::new();
+    let daemon = drawing(&home, &json!([{}, { "steps_max": 1, "hang": true }]));
+    let workspace = TempWorkspace::new("//- /docs/notes.md\n# Animals\n\nA fox, in snow\n");
+    let (_process, output, input) = home.familiar(&["lsp"]).in_folder(workspace.root()).spawn_piped();
+    let mut client = Client::start(output, input);
+    for method in ["window/workDoneProgress/create", "window/logMessage", "textDocument/publishDiagnostics"] {
+        client.ignore(method).await;
+    }
+    client.initialize_as(&Profile::helix(), &workspace.root_uri()).await;
+    let (uri, text) = (workspace.uri("docs/notes.md"), workspace.read("docs/notes.md"));
+    let document = json!({ "uri": uri, "languageId": "markdown", "version": 1, "text": text });
+    client.notify("textDocument/didOpen", json!({ "textDocument": document })).await;
+    let range = json!({ "start": { "line": 2, "character": 0 }, "end": { "line": 2, "character": 14 } });
+    let place = json!({ "textDocument": { "uri": uri }, "range": range, "context": { "diagnostics": [] } });
+    let menu = client.request("textDocument/codeAction", place).await.expect("a menu");
+    let entries = menu.as_array().expect("a list");
+    let draw = entries.iter().find(|entry| entry["title"] == "Familiar: Draw an image of selection");
+    let draw = draw.expect("it is offered")["command"].clone();
+    let command =
+        json!({ "command": draw["command"], "arguments": draw["arguments"], "workDoneToken": "drawing" });
+    assert_eq!(client.request("workspace/executeCommand", command.clone()).await, Ok(json!(null)));
+    let (id, asked) = client.expect_request("workspace/applyEdit").await;
+    let after = apply_edit(&text, &uri, Some(1), &asked["edit"], Encoding::Utf8);
+    assert_eq!(after, format!("{text}\n![A fox, in snow](images/a-fox-in-snow.png)\n"));
+    let change = json!({ "textDocument": { "uri": uri, "version": 2 }, "contentChanges": [{ "text": after }] });
+    client.respond(id, json!({ "applied": true })).await;
+    client.notify("textDocument/didChange", change).await;
+    let ended = |value: &Value| value["token"] == "drawing" && value["value"]["kind"] == "end";
+    client.expect_notification_where("$/progress", ended).await;
+    let file =
+        std::fs::read(workspace.path("docs/images/a-fox-in-snow.png")).expect("it lies beside the document");
+    assert!(file.starts_with(PNG));
+
+    // The next one hangs and is cancelled.
+    let command = json!({ "command": "familiar.image", "workDoneToken": "second",
+        "arguments": [3, 3, workspace.path("docs/notes.md"), "an owl"] });
+    assert_eq!(client.request("workspace/executeCommand", command).await, Ok(json!(null)));
+    let step = |value: &Value| {
+        value["token"] == "second"
+            && value["value"]["message"].as_str().is_some_and(|said| said.starts_with("step"))
+    };
+    client.expect_notification_where("$/progress", step).await;
+    let cancel = json!({ "command": "familiar.cancel", "arguments": ["second"] });
+    assert_eq!(client.request("workspace/executeCommand", cancel).await, Ok(json!(null)));
+    let ended = |value: &Value| value["token"] == "second" && value["value"]["kind"] == "end";
+    client.expect_notification_where("$/progress", ended).await;
+    let token = token(&home);
+    let open = || async {
+        let jobs = http().get(daemon.url("/api/v1/images/jobs")).bearer_auth(&token);
+        json(&jobs.send().await.expect("it answers").text().await.expect("a body"))["open"].clone()
+    };
+    while open().await != json!([]) {
+        tokio::task::yield_now().await;
+    }
+    client.ignore("$/progress").await;
+    client.close().await;
     home.familiar(&["stop"]).run().success();
     daemon.process.wait();
 }

@@ -121,6 +121,18 @@ fn the_menu_asks_for_words_and_what_they_made_is_undone() {
 }
 
 #[test]
+fn a_question_that_is_waved_away_is_decided_later_in_the_diff() {
+    let Some(desk) = Desk::new() else { return };
+    let _daemon = desk.daemon(&json!([code(EDITED)]));
+    let seen = desk.run("client_ask.lua");
+    assert_eq!(seen["asked"], ORIGINAL.trim_end(), "nothing enters the text before it is accepted");
+    check_shows(&seen, "diff", &["+++ b/app.py", "+    return fuel >= 9001", "+    return height <= 9"]);
+    assert_eq!(seen["accepted"], FIRST_EDITED.trim_end());
+    assert_eq!(seen["undone"], ORIGINAL.trim_end(), "one undo takes it back");
+    assert_eq!(desk.workspace.read("app.py"), ORIGINAL, "nothing is saved");
+}
+
+#[test]
 fn the_words_of_an_edit_that_was_lost_with_the_daemon_come_back() {
     let Some(desk) = Desk::new() else { return };
     let daemon = desk.daemon(&json!([endless()]));

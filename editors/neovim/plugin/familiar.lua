@@ -17,7 +17,7 @@ vim.api.nvim_create_user_command('Familiar', function(given) require('familiar.c
 })
 
 local names = 'edit ask explain fix document tests optimise refactor review keep revert keepall revertall next prev '
-  .. 'retry alternative alternative-back history diff comment cancel status chat restart'
+  .. 'retry alternative alternative-back image history diff comment cancel status chat restart'
 for name in names:gmatch('%S+') do
   vim.keymap.set(
     { 'n', 'x' },

@@ -60,7 +60,7 @@ export function activePlace(): Place | undefined {
 }
 
 /** Sends one question; the answer comes later, as a document or an edit. */
-export async function put(server: Server, ask: Ask | "ask" | "edit", place: Place, more: More = {}): Promise<void> {
+export async function put(server: Server, ask: Ask | "ask" | "edit" | "image", place: Place, more: More = {}): Promise<void> {
   const setting = vscode.workspace.getConfiguration("familiar", place.document).get<string>("review", "configured");
   // What the configuration of the program says holds for all editors, unless this one says otherwise.
   const review = setting === "ask" || setting === "apply" ? { review: setting } : {};

@@ -105,6 +105,10 @@ class Prompt {
       entry("$(diff) Edit, and show me the diff first", edit({ review: "ask" })),
       entry("$(files) Edit several files", edit({ reach: "workspace" })),
     ];
+    // A document in which images are named as Markdown does.
+    if (place.document.languageId === "markdown") {
+      entries.push(entry("$(file-media) Draw an image of it", (instruction) => put(server, "image", place, { instruction })));
+    }
     if (change === undefined) return entries;
     const followUp = (instruction: string) =>
       server.execute("familiar.followUp", { uri: change.serverUri, proposal: change.proposal, instruction });

@@ -30,6 +30,8 @@ pub(crate) struct Menu<'a> {
     pub(crate) running: usize,
     /// What can be done about changes at the place: titles, commands, arguments.
     pub(crate) offers: Vec<(String, &'static str, Value)>,
+    /// Whether the document is Markdown, which can hold images.
+    pub(crate) holds_images: bool,
     /// Whether the document is that of a proposal, where nothing else makes sense.
     pub(crate) is_proposal: bool,
     /// What the client takes.
@@ -40,6 +42,9 @@ pub(crate) struct Menu<'a> {
 pub(crate) fn menu(params: &CodeActionParams, menu: &Menu<'_>) -> Vec<CodeActionResponse> {
     let ours = |diagnostic: &&Diagnostic| diagnostic.source.as_deref() == Some(SOURCE);
     let foreign: Vec<&Diagnostic> = params.context.diagnostics.iter().filter(|one| !ours(one)).collect();
+    // What is bound to the marks at the place is listed where editors list what can be done about them: in Helix on top.
+    let marks: Vec<Diagnostic> = params.context.diagnostics.iter().filter(ours).cloned().collect();
+    let marks = (!marks.is_empty()).then_some(marks);
     let mut entries = Vec::new();
     if menu.running > 0 {
         let running = menu.running;
@@ -47,14 +52,14 @@ pub(crate) fn menu(params: &CodeActionParams, menu: &Menu<'_>) -> Vec<CodeAction
             if running == 1 { "Cancel the running job".into() } else { format!("Cancel {running} running jobs") };
         // A quick fix, because Helix puts those on top and shows ten entries.
         let kind = Some(CodeActionKind::QuickFix);
-        entries.push(action(format!("Familiar: {title}"), kind, "familiar.cancel", Vec::new()));
+        let mut entry = action(format!("Familiar: {title}"), kind, "familiar.cancel", Vec::new());
+        entry.diagnostics.clone_from(&marks);
+        entries.push(entry);
     }
     for (title, command, arguments) in &menu.offers {
         let kind = Some(CodeActionKind::QuickFix);
         let mut entry = action(format!("Familiar: {title}"), kind, command, vec![arguments.clone()]);
-        // Bound to the mark, so that editors list it where they list what can be done about it.
-        let marks: Vec<Diagnostic> = params.context.diagnostics.iter().filter(ours).cloned().collect();
-        entry.diagnostics = (!marks.is_empty()).then_some(marks);
+        entry.diagnostics.clone_from(&marks);
         entries.push(entry);
     }
     if !menu.is_proposal {
@@ -67,7 +72,13 @@ pub(crate) fn menu(params: &CodeActionParams, menu: &Menu<'_>) -> Vec<CodeAction
             let fixed_above = feature == Feature::Edit(EditAction::Fix) && !foreign.is_empty() && !selected;
             // What needs words is offered where the client asks for them.
             let needs_words = feature == Feature::Edit(EditAction::Edit) && !menu.client.asks_for_words;
-            if !fixed_above && !needs_words && feature != Feature::Ask {
+            let unwanted = match feature {
+                Feature::Ask => true,
+                // Its words are those that are selected.
+                Feature::Image => !menu.holds_images || !selected,
+                _ => fixed_above || needs_words,
+            };
+            if !unwanted {
                 entries.push(generated(entry(feature, selected, place.clone()), menu.client));
             }
         }
@@ -109,6 +120,7 @@ fn entry(feature: Feature, selected: bool, place: Value) -> CodeAction {
         Feature::Explain => (format!("Explain {what}"), "refactor.familiar.explain"),
         Feature::Review => (format!("Review {what}"), "refactor.familiar.review"),
         Feature::Ask => (format!("Ask about {what}"), "refactor.familiar.ask"),
+        Feature::Image => (format!("Draw an image of {what}"), "refactor.familiar.image"),
         Feature::Edit(EditAction::Fix) => (format!("Fix {what}"), "refactor.rewrite.familiar.fix"),
         Feature::Edit(EditAction::Document) => (format!("Document {what}"), "refactor.rewrite.familiar.document"),
         Feature::Edit(EditAction::Tests) => (format!("Write tests for {what}"), "refactor.familiar.tests"),
@@ -173,7 +185,8 @@ mod tests {
         let params = serde_json::from_value(params).expect("the parameters are complete");
         let client =
             Client { takes_code_actions: true, marks_generated: true, asks_for_words: true, ..Client::default() };
-        let depends = Menu { running, offers: Vec::new(), is_proposal: false, client: &client };
+        let depends =
+            Menu { running, offers: Vec::new(), holds_images: false, is_proposal: false, client: &client };
         let menu = serde_json::to_value(menu(&params, &depends)).expect("a menu is JSON");
         let entries: Vec<String> = menu
             .as_array()

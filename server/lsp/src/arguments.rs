@@ -18,7 +18,7 @@ const INSTRUCTION_BYTES_MAX: usize = 16 * 1024;
 
 /// The two forms, for error messages.
 const FORMS: &str = "Send one object {\"uri\", \"range\", \"instruction\"?}, or start_line end_line path \
-                     instruction? with lines counted from 1";
+                     instruction? reach? with lines counted from 1";
 
 /// What a user can ask for at a place in the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) enum Feature {
     Review,
     /// Answer the user's own question about it.
     Ask,
+    /// Draw an image and name it in the document.
+    Image,
     /// Change the code.
     Edit(EditAction),
 }
@@ -128,7 +130,7 @@ pub(crate) enum Part {
 
 impl Feature {
     /// All features, in the order of the menu.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Explain,
         Self::Edit(EditAction::Fix),
         Self::Edit(EditAction::Document),
@@ -137,6 +139,7 @@ impl Feature {
         Self::Edit(EditAction::Optimise),
         Self::Review,
         Self::Edit(EditAction::Edit),
+        Self::Image,
         Self::Ask,
     ];
 
@@ -146,6 +149,7 @@ impl Feature {
             Self::Explain => "familiar.explain",
             Self::Review => "familiar.review",
             Self::Ask => "familiar.ask",
+            Self::Image => "familiar.image",
             Self::Edit(EditAction::Fix) => "familiar.fix",
             Self::Edit(EditAction::Document) => "familiar.document",
             Self::Edit(EditAction::Tests) => "familiar.tests",
@@ -161,6 +165,7 @@ impl Feature {
             Self::Explain => "Explain",
             Self::Review => "Review",
             Self::Ask => "Ask about",
+            Self::Image => "Draw into",
             Self::Edit(EditAction::Fix) => "Fix",
             Self::Edit(EditAction::Document) => "Document",
             Self::Edit(EditAction::Tests) => "Write tests for",
@@ -286,11 +291,7 @@ fn from_object(object: &Value) -> Result<Target, String> {
         Some("apply") => Some(false),
         Some(other) => return Err(format!("review is \"ask\" or \"apply\", not {other:?}. {FORMS}.")),
     };
-    let several_files = match fields.reach.as_deref() {
-        None | Some("document") => false,
-        Some("workspace") => true,
-        Some(other) => return Err(format!("reach is \"document\" or \"workspace\", not {other:?}. {FORMS}.")),
-    };
+    let several_files = reaches_further(fields.reach.as_deref())?;
     Ok(Target {
         place: Place::Uri(fields.uri),
         part: Part::Range(range_of(&fields.range)),
@@ -301,9 +302,10 @@ fn from_object(object: &Value) -> Result<Target, String> {
 }
 
 fn from_lines(arguments: &[Value]) -> Result<Target, String> {
-    let (first, last, path, instruction) = match arguments {
-        [first, last, path] => (first, last, path, None),
-        [first, last, path, instruction] => (first, last, path, Some(instruction)),
+    let (first, last, path, instruction, reach) = match arguments {
+        [first, last, path] => (first, last, path, None, None),
+        [first, last, path, instruction] => (first, last, path, Some(instruction), None),
+        [first, last, path, instruction, reach] => (first, last, path, Some(instruction), reach.as_str()),
         _ => return Err(format!("{} arguments make no sense here. {FORMS}.", arguments.len())),
     };
     let (first, last) = (line(first, "start_line")?, line(last, "end_line")?);
@@ -318,7 +320,17 @@ fn from_lines(arguments: &[Value]) -> Result<Target, String> {
         Some(_) => return Err(format!("instruction is not a text. {FORMS}.")),
     };
     let part = Part::Lines(first.min(last), first.max(last));
-    Ok(Target { place: Place::Path(path), part, instruction, asks_first: None, several_files: false })
+    let several_files = reaches_further(reach)?;
+    Ok(Target { place: Place::Path(path), part, instruction, asks_first: None, several_files })
+}
+
+/// Whether an edit may change other files than its own.
+fn reaches_further(reach: Option<&str>) -> Result<bool, String> {
+    match reach {
+        None | Some("document") => Ok(false),
+        Some("workspace") => Ok(true),
+        Some(other) => Err(format!("reach is \"document\" or \"workspace\", not {other:?}. {FORMS}.")),
+    }
 }
 
 /// A line number; some clients send numbers as text.
@@ -366,7 +378,9 @@ mod tests {
         };
         assert_eq!(parse(json!([1, 2, "/a.py", "make it async"])), Ok(lines.clone()));
         assert_eq!(parse(json!(["2", "1", "/a.py", "make it async"])), Ok(lines.clone()));
-        assert_eq!(parse(json!([2, 1, "/a.py"])), Ok(Target { instruction: None, ..lines }));
+        assert_eq!(parse(json!([2, 1, "/a.py"])), Ok(Target { instruction: None, ..lines.clone() }));
+        let further = parse(json!([1, 2, "/a.py", "make it async", "workspace"]));
+        assert_eq!(further, Ok(Target { several_files: true, ..lines }));
     }
 
     #[test]
@@ -381,6 +395,7 @@ mod tests {
             (json!([1, 2, 3]), "path is not a text"),
             (json!([1, 2, "/a.py", 4]), "instruction is not a text"),
             (json!([1, 2]), "2 arguments"),
+            (json!([1, 2, "/a.py", "x", "world"]), "reach is"),
             (json!([1, 2, "/a.py", "x".repeat(INSTRUCTION_BYTES_MAX + 1)]), "at most"),
         ] {
             let error = parse(arguments).expect_err(expected);

@@ -5,6 +5,7 @@
 
 mod conflict;
 pub(crate) mod delivery;
+pub(crate) mod drawing;
 pub(crate) mod judging;
 mod landing;
 pub(crate) mod preparing;

@@ -47,8 +47,8 @@ use crate::jobs::delivery::LateEdit;
 use crate::jobs::progress::Progress;
 use crate::jobs::work::{JobEvent, Teller};
 use crate::messages::{self, Level};
-use crate::review::Reviews;
 use crate::review::shown::ShownProposals;
+use crate::review::{Reviews, Undecided};
 use crate::transport::{Answer, Outbox};
 use crate::uris::{name_of, path_of, uri_of};
 use crate::workspaces::{self, Workspaces};
@@ -96,6 +96,8 @@ pub(crate) struct MainLoop {
     late_edits: VecDeque<LateEdit>,
     /// Open documents of proposals.
     shown: ShownProposals,
+    /// Proposals that wait for a decision, the newest last.
+    undecided: Vec<Undecided>,
     typing: Typing,
     /// What is to be written down about proposals.
     notes: mpsc::Sender<Note>,
@@ -128,6 +130,7 @@ impl MainLoop {
             marked: HashMap::new(),
             late_edits: VecDeque::new(),
             shown: ShownProposals::default(),
+            undecided: Vec::new(),
             typing: Typing::default(),
             notes,
             late: HashMap::new(),

@@ -9,6 +9,7 @@ pub(crate) mod shown;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use app::{ChangeState, Proposal};
 use engine::{EditAction, Review};
 use text::{Bias, Change, Document, Edit, PositionEncoding, Rope};
 
@@ -58,6 +59,32 @@ pub(crate) struct Candidate {
     pub(crate) base: Rope,
     /// The edit of that text.
     pub(crate) edit: Edit,
+}
+
+/// A proposal that waits for a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Undecided {
+    /// Its id.
+    pub(crate) proposal: String,
+    /// What it is, for people.
+    pub(crate) title: String,
+    /// What it changes: paths, or URIs of what is no file.
+    places: Vec<String>,
+}
+
+impl Undecided {
+    /// The proposal, unless everything in it is decided.
+    pub(crate) fn of(proposal: &Proposal) -> Option<Self> {
+        let said = &proposal.said;
+        let places = said.files.iter().map(|file| file.place.clone()).collect();
+        let waits = said.count(ChangeState::Proposed) > 0;
+        waits.then(|| Self { proposal: proposal.id.clone(), title: said.title.clone(), places })
+    }
+
+    /// Whether it changes what lies there.
+    pub(crate) fn is_at(&self, place: &str) -> bool {
+        self.places.iter().any(|one| one == place)
+    }
 }
 
 /// Changes that are no longer in the text, because the user undid them or took away what they stood in, or that are in it

@@ -69,12 +69,16 @@ local function follow_up(change, given)
 end
 
 -- The commands that need words.
-local WITH_WORDS = { edit = with_words('edit', 'Edit'), ask = with_words('ask', 'Ask about') }
+local WITH_WORDS = {
+  edit = with_words('edit', 'Edit'),
+  ask = with_words('ask', 'Ask about'),
+  image = with_words('image', 'Draw an image at'),
+}
 
 ---What was chosen in the menu of code actions, or sent by another plugin: without the words that it needs they are
 ---asked for, with them it goes on to the server.
 ---@param client vim.lsp.Client
----@param name 'edit'|'ask'
+---@param name 'edit'|'ask'|'image'
 ---@param command lsp.Command
 ---@param buffer integer
 function M.from_menu(client, name, command, buffer)
@@ -101,6 +105,12 @@ local function edit(given)
     and require('familiar.review').at_cursor(vim.api.nvim_get_current_buf())
   if change then return follow_up(change, given) end
   WITH_WORDS.edit(given)
+end
+
+-- Draws the words that are given or selected; without either they are asked for.
+local function image(given)
+  if given.words == '' and given.selected then return work('image', given.target()) end
+  WITH_WORDS.image(given)
 end
 
 local function on_code(name)
@@ -264,6 +274,7 @@ local COMMANDS = {
   retry = retry,
   alternative = alternative(1),
   ['alternative-back'] = alternative(-1),
+  image = image,
   history = history,
   diff = diff,
   comment = comment,

@@ -118,7 +118,7 @@ pub(crate) struct Teller<E> {
 
 /// What a job is at; each new stage is told at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Waiting,
     Loading,
     Searching,
@@ -126,6 +126,7 @@ enum Stage {
     Reading,
     Writing,
     TryingAgain,
+    Drawing,
 }
 
 /// What explaining needs.
@@ -165,7 +166,7 @@ impl<E: Send + 'static> Teller<E> {
     }
 
     /// Says how far the job is, unless the same stage was told just before or the loop has enough to do.
-    fn report(&mut self, stage: Stage, message: impl FnOnce() -> String) {
+    pub(super) fn report(&mut self, stage: Stage, message: impl FnOnce() -> String) {
         let recent = |at: Instant| at.elapsed() < Duration::from_millis(REPORT_INTERVAL_MS);
         if self.last.is_some_and(|(last, at)| last == stage && recent(at)) {
             return;

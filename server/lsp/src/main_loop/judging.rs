@@ -22,7 +22,7 @@ use crate::jobs::work::JobEvent;
 use crate::jobs::{Over, Phase};
 use crate::messages::{self, Level, request_failed};
 use crate::review::marks::{Mark, marks};
-use crate::review::{Standing, Wish};
+use crate::review::{Standing, Undecided, Wish};
 use crate::uris::name_of;
 
 /// Proposals that `familiar.history` lists.
@@ -300,6 +300,7 @@ impl MainLoop {
 
     /// Asks what is to become of a proposal, where the client can ask; else shows it.
     pub(super) fn ask_about(&mut self, proposal: Proposal, document: PathBuf) {
+        self.waits_for_decision(Undecided::of(&proposal));
         let (changes, files) = (proposal.said.changes(), proposal.said.files.len());
         let titles: &[&str] =
             if self.client.lets_choose { &[SHOW, APPLY, CHOOSE, DISCARD] } else { &[SHOW, APPLY, DISCARD] };
@@ -331,8 +332,8 @@ impl MainLoop {
                 Ok(())
             }
             Ok(_) => {
-                let message = format!("The changes wait for you in {}", document.display());
-                self.tell(Level::Info, &message);
+                // Short enough for one line of a terminal.
+                self.tell(Level::Info, "The changes wait for you in the menu of actions");
                 Ok(())
             }
         };

@@ -20,13 +20,19 @@ use crate::documents::{lsp_range_of, range_of};
 use crate::door::Reply;
 use crate::review::marks::{actions_at, diagnostics, function_lenses, lenses, marks, notification};
 use crate::review::shown::Shown;
-use crate::review::{Standing, Turned};
+use crate::review::{Standing, Turned, Undecided};
 use crate::uris::path_of;
 
 /// Proposals of a file that are looked through for changes that still wait.
 const RESTORED_MAX: usize = 20;
 /// Changes older than this no longer wait when their file is opened again.
 const WAIT_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Proposals that wait for a decision and are offered in the menu; the oldest is forgotten when a further one comes.
+const UNDECIDED_MAX: usize = 8;
+
+/// What editors call the languages whose documents hold images as Markdown does.
+const MARKDOWN: [&str; 5] = ["markdown", "mdx", "quarto", "rmarkdown", "rmd"];
 
 /// A line longer than this is no comment to the product, in bytes.
 const COMMENT_BYTES_MAX: usize = 4096;
@@ -44,8 +50,8 @@ pub(crate) enum Note {
 
 /// What a task found out about proposals.
 pub(crate) enum Found {
-    /// Changes of an opened document that still wait, for a revision of it.
-    Waiting(String, u64, Vec<Standing>),
+    /// Changes of an opened document that still wait, for a revision of it, and proposals of it that nobody decided on.
+    Waiting(String, u64, Vec<Standing>, Vec<Undecided>),
     /// An opened document is that of a proposal.
     Shown(String, Box<Proposal>, ProposalDocument),
     /// A proposal as it is now.
@@ -60,7 +66,8 @@ impl MainLoop {
     /// Takes what a task found out.
     pub(super) fn found(&mut self, found: Found) {
         match found {
-            Found::Waiting(uri, revision, waiting) => {
+            Found::Waiting(uri, revision, waiting, undecided) => {
+                undecided.into_iter().for_each(|one| self.waits_for_decision(Some(one)));
                 // Whoever typed meanwhile has the text looked through once more.
                 match self.documents.get(&uri).map(Document::revision) {
                     Some(now) if now == revision => {
@@ -103,7 +110,8 @@ impl MainLoop {
     /// A proposal changed, in this session or in another one.
     pub(super) fn proposal_changed(&mut self, id: String) {
         let is_here = self.reviews.uris().iter().any(|uri| self.reviews.get(uri, &id).is_some())
-            || self.shown.values().any(|shown| shown.proposal.id == id);
+            || self.shown.values().any(|shown| shown.proposal.id == id)
+            || self.undecided.iter().any(|one| one.proposal == id);
         if is_here {
             self.look_up(async move |app: App| match app.proposal(&id).await {
                 Ok(proposal) => Found::Read(Box::new(proposal)),
@@ -117,11 +125,25 @@ impl MainLoop {
         let uris = self.reviews.uris();
         let waiting = uris.iter().flat_map(|uri| self.reviews.of(uri)).map(|standing| standing.proposal.clone());
         let shown = self.shown.values().map(|shown| shown.proposal.id.clone());
-        let ids: std::collections::BTreeSet<String> = waiting.chain(shown).collect();
+        let undecided = self.undecided.iter().map(|one| one.proposal.clone());
+        let ids: std::collections::BTreeSet<String> = waiting.chain(shown).chain(undecided).collect();
         ids.into_iter().for_each(|id| self.proposal_changed(id));
     }
 
+    /// Offers a proposal in the menu of what it changes.
+    pub(super) fn waits_for_decision(&mut self, undecided: Option<Undecided>) {
+        let Some(undecided) = undecided else { return };
+        self.undecided.retain(|one| one.proposal != undecided.proposal);
+        self.undecided.push(undecided);
+        if self.undecided.len() > UNDECIDED_MAX {
+            self.undecided.remove(0);
+        }
+    }
+
     fn proposal_read(&mut self, proposal: &Proposal) {
+        if Undecided::of(proposal).is_none() {
+            self.undecided.retain(|one| one.proposal != proposal.id);
+        }
         for uri in self.reviews.uris() {
             let Some(file) = self.reviews.get(&uri, &proposal.id).map(|standing| standing.file) else { continue };
             let Some(states) = proposal.said.files.get(file).map(|file| &file.states) else { continue };
@@ -199,13 +221,21 @@ impl MainLoop {
             (Some(shown), _) => shown.actions(&lines),
             (None, Some(document)) => {
                 let mut offers = actions_at(&marks(&self.reviews, uri), uri, document.rope(), &lines);
+                let place = place_of(uri);
+                offers.extend(self.undecided.iter().rev().filter(|one| one.is_at(&place)).map(|one| {
+                    let title = format!("Decide on the changes of \"{}\"", one.title);
+                    (title, "familiar.showProposal", json!({ "proposal": one.proposal }))
+                }));
                 offers.extend(comment_action(document, lines.start));
                 offers
             }
             (None, None) => Vec::new(),
         };
         let is_proposal = self.shown.contains_key(uri);
-        actions::menu(params, &Menu { running: self.jobs.len(), offers, is_proposal, client: &self.client })
+        let language = self.documents.get(uri).map(Document::language_id);
+        let holds_images = language.is_some_and(|language| MARKDOWN.contains(&language));
+        let running = self.jobs.len();
+        actions::menu(params, &Menu { running, offers, holds_images, is_proposal, client: &self.client })
     }
 
     /// The same request without a selection, where all that is selected is the block that Helix draws as its cursor.
@@ -381,10 +411,13 @@ async fn waiting(app: &App, document: &Document) -> Option<Found> {
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let young = |proposal: &Proposal| {
         let age_ms = now_ms.saturating_sub(u128::try_from(proposal.created_ms).unwrap_or_default());
-        age_ms <= WAIT_MAX.as_millis() && proposal.said.count(ChangeState::Standing) > 0
+        age_ms <= WAIT_MAX.as_millis()
     };
-    let proposals: Vec<Proposal> = proposals.into_iter().filter(young).collect();
-    if proposals.is_empty() {
+    let mut proposals: Vec<Proposal> = proposals.into_iter().filter(young).collect();
+    // Oldest first, as they were asked for.
+    let undecided: Vec<Undecided> = proposals.iter().rev().filter_map(Undecided::of).collect();
+    proposals.retain(|proposal| proposal.said.count(ChangeState::Standing) > 0);
+    if proposals.is_empty() && undecided.is_empty() {
         return None;
     }
     let (text, revision) = (document.rope().clone(), document.revision());
@@ -393,8 +426,7 @@ async fn waiting(app: &App, document: &Document) -> Option<Found> {
         // Oldest first, as they were marked.
         proposals.iter().rev().filter_map(|proposal| standing_again(proposal, &place, &text)).collect::<Vec<_>>()
     });
-    let waiting = looked.await.ok().filter(|waiting| !waiting.is_empty())?;
-    Some(Found::Waiting(uri, revision, waiting))
+    Some(Found::Waiting(uri, revision, looked.await.unwrap_or_default(), undecided))
 }
 
 fn standing_again(proposal: &Proposal, place: &str, text: &str) -> Option<Standing> {

@@ -7,10 +7,15 @@ use std::collections::{HashMap, VecDeque};
 
 use serde_json::Value;
 
+use crate::reviewing;
+
 /// JSON-RPC's code for a defect of the server.
 const INTERNAL_ERROR: i64 = -32603;
 /// LSP's code for a request that was taken back.
 const REQUEST_CANCELLED: i64 = -32800;
+
+/// Proposals kept to be named.
+const PROPOSALS_MAX: usize = 16;
 
 /// A definition: its name, its line, and its columns where the client takes trees.
 pub(crate) type Symbol = (String, u64, Option<(u64, u64)>);
@@ -43,6 +48,10 @@ pub(crate) struct Books {
     unaddressed: usize,
     /// Progress by token: whether it was begun and not ended.
     progress: HashMap<String, bool>,
+    /// The last marks of each document: the version that they are for, and the ranges.
+    pub(crate) marks: HashMap<String, (Value, Vec<Value>)>,
+    /// Proposals that were told of.
+    pub(crate) proposals: Vec<String>,
     /// Answers compared in full.
     pub(crate) compared: usize,
     /// Answers of which one side has no definitions: its time for parsing ran out on a busy machine.
@@ -56,6 +65,8 @@ impl Books {
             owed: HashMap::new(),
             unaddressed: 0,
             progress: HashMap::new(),
+            marks: HashMap::new(),
+            proposals: Vec::new(),
             compared: 0,
             unparsed: 0,
         }
@@ -124,6 +135,7 @@ impl Books {
         let params = message["params"].take();
         match method.as_str() {
             "$/progress" => self.progressed(&params),
+            "textDocument/publishDiagnostics" => self.marked(&params),
             "window/showMessage" | "window/logMessage" => {
                 assert!(!params["message"].as_str().unwrap_or_default().contains("defect"), "{params}");
             }
@@ -153,6 +165,13 @@ impl Books {
         if one.cancelled && code == Some(REQUEST_CANCELLED) {
             return;
         }
+        let told = reviewing::proposals(&message["result"]).find(|id| !self.proposals.contains(id));
+        if let Some(id) = told {
+            if self.proposals.len() >= PROPOSALS_MAX {
+                self.proposals.remove(0);
+            }
+            self.proposals.push(id);
+        }
         match one.wanted {
             Wanted::Anything => {}
             Wanted::Result => assert_eq!(code, None, "{} was answered {message}", one.what),
@@ -171,6 +190,13 @@ impl Books {
         }
     }
 
+    fn marked(&mut self, params: &Value) {
+        let uri = params["uri"].as_str().expect("marks are of a document").to_owned();
+        let all = params["diagnostics"].as_array().expect("marks are a list");
+        let ranges = all.iter().map(|mark| mark["range"].clone()).collect();
+        self.marks.insert(uri, (params["version"].clone(), ranges));
+    }
+
     /// Begin, reports, end, in this order, and only for tokens that both sides know.
     fn progressed(&mut self, params: &Value) {
         let Some(running) = self.progress.get_mut(&params["token"].to_string()) else {
@@ -182,7 +208,7 @@ impl Books {
     }
 
     /// Whether the client takes such a message without having asked.
-    fn may_send(&self, method: &str) -> bool {
+    pub(crate) fn may_send(&self, method: &str) -> bool {
         let has =
             |pointer: &str| self.capabilities.pointer(pointer).is_some_and(|value| *value != Value::Bool(false));
         match method {

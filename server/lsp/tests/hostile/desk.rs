@@ -51,7 +51,7 @@ pub(crate) struct Document {
     path: String,
     language: &'static str,
     pub(crate) text: String,
-    version: i32,
+    pub(crate) version: i32,
     pub(crate) open: bool,
     /// Whether a version went backwards, so that the server may not trust its text.
     pub(crate) lost: bool,
@@ -153,6 +153,30 @@ impl Desk {
             "textDocument": { "uri": document.uri, "version": version },
             "contentChanges": dice.pick(&contents),
         })
+    }
+
+    /// Marks of a text that is still the client's lie within it.
+    pub(crate) fn check_marks(&self, message: &Value, encoding: Encoding) {
+        if message["method"] != "textDocument/publishDiagnostics" {
+            return;
+        }
+        let params = &message["params"];
+        let Some(document) = self.documents.iter().find(|document| params["uri"] == document.uri.as_str()) else {
+            return;
+        };
+        if !document.is_known() || document.repeated || params["version"] != document.version {
+            return;
+        }
+        for mark in params["diagnostics"].as_array().into_iter().flatten() {
+            for place in [&mark["range"]["start"], &mark["range"]["end"]] {
+                let line = place["line"].as_u64().and_then(|line| u32::try_from(line).ok()).expect("a line");
+                let column = place["character"].as_u64().expect("a column");
+                let text = document.lines(line, line + 1).trim_end_matches(['\n', '\r']);
+                let within =
+                    (line as usize) < line_count(&document.text) && column <= columns(text, encoding) as u64;
+                assert!(within, "{place} is no place of {:?}", document.text);
+            }
+        }
     }
 
     fn changed(&mut self, at: usize, version: i32, changes: &[Change], encoding: Encoding) -> Value {

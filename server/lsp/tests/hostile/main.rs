@@ -9,6 +9,7 @@ mod books;
 mod broken;
 mod desk;
 mod peer;
+mod reviewing;
 mod stage;
 mod text;
 mod traffic;
@@ -200,15 +201,13 @@ async fn work_on_a_huge_file(peer: &mut Peer, stage: &Stage) {
     peer.settle().await;
 }
 
-/// Edits that nobody disturbs, so that some come into the text.
+/// Edits that nobody disturbs, so that some come into the text, and what is decided about them.
 async fn edit_calmly(peer: &mut Peer, stage: &Stage) {
     for at in [0, 1, 3] {
         let text = desk::text(&mut peer.dice);
         let opened = peer.desk.open(at, text, &mut peer.dice);
         peer.notify("textDocument/didOpen", opened);
-        traffic::calm_edit(peer, stage, at);
-        peer.settle().await;
-        peer.rest().await;
+        reviewing::edit_and_judge(peer, stage, at).await;
     }
 }
 

@@ -199,6 +199,34 @@ impl Peer {
         }
     }
 
+    /// Waits until so many edits of the server are in, and the server has read that.
+    pub(crate) async fn until_applied(&mut self, count: usize) {
+        self.flush().await;
+        while self.applied < count {
+            self.take_next().await;
+            self.flush().await;
+        }
+        self.settle().await;
+    }
+
+    /// The lines that are marked in a document as it is now.
+    pub(crate) async fn marks_of(&mut self, at: usize) -> Vec<String> {
+        loop {
+            let document = &self.desk.documents[at];
+            if let Some((version, ranges)) = self.books.marks.get(&document.uri)
+                && *version == document.version
+            {
+                let line = |place: &Value| u32::try_from(place["line"].as_u64().expect("a line")).expect("a line");
+                return ranges
+                    .iter()
+                    .map(|range| document.lines(line(&range["start"]), line(&range["end"]) + 1).to_owned())
+                    .collect();
+            }
+            self.take_next().await;
+            self.flush().await;
+        }
+    }
+
     async fn take_next(&mut self) {
         let limit = Duration::from_secs(PATIENCE_SECS);
         match tokio::time::timeout(limit, self.inbox.recv()).await {
@@ -234,6 +262,7 @@ impl Peer {
     }
 
     fn take(&mut self, message: Value) {
+        self.desk.check_marks(&message, self.encoding);
         if let Some((id, method, params)) = self.books.receive(message) {
             self.answer(id, &method, &params);
         }

@@ -9,6 +9,7 @@ use crate::books::Wanted;
 use crate::broken;
 use crate::desk::text;
 use crate::peer::Peer;
+use crate::reviewing;
 use crate::stage::{Act, Stage};
 use crate::text::{line_count, lsp_range};
 
@@ -42,7 +43,8 @@ const NOTIFICATIONS: [&str; 9] = [
 pub(crate) fn step(peer: &mut Peer, stage: &Stage, trees: bool) {
     let at = peer.dice.roll(peer.desk.documents.len());
     match peer.dice.roll(1000) {
-        0..440 => type_into(peer, at),
+        0..425 => type_into(peer, at),
+        425..440 => reviewing::judge(peer, at),
         440..480 => open_or_close(peer, at),
         480..490 => misuse(peer, at),
         490..580 => symbols(peer, at, trees),
