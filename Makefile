@@ -116,7 +116,7 @@ test-editors: assets
 # A browser is no part of what `make test` brings.
 test-pages: assets
 	@.make/browser >/dev/null
-	@.make/npm-build tests/e2e/pages node_modules/.checked package.json tsconfig.json src ../vscode/src/until.ts
+	@.make/npm-build tests/e2e/pages node_modules/.checked package.json tsconfig.json src ../vscode/src/until.ts ../vscode/src/results.ts
 	cargo build --workspace --bin familiar $(TEST_BUILD)
 	FAMILIAR_BIN=$(TEST_BIN) FAMILIAR_BROWSER="$$(.make/browser)" NODE_MAJOR_MIN=24 \
 	.make/with-node node tests/e2e/pages/src/run.ts

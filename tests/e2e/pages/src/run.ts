@@ -13,6 +13,8 @@ import type { Programs } from "./desk.ts";
 import type { Scenario } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { stableDiffusion } from "./tiny.ts";
+import { passed, rows, told } from "../../vscode/src/results.ts";
+import type { Result } from "../../vscode/src/results.ts";
 
 const run = promisify(execFile);
 const ROOT = path.resolve(import.meta.dirname, "../../../..");
@@ -23,12 +25,6 @@ const BROWSER = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"
   "--disable-component-update",
   "--disable-sync",
 ]);
-
-interface Result {
-  readonly name: string;
-  readonly seconds: number;
-  readonly error: string | undefined;
-}
 
 /** The surroundings of the scenario that is being played. */
 let current: Desk | undefined;
@@ -70,18 +66,11 @@ async function play(scenario: Scenario, programs: Programs): Promise<Result> {
       error ??= `could not be ended: ${String(thrown)}`;
     });
   }
-  const seconds = (Date.now() - began) / 1_000;
-  console.log(`${error === undefined ? "passed" : "FAILED"}  ${scenario.name}  (${seconds.toFixed(1)} s)`);
-  if (error !== undefined) console.log(error);
-  return { name: scenario.name, seconds, error };
+  return told(scenario.name, began, error);
 }
 
 async function table(results: readonly Result[], programs: Programs): Promise<string> {
   const familiar = (await run(programs.familiar, ["--version"])).stdout.trim();
-  const rows = results.map(({ name, seconds, error }) => {
-    const said = error === undefined ? "passed" : `failed: ${(error.split("\n")[0] ?? "").slice(0, 120)}`;
-    return `| ${name} | ${said} | ${seconds.toFixed(1)} |`;
-  });
   const all = results.reduce((sum, { seconds }) => sum + seconds, 0);
   return [
     "# The pages of images, end to end",
@@ -90,11 +79,9 @@ async function table(results: readonly Result[], programs: Programs): Promise<st
     "pages in a headless Chromium. No page may complain in its console, and no request may leave this machine.",
     "",
     `${new Date().toISOString().slice(0, 10)}; ${familiar}; Chromium ${programs.browser.version()};`,
-    `${results.filter(({ error }) => error === undefined).length} of ${results.length} passed, in ${all.toFixed(0)} s.`,
+    `${passed(results)}, in ${all.toFixed(0)} s.`,
     "",
-    "| what a user does | result | seconds |",
-    "|---|---|---:|",
-    ...rows,
+    ...rows(results),
     "",
   ].join("\n");
 }

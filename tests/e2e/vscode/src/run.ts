@@ -12,6 +12,8 @@ import { Desk } from "./desk.ts";
 import type { Programs } from "./desk.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import type { Scenario } from "./scenario.ts";
+import { passed, rows, told } from "./results.ts";
+import type { Result } from "./results.ts";
 
 const run = promisify(execFile);
 const ROOT = path.resolve(import.meta.dirname, "../../../..");
@@ -23,12 +25,6 @@ const BROWSER = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"
   "--disable-component-update",
   "--disable-sync",
 ]);
-
-interface Result {
-  readonly name: string;
-  readonly seconds: number;
-  readonly error: string | undefined;
-}
 
 /** Runs a program of code-server's package that needs no page. */
 async function codeServer(...given: string[]): Promise<string> {
@@ -86,20 +82,13 @@ async function play(scenario: Scenario, programs: Programs): Promise<Result> {
       error ??= `could not be ended: ${String(thrown)}`;
     });
   }
-  const seconds = (Date.now() - began) / 1_000;
-  console.log(`${error === undefined ? "passed" : "FAILED"}  ${scenario.name}  (${seconds.toFixed(1)} s)`);
-  if (error !== undefined) console.log(error);
-  return { name: scenario.name, seconds, error };
+  return told(scenario.name, began, error);
 }
 
 async function table(results: readonly Result[], programs: Programs): Promise<string> {
   const version = (await codeServer("--version")).trim().split("\n").at(-1) ?? "";
   const [server, , , , code] = version.split(" ");
   const familiar = (await run(programs.familiar, ["--version"])).stdout.trim();
-  const rows = results.map(({ name, seconds, error }) => {
-    const said = error === undefined ? "passed" : `failed: ${(error.split("\n")[0] ?? "").slice(0, 120)}`;
-    return `| ${name} | ${said} | ${seconds.toFixed(1)} |`;
-  });
   return [
     "# Familiar in VS Code, end to end",
     "",
@@ -107,11 +96,9 @@ async function table(results: readonly Result[], programs: Programs): Promise<st
     "host, in a headless Chromium; the real program with a scripted model.",
     "",
     `${new Date().toISOString().slice(0, 10)}; ${familiar}; VS Code ${code} (code-server ${server}); Chromium ${programs.browser.version()};`,
-    `${results.filter(({ error }) => error === undefined).length} of ${results.length} passed.`,
+    `${passed(results)}.`,
     "",
-    "| what a user does | result | seconds |",
-    "|---|---|---:|",
-    ...rows,
+    ...rows(results),
     "",
   ].join("\n");
 }
