@@ -37,7 +37,7 @@ pub use limits::{
     BUILD_BYTES_MAX, BUILD_BYTES_MIN, CancelFlag, FILE_BYTES_MAX, FILES_MAX, HITS_MAX, INDEX_BYTES_MAX, IndexDirs,
     Limits, NEARBY_FILES_MAX, PASSAGE_LINES_MAX, QUERY_BYTES_MAX, SOURCE_BYTES_MAX, THREADS_MAX,
 };
-pub use parse::outline::{Mention, Outline, Symbol, language_name, outline, syntax_errors};
+pub use parse::outline::{Mention, Outline, Symbol, SyntaxCheck, check_syntax, language_name, outline};
 pub use parse::syntax::Syntax;
 pub use peek::Peek;
 pub use search::filter::Filter;

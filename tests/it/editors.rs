@@ -342,7 +342,7 @@ impl<'a> Helix<'a> {
     }
 }
 
-/// The lines of the menu of code actions. Helix shows progress in the last line of the screen, under the same name.
+/// The lines of the menu of code actions. Helix shows progress and messages in the last line of the screen.
 fn entries(screen: &str) -> Vec<String> {
     let lines = screen.lines().take(SCREEN_LINES - 1);
     lines.filter(|line| line.contains("Familiar: ")).map(Into::into).collect()

@@ -74,6 +74,8 @@ struct Player {
     over: bool,
     /// Whether an empty file has a line with its break, as Neovim sees it.
     ends_empty_files: bool,
+    /// Whether the server's name stands before progress already, as in Helix.
+    names_progress: bool,
 }
 
 impl Script {
@@ -166,6 +168,7 @@ impl Script {
             marks: HashMap::new(),
             over: false,
             ends_empty_files: profile.name == "Neovim",
+            names_progress: profile.name == "helix",
         };
         for block in &self.blocks {
             match block {
@@ -417,7 +420,9 @@ impl Player {
         self.client.respond(id, Value::Null).await;
         let token = params["token"].clone();
         let begin = self.client.expect_notification_where("$/progress", |params| params["token"] == token).await;
-        let expected = json!({ "kind": "begin", "title": value(rest), "cancellable": true });
+        let title = value(rest);
+        let own = text_of(&title).strip_prefix("Familiar: ").filter(|_| self.names_progress);
+        let expected = json!({ "kind": "begin", "title": own.unwrap_or(text_of(&title)), "cancellable": true });
         check_value(step, &expected, &begin["value"]);
         self.said_at_begin.insert(label.to_owned(), begin["value"]["message"].clone());
         self.tokens.insert(label.to_owned(), token);

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use tree_sitter::{Node, Query, QueryCursor, StreamingIterator};
+use tree_sitter::{Node, Query, QueryCursor, StreamingIterator, Tree};
 
 use crate::files::lines::LineStarts;
 use crate::parse::cut::Cutter;
@@ -99,11 +99,31 @@ pub fn language_name(path: &str) -> Option<&'static str> {
     language_of(path).map(|language| language.name)
 }
 
-/// The byte ranges where a text does not parse; `None` for a language that is not parsed. An edit that adds none is
-/// sound as far as syntax goes.
-pub fn syntax_errors(path: &str, text: &str) -> Option<Vec<Range<usize>>> {
-    let language: &Language = language_in(path, text)?;
-    let tree = Cutter::default().parse(language, text, Deadline::of_file())?;
+/// What is known of how a text parses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyntaxCheck {
+    /// Its language is not parsed.
+    NoGrammar,
+    /// Parsing took too long.
+    TimedOut,
+    /// The bytes where it does not parse; none of them when it does.
+    Errors(Vec<Range<usize>>),
+}
+
+/// Parses a text, by the extension of its path. An edit that adds no errors is sound as far as syntax goes.
+pub fn check_syntax(path: &str, text: &str) -> SyntaxCheck {
+    check_syntax_until(path, text, Deadline::of_file())
+}
+
+fn check_syntax_until(path: &str, text: &str, deadline: Deadline) -> SyntaxCheck {
+    let Some(language) = language_in(path, text) else { return SyntaxCheck::NoGrammar };
+    match Cutter::default().parse(language, text, deadline) {
+        Some(tree) => SyntaxCheck::Errors(errors_of(&tree)),
+        None => SyntaxCheck::TimedOut,
+    }
+}
+
+fn errors_of(tree: &Tree) -> Vec<Range<usize>> {
     let mut errors = Vec::new();
     let mut cursor = tree.walk();
     loop {
@@ -114,7 +134,7 @@ pub fn syntax_errors(path: &str, text: &str) -> Option<Vec<Range<usize>>> {
         let deeper = node.has_error() && !node.is_error() && errors.len() < ITEMS_MAX && cursor.goto_first_child();
         while !deeper && !cursor.goto_next_sibling() {
             if !cursor.goto_parent() {
-                return Some(errors);
+                return errors;
             }
         }
         if deeper {
@@ -170,5 +190,19 @@ fn mentions_of_tree(
         if found.len() >= ITEMS_MAX {
             break;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_not_said_to_parse() {
+        let long = "x = 1\n".repeat(100_000);
+        assert_eq!(check_syntax_until("a.py", &long, Deadline::after(Duration::ZERO)), SyntaxCheck::TimedOut);
+        assert_eq!(check_syntax_until("a.txt", &long, Deadline::after(Duration::ZERO)), SyntaxCheck::NoGrammar);
     }
 }

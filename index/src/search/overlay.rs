@@ -22,6 +22,8 @@ pub struct Overlay {
 struct Buffer {
     text: Arc<str>,
     cut: OnceLock<Parsed>,
+    /// Held by the search that cuts it; those that come meanwhile wait, instead of doing the same work beside it.
+    cutting: Mutex<()>,
     /// What is shown by searches that have no time left for this one.
     hurried: OnceLock<Parsed>,
     /// An earlier version that is cut already, until this one is. Such a version has none before it, so this is no
@@ -36,10 +38,20 @@ impl Buffer {
             let cut = known.cut.get().is_some();
             if cut { Some(known.clone()) } else { lock(&known.before).clone() }
         });
-        Self { text: text.into(), cut: OnceLock::new(), hurried: OnceLock::new(), before: Mutex::new(before) }
+        Self {
+            text: text.into(),
+            cut: OnceLock::new(),
+            cutting: Mutex::new(()),
+            hurried: OnceLock::new(),
+            before: Mutex::new(before),
+        }
     }
 
     fn cut(&self, path: &str, until: Instant) -> &Parsed {
+        if let Some(cut) = self.cut.get() {
+            return cut;
+        }
+        let _cutting = lock(&self.cutting);
         if let Some(cut) = self.cut.get() {
             return cut;
         }

@@ -16,7 +16,7 @@ use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
 use crate::files::lines::whole_lines;
 use crate::handle::{canonical, folder_of};
-use crate::limits::{CANDIDATES_PER_HIT, HITS_MAX, IndexDirs, RANKING_ROUNDS_MAX};
+use crate::limits::{CANDIDATES_PER_HIT, CancelFlag, HITS_MAX, IndexDirs, RANKING_ROUNDS_MAX};
 use crate::parse::deadline::search_deadline;
 use crate::parse::qualified::normal;
 use crate::search::filter::Filter;
@@ -66,6 +66,8 @@ pub struct SearchRequest {
     /// What the asker is at; between near equals the nearer one comes first. Names, texts and patterns are searched
     /// without it.
     pub nearby: Nearby,
+    /// Ends the search with [`IndexError::Cancelled`]; asked before each file that is read.
+    pub cancel: CancelFlag,
 }
 
 impl SearchRequest {
@@ -78,7 +80,21 @@ impl SearchRequest {
             filter: Filter::default(),
             overlay: Overlay::default(),
             nearby: Nearby::default(),
+            cancel: CancelFlag::new(),
         }
+    }
+
+    /// Asks whether anybody still waits for the answer.
+    ///
+    /// # Errors
+    /// [`IndexError::Cancelled`] when nobody does.
+    pub(crate) fn check_cancel(&self) -> Result<(), IndexError> {
+        if self.cancel.is_cancelled() { Err(IndexError::Cancelled) } else { Ok(()) }
+    }
+
+    /// What a look through the live files on behalf of this question may cost.
+    fn live_budget(&self) -> LiveBudget {
+        LiveBudget { cancel: self.cancel.clone(), ..LiveBudget::default() }
     }
 }
 
@@ -211,7 +227,8 @@ impl Searcher {
     /// file is much better than the next file.
     ///
     /// # Errors
-    /// [`IndexError::Storage`] when the index cannot be read. Stale or vanished files are no error.
+    /// [`IndexError::Storage`] when the index cannot be read, [`IndexError::Cancelled`]. Stale or vanished files are
+    /// no error.
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<Hit>, IndexError> {
         Ok(self.answer(request)?.hits)
     }
@@ -223,7 +240,7 @@ impl Searcher {
     pub fn answer(&self, request: &SearchRequest) -> Result<SearchAnswer, IndexError> {
         match request.kind {
             SearchKind::Text | SearchKind::Regex => {
-                let live = live_search(&self.root, request, &LiveBudget::default())?;
+                let live = live_search(&self.root, request, &request.live_budget())?;
                 return Ok(SearchAnswer { hits: live.hits, cut: live.cut, many_changed: false });
             }
             SearchKind::Symbol | SearchKind::Auto => {}
@@ -234,7 +251,7 @@ impl Searcher {
         if self.complete {
             return Ok(indexed);
         }
-        let LiveAnswer { hits: mut live, cut, .. } = live_search(&self.root, request, &LiveBudget::default())?;
+        let LiveAnswer { hits: mut live, cut, .. } = live_search(&self.root, request, &request.live_budget())?;
         if by_name {
             live.retain(|hit| {
                 hit.symbol.as_deref().is_some_and(|symbol| names(&request.query, symbol, &hit.path))
@@ -279,6 +296,7 @@ impl Searcher {
         let wanted = if filter.asks_text() { limit * CANDIDATES_PER_HIT } else { limit };
         let mut rounds_left = RANKING_ROUNDS_MAX;
         loop {
+            request.check_cancel()?;
             rounds_left -= 1;
             let kept = open.iter().copied().filter(|file| !differing.knows(file.path));
             let changed: Vec<Changed<'_>> = kept.chain(differing.changed()).collect();
@@ -291,12 +309,12 @@ impl Searcher {
             // use would lead astray.
             if !plan.report && !plan.lone {
                 let first = ranking.best(&scores, wanted.max(PASSAGES));
-                let passages = self.as_they_are(&corpus, first, PASSAGES, filter, &mut live, &mut stale)?;
+                let passages = self.as_they_are(&corpus, first, PASSAGES, request, &mut live, &mut stale)?;
                 let passages: Vec<_> = passages.iter().map(passage).collect();
                 raised = raise_used(&corpus, &mut scores, &plan, &passages)?;
             }
             let ranked = ranking.best(&scores, wanted);
-            let candidates = self.as_they_are(&corpus, ranked, limit, filter, &mut live, &mut stale)?;
+            let candidates = self.as_they_are(&corpus, ranked, limit, request, &mut live, &mut stale)?;
             // What is stale is cut again and competes as it is now, so the order may be another one.
             let settled =
                 stale.is_empty() || !differing.take_up(&self.root, stale, until, self.report_stale.as_ref());
@@ -315,7 +333,7 @@ impl Searcher {
         corpus: &Corpus<'_>,
         ranked: Vec<Ranked>,
         count: usize,
-        filter: &Filter,
+        request: &SearchRequest,
         live: &mut LiveFiles<'_>,
         stale: &mut Vec<String>,
     ) -> Result<Vec<Candidate>, IndexError> {
@@ -324,7 +342,8 @@ impl Searcher {
             if shown.len() >= count {
                 break;
             }
-            match self.candidate(corpus, one, live, filter)? {
+            request.check_cancel()?;
+            match self.candidate(corpus, one, live, &request.filter)? {
                 Found::Shown(candidate) => shown.push(candidate),
                 Found::Stale(path) => stale.push(path),
                 Found::Nothing => {}

@@ -12,7 +12,7 @@ use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
 use crate::files::lines::LineStarts;
 use crate::files::role::role_of;
-use crate::limits::{HITS_MAX, SYMBOL_CANDIDATES_MAX, SYMBOL_WORDS_MAX, SYMBOL_WORDS_SEEN_MAX};
+use crate::limits::{CancelFlag, HITS_MAX, SYMBOL_CANDIDATES_MAX, SYMBOL_WORDS_MAX, SYMBOL_WORDS_SEEN_MAX};
 use crate::parse::cut::{Chunk, Name};
 use crate::parse::deadline::search_deadline;
 use crate::parse::qualified::{around, parts};
@@ -158,7 +158,7 @@ impl Searcher {
     /// Definitions whose names answer the question, best first.
     ///
     /// # Errors
-    /// [`IndexError::Storage`] when the index cannot be read.
+    /// [`IndexError::Storage`] when the index cannot be read, [`IndexError::Cancelled`].
     pub(crate) fn symbols(&self, request: &SearchRequest) -> Result<SearchAnswer, IndexError> {
         let asked = Asked::of(&request.query);
         let limit = request.limit.min(HITS_MAX);
@@ -167,14 +167,20 @@ impl Searcher {
         }
         let mut gate = Gate::new(&self.root);
         let until = search_deadline();
-        let mut open: Vec<Changed<'_>> =
-            request.overlay.cut(until).filter(|file| gate.admits(file.path)).collect();
+        let mut open: Vec<Changed<'_>> = Vec::new();
+        for file in request.overlay.cut(until) {
+            request.check_cancel()?;
+            if gate.admits(file.path) {
+                open.push(file);
+            }
+        }
         self.add_saved(&mut open);
         let mut live = LiveFiles::new(&self.root);
         let mut differing = Differing::default();
         let mut found = Vec::new();
         let mut stale = BTreeSet::new();
-        for document in self.candidates(&asked)? {
+        for document in self.candidates(&asked, &request.cancel)? {
+            request.check_cancel()?;
             let Some(card) = self.snapshot.fields.card(&document) else { continue };
             let admitted = request.filter.admits(&card.path) && card.path.ends_with(asked.path);
             let replaced = || self.saved.hides(&card.path) || open.iter().any(|file| file.path == card.path);
@@ -208,6 +214,9 @@ impl Searcher {
             }
         }
         open.retain(|file| {
+            if request.cancel.is_cancelled() {
+                return false;
+            }
             let defines = |chunk: &Chunk| chunk.names.iter().any(|name| asked.likeness(name, file.path) > 0.0);
             let as_it_was = !file.chunks.iter().any(defines) || live.is_as(file);
             if !as_it_was {
@@ -215,7 +224,11 @@ impl Searcher {
             }
             as_it_was
         });
-        differing.take_up(&self.root, stale.into_iter().collect(), until, self.report_stale.as_ref());
+        for path in stale {
+            request.check_cancel()?;
+            differing.take_up(&self.root, vec![path], until, self.report_stale.as_ref());
+        }
+        request.check_cancel()?;
         for file in open.iter().copied().chain(differing.changed()) {
             let filter = &request.filter;
             let admitted = filter.admits(file.path) && filter.admits_text(file.path, file.text);
@@ -235,17 +248,17 @@ impl Searcher {
     }
 
     /// Stored chunks that may define such a name.
-    fn candidates(&self, asked: &Asked<'_>) -> Result<Vec<TantivyDocument>, IndexError> {
+    fn candidates(&self, asked: &Asked<'_>, cancel: &CancelFlag) -> Result<Vec<TantivyDocument>, IndexError> {
         let fields = &self.snapshot.fields;
         let mut documents = Vec::new();
         // What is called exactly so comes first: of a common word there are more names than are looked at.
         let qualified = [&asked.around[..], &[asked.name]].concat().join(".");
-        self.collect(fields.exact, &qualified, &mut documents)?;
+        self.collect(fields.exact, &qualified, cancel, &mut documents)?;
         if !asked.around.is_empty() {
-            self.collect(fields.exact, asked.name, &mut documents)?;
+            self.collect(fields.exact, asked.name, cancel, &mut documents)?;
         }
-        self.candidates_in(fields.words[NAMES], asked, &mut documents)?;
-        self.candidates_in(fields.light_names, asked, &mut documents)?;
+        self.candidates_in(fields.words[NAMES], asked, cancel, &mut documents)?;
+        self.candidates_in(fields.light_names, asked, cancel, &mut documents)?;
         Ok(documents)
     }
 
@@ -253,9 +266,10 @@ impl Searcher {
         &self,
         field: Field,
         asked: &Asked<'_>,
+        cancel: &CancelFlag,
         documents: &mut Vec<TantivyDocument>,
     ) -> Result<(), IndexError> {
-        let mut words = self.words_from(field, &asked.folded)?;
+        let mut words = self.words_from(field, &asked.folded, cancel)?;
         // The rarest word of several leads to all definitions that have them all.
         let mut rarest: Option<(u64, &String)> = None;
         for word in &asked.words {
@@ -266,12 +280,18 @@ impl Searcher {
         }
         words.extend(rarest.map(|(_, word)| word.clone()));
         if words.is_empty() {
-            words = self.words_one_letter_off(field, &asked.folded)?;
+            words = self.words_one_letter_off(field, &asked.folded, cancel)?;
         }
-        words.iter().try_for_each(|word| self.collect(field, word, documents))
+        words.iter().try_for_each(|word| self.collect(field, word, cancel, documents))
     }
 
-    fn collect(&self, field: Field, word: &str, out: &mut Vec<TantivyDocument>) -> Result<(), IndexError> {
+    fn collect(
+        &self,
+        field: Field,
+        word: &str,
+        cancel: &CancelFlag,
+        out: &mut Vec<TantivyDocument>,
+    ) -> Result<(), IndexError> {
         let doing = "searching";
         for reader in self.snapshot.text.segment_readers() {
             let words = reader.inverted_index(field).doing(doing)?;
@@ -282,6 +302,9 @@ impl Searcher {
             let store = reader.get_store_reader(STORE_BLOCKS).doing(doing)?;
             let mut document = postings.doc();
             while document != TERMINATED && out.len() < SYMBOL_CANDIDATES_MAX {
+                if cancel.is_cancelled() {
+                    return Err(IndexError::Cancelled);
+                }
                 if !reader.is_deleted(document) {
                     out.push(store.get(document).doing(doing)?);
                 }
@@ -292,15 +315,20 @@ impl Searcher {
     }
 
     /// Words of names that begin so, itself included.
-    fn words_from(&self, field: Field, beginning: &str) -> Result<Vec<String>, IndexError> {
-        self.names_words(field, beginning, |word| match word.starts_with(beginning) {
+    fn words_from(&self, field: Field, beginning: &str, cancel: &CancelFlag) -> Result<Vec<String>, IndexError> {
+        self.names_words(field, beginning, cancel, |word| match word.starts_with(beginning) {
             true => ControlFlow::Continue(true),
             false => ControlFlow::Break(()),
         })
     }
 
-    fn words_one_letter_off(&self, field: Field, name: &str) -> Result<Vec<String>, IndexError> {
-        self.names_words(field, "", |word| ControlFlow::Continue(one_letter_off(word, name)))
+    fn words_one_letter_off(
+        &self,
+        field: Field,
+        name: &str,
+        cancel: &CancelFlag,
+    ) -> Result<Vec<String>, IndexError> {
+        self.names_words(field, "", cancel, |word| ControlFlow::Continue(one_letter_off(word, name)))
     }
 
     /// Words of names from `first` on, for as long and as far as `take` says.
@@ -308,6 +336,7 @@ impl Searcher {
         &self,
         field: Field,
         first: &str,
+        cancel: &CancelFlag,
         take: impl Fn(&str) -> ControlFlow<(), bool>,
     ) -> Result<Vec<String>, IndexError> {
         let doing = "searching";
@@ -315,8 +344,11 @@ impl Searcher {
         for reader in self.snapshot.text.segment_readers() {
             let words = reader.inverted_index(field).doing(doing)?;
             let mut stream = words.terms().range().ge(first.as_bytes()).into_stream().doing(doing)?;
-            let mut seen = 0;
+            let mut seen = 0_usize;
             while stream.advance() && seen < SYMBOL_WORDS_SEEN_MAX && found.len() < SYMBOL_WORDS_MAX {
+                if seen.is_multiple_of(WORDS_UNASKED_MAX) && cancel.is_cancelled() {
+                    return Err(IndexError::Cancelled);
+                }
                 seen += 1;
                 let Ok(word) = std::str::from_utf8(stream.key()) else { continue };
                 match take(word) {
@@ -332,6 +364,8 @@ impl Searcher {
 
 /// Blocks of stored documents that stay unpacked while one word is followed.
 const STORE_BLOCKS: usize = 16;
+/// Words of names that are looked at before it is asked again whether anybody still waits.
+const WORDS_UNASKED_MAX: usize = 1_024;
 
 fn push(
     found: &mut Vec<Definition>,
@@ -420,7 +454,13 @@ pub(crate) fn one_letter_off(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+    use crate::handle::Index;
+    use crate::limits::{IndexDirs, Limits};
+    use crate::search::searcher::SearchKind;
 
     fn check(query: &str, qualified: &str, expected: bool) {
         let name = qualified.rsplit(['.', ':']).next().unwrap().to_owned();
@@ -450,6 +490,41 @@ mod tests {
         check("shop::Session#get_user", "Session.get_user", true);
         check("Session/get_user", "web::Session::get_user", true);
         check("Web.Session.get_user/2", "Web.Session.get_user", true);
+    }
+
+    /// What nobody waits for any more ends before the next file is read, not behind the last one.
+    #[test]
+    fn a_search_that_is_taken_back_ends_soon() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("work");
+        std::fs::create_dir(&root).unwrap();
+        let write = |body: &str| {
+            for number in 0..4 {
+                let text = format!("def total_{number}():\n    {body}\n");
+                std::fs::write(root.join(format!("file_{number}.py")), text).unwrap();
+            }
+        };
+        write("pass");
+        let dirs = IndexDirs { cache: folder.path().join("cache") };
+        let index = Index::open(&root, &dirs, Limits::default()).unwrap();
+        index.refresh(&mut |_| {}, &CancelFlag::new()).unwrap();
+        let mut searcher = index.searcher();
+        let request = SearchRequest { kind: SearchKind::Symbol, ..SearchRequest::new("total", 10) };
+        assert_eq!(searcher.search(&request).unwrap().len(), 4);
+        // None of them is what was indexed, so that each is cut again.
+        write("return 1");
+        let reported = Arc::new(AtomicUsize::new(0));
+        let (count, cancel) = (reported.clone(), request.cancel.clone());
+        searcher.report_stale = Some(Arc::new(move |_: &str| {
+            count.fetch_add(1, Ordering::Relaxed);
+            cancel.cancel();
+        }));
+        assert!(matches!(searcher.search(&request), Err(IndexError::Cancelled)));
+        assert_eq!(reported.load(Ordering::Relaxed), 1);
+        for kind in [SearchKind::Auto, SearchKind::Symbol, SearchKind::Text, SearchKind::Regex] {
+            let request = SearchRequest { kind, ..request.clone() };
+            assert!(matches!(searcher.search(&request), Err(IndexError::Cancelled)), "{kind:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use expect_test::expect_file;
-use index::{outline, syntax_errors};
+use index::{SyntaxCheck, check_syntax, outline};
 
 fn check(language: &str, sample: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries").join(language);
@@ -25,7 +25,7 @@ fn check(language: &str, sample: &str) {
     }
     let shown: Vec<&str> = shown.lines().map(str::trim_end).collect();
     expect_file![folder.join("expected.txt")].assert_eq(&(shown.join("\n") + "\n"));
-    assert_eq!(syntax_errors(sample, &text), Some(vec![]));
+    assert_eq!(check_syntax(sample, &text), SyntaxCheck::Errors(vec![]));
 }
 
 #[test]
@@ -148,10 +148,10 @@ fn pieces_of_other_languages_are_part_of_their_file() {
 
 #[test]
 fn syntax_errors_are_located() {
-    assert_eq!(syntax_errors("a.txt", "anything"), None);
-    assert_eq!(syntax_errors("a.rs", "fn a() {}\n"), Some(vec![]));
-    let errors = syntax_errors("a.rs", "fn a() {}\nfn (\n").unwrap();
+    assert_eq!(check_syntax("a.txt", "anything"), SyntaxCheck::NoGrammar);
+    assert_eq!(check_syntax("a.rs", "fn a() {}\n"), SyntaxCheck::Errors(vec![]));
+    let SyntaxCheck::Errors(errors) = check_syntax("a.rs", "fn a() {}\nfn (\n") else { panic!("it is parsed") };
     assert!(errors.iter().all(|range| range.start >= 10) && !errors.is_empty(), "{errors:?}");
     let deep = "(".repeat(200_000);
-    assert!(!syntax_errors("a.py", &deep).is_some_and(|errors| errors.is_empty()));
+    assert_ne!(check_syntax("a.py", &deep), SyntaxCheck::Errors(vec![]));
 }

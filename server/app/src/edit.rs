@@ -113,11 +113,15 @@ pub enum EditOutcome {
         edit: Edit,
         /// One sentence about them.
         summary: String,
+        /// What the user has to know of them, a clause.
+        notice: Option<String>,
     },
     /// With changes of more than the document, which are to be judged before anything is changed.
     Files {
         /// What happens to each file.
         files: Vec<ProposedFile>,
+        /// What the user has to know of it, a clause.
+        notice: Option<String>,
     },
     /// With a stated refusal.
     Refused {

@@ -89,6 +89,24 @@ impl Review {
         Self { base, ..review }
     }
 
+    /// Blocks whose places in a text are known; `base` is that text without them. One without a place is not
+    /// followed.
+    #[must_use]
+    pub fn placed(base: Rope, blocks: Vec<Block>, mut places: Vec<Option<Range<usize>>>) -> Self {
+        places.resize(blocks.len(), None);
+        Self { base, undone: vec![None; blocks.len()], blocks, places }
+    }
+
+    /// The same with only those blocks followed for which `wanted` holds.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(usize) -> bool) -> Self {
+        let mut only = self.clone();
+        for number in (0..only.blocks.len()).filter(|number| !wanted(*number)) {
+            (only.places[number], only.undone[number]) = (None, None);
+        }
+        only
+    }
+
     /// All blocks, judged ones too.
     #[must_use]
     pub fn blocks(&self) -> &[Block] {
@@ -104,6 +122,12 @@ impl Review {
     #[must_use]
     pub fn may_return(&self) -> bool {
         self.undone.iter().any(Option::is_some)
+    }
+
+    /// Whether a block was undone: its old text stands in its place, and undoing that brings it back.
+    #[must_use]
+    pub fn is_undone(&self, number: usize) -> bool {
+        self.undone.get(number).is_some_and(Option::is_some)
     }
 
     /// Takes a block out of what waits to be judged. Says whether it did.

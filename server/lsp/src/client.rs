@@ -20,6 +20,15 @@ pub(crate) enum Editor {
     Other,
 }
 
+/// Where a client shows words of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Surface {
+    /// A message, or a question, to the user.
+    Message,
+    /// How far a job is.
+    Progress,
+}
+
 /// What the client can do, fixed by `initialize`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Client {
@@ -39,8 +48,8 @@ pub(crate) struct Client {
     pub(crate) marks_generated: bool,
     /// Whether what goes wrong with a command is only in its log.
     pub(crate) hides_errors: bool,
-    /// Whether it puts the server's name before what the server says, so that we do not.
-    pub(crate) names_us: bool,
+    /// Where it puts the server's name before what the server says, so that we do not.
+    pub(crate) names_us: &'static [Surface],
     /// Whether a message is cut at the end of one line.
     pub(crate) cuts_messages: bool,
     /// Whether it asks the user for the words of an edit that comes without.
@@ -92,7 +101,11 @@ impl Client {
             applies_edits: workspace.and_then(|workspace| workspace.apply_edit).unwrap_or(false),
             marks_generated: code_action.is_some_and(|action| action.tag_support.is_some()),
             hides_errors: editor == Editor::Helix,
-            names_us: matches!(editor, Editor::Helix | Editor::Neovim),
+            names_us: match editor {
+                Editor::Helix => &[Surface::Message, Surface::Progress],
+                Editor::Neovim => &[Surface::Message],
+                Editor::VsCode | Editor::Other => &[],
+            },
             cuts_messages: editor == Editor::Helix,
             asks_for_words: own["prompt"] == true,
             ends_new_files: editor == Editor::Neovim,
@@ -122,9 +135,9 @@ impl Client {
         }
     }
 
-    /// A message with our name, where the client does not say whose it is.
-    pub(crate) fn signed(&self, message: &str) -> String {
-        if self.names_us { message.to_owned() } else { format!("Familiar: {message}") }
+    /// Words with our name in front, unless the client itself says whose they are where it shows them.
+    pub(crate) fn signed(&self, surface: Surface, words: &str) -> String {
+        if self.names_us.contains(&surface) { words.to_owned() } else { format!("Familiar: {words}") }
     }
 
     /// How the user gives an instruction in this editor.
@@ -187,6 +200,20 @@ mod tests {
         check(&["utf-32", "utf-8"], PositionEncoding::Utf32);
         check(&["utf-16", "utf-8"], PositionEncoding::Utf8);
         check(&["utf-7"], PositionEncoding::Utf16);
+    }
+
+    #[test]
+    fn our_name_is_said_once() {
+        let check = |name: &str, message: &str, progress: &str| {
+            let params = json!({ "clientInfo": { "name": name }, "capabilities": {} });
+            let client = Client::new(&serde_json::from_value(params).expect("the parameters are complete"));
+            let signed = [Surface::Message, Surface::Progress].map(|surface| client.signed(surface, "Edit a.py"));
+            assert_eq!(signed, [message, progress], "{name}");
+        };
+        check("helix", "Edit a.py", "Edit a.py");
+        check("Neovim", "Edit a.py", "Familiar: Edit a.py");
+        check("Visual Studio Code", "Familiar: Edit a.py", "Familiar: Edit a.py");
+        check("emacs", "Familiar: Edit a.py", "Familiar: Edit a.py");
     }
 
     #[test]

@@ -4,12 +4,18 @@
 //! back as an event.
 
 mod asked;
+mod begin_edit;
+mod begin_explanation;
+mod begin_image;
 mod commands;
+mod comments;
 mod edits;
 mod judging;
 mod looking;
+mod places;
 mod quiet;
 mod review;
+mod running;
 mod searching;
 
 use std::collections::{HashMap, VecDeque};
@@ -38,7 +44,7 @@ use review::{Found, NOTES_LEN_MAX, Note, write_notes};
 use crate::Hello;
 use crate::actions;
 use crate::arguments::CommandName;
-use crate::client::Client;
+use crate::client::{Client, Surface};
 use crate::documents::{Changed, Documents, changes_of};
 use crate::door::{Inbound, Reply};
 use crate::indexing::FirstIndexes;
@@ -202,10 +208,7 @@ impl MainLoop {
             }
             Inbound::FilesChanged(params) => self.files_changed(&params),
             Inbound::FoldersChanged(params) => self.folders_changed(params),
-            Inbound::CodeAction(params, reply) => {
-                let menu = self.menu(&params);
-                answer(reply, Ok(Some(menu)));
-            }
+            Inbound::CodeAction(params, reply) => self.menu(&params, reply),
             Inbound::WorkspaceSymbol(params, reply) => self.workspace_symbol(params.query, reply),
             Inbound::DocumentSymbol(params, reply) => self.document_symbol(&params.text_document.uri.0, reply),
             Inbound::CodeLens(params, reply) => self.code_lenses(&params.text_document.uri.0, reply),
@@ -310,7 +313,7 @@ impl MainLoop {
         self.app.typed();
         self.typing.note();
         let uri = &params.text_document.text_document_identifier.uri.0;
-        let reviewed = self.documents.get(uri).filter(|_| !self.reviews.of(uri).is_empty()).cloned();
+        let reviewed = self.documents.get(uri).filter(|_| self.reviews.follows(uri)).cloned();
         let was_lost = self.documents.is_open(uri) && self.documents.get(uri).is_none();
         match self.documents.change(params, self.client.encoding) {
             Changed::Applied => {
@@ -397,7 +400,7 @@ impl MainLoop {
 
     /// Shows one line to the user.
     fn tell(&self, level: Level, message: &str) {
-        messages::show(&self.outbox, level, &self.client.signed(message));
+        messages::show(&self.outbox, level, &self.client.signed(Surface::Message, message));
     }
 
     /// Shows a failed use case, and logs it here, once.

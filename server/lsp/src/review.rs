@@ -1,4 +1,5 @@
-//! The changes of one session that stand in its documents and wait to be judged: where they are, and how they are shown.
+//! The changes of one session that stand in its documents and wait to be judged, or were accepted: where they are,
+//! and how they are shown.
 //!
 //! Refuses: judging. It follows the text and says what is there; commands decide, and the text after the next change is
 //! the only proof of anything.
@@ -15,6 +16,8 @@ use text::{Bias, Change, Document, Edit, PositionEncoding, Rope};
 
 /// Edits of one document whose changes may wait at once; the oldest is kept as it is when a further one comes.
 const STANDING_MAX: usize = 32;
+/// Accepted edits of one document that are followed at once; the oldest is not any more when a further one comes.
+const ACCEPTED_MAX: usize = 8;
 /// Versions of one edit between which the user may choose.
 pub(crate) const CANDIDATES_MAX: usize = 8;
 
@@ -37,6 +40,17 @@ pub(crate) struct Standing {
     pub(crate) candidates: Vec<Candidate>,
     /// Which of them is shown.
     pub(crate) shown: usize,
+}
+
+/// Accepted changes of one file of a proposal, followed so that undoing them is noticed.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    /// The id of the proposal.
+    pub(crate) proposal: String,
+    /// Which file of the proposal the document is.
+    pub(crate) file: usize,
+    /// Its changes in the text.
+    pub(crate) review: Review,
 }
 
 /// What an edit was asked for, so that it can be asked for again.
@@ -97,14 +111,15 @@ pub(crate) struct Turned {
     pub(crate) file: usize,
     /// Their numbers.
     pub(crate) changes: Vec<usize>,
-    /// Whether they are in the text now.
-    pub(crate) stands: bool,
+    /// What became of them.
+    pub(crate) state: ChangeState,
 }
 
-/// The waiting changes by the document's URI.
+/// The waiting changes by the document's URI, and the accepted ones that are followed.
 #[derive(Default)]
 pub(crate) struct Reviews {
     of: HashMap<String, Vec<Standing>>,
+    accepted: HashMap<String, Vec<Accepted>>,
 }
 
 impl Reviews {
@@ -118,7 +133,20 @@ impl Reviews {
         self.of(uri).iter().find(|one| one.proposal == proposal)
     }
 
-    /// The documents that have any.
+    /// Whether the changes of a document's text matter to any change here.
+    pub(crate) fn follows(&self, uri: &str) -> bool {
+        self.of.contains_key(uri) || self.accepted.contains_key(uri)
+    }
+
+    /// Whether a change was in a text of this session and is not any more, because it was undone or taken back.
+    pub(crate) fn is_undone(&self, proposal: &str, file: usize, number: usize) -> bool {
+        let waited = self.of.values().flatten().map(|one| (&one.proposal, one.file, &one.review));
+        let accepted = self.accepted.values().flatten().map(|one| (&one.proposal, one.file, &one.review));
+        let mut all = waited.chain(accepted).filter(|(id, of, _)| *id == proposal && *of == file);
+        all.any(|(.., review)| review.is_undone(number))
+    }
+
+    /// The documents that have waiting changes.
     pub(crate) fn uris(&self) -> Vec<String> {
         self.of.keys().cloned().collect()
     }
@@ -146,9 +174,38 @@ impl Reviews {
         Some(standing)
     }
 
-    /// Forgets a document. Says whether it had any.
-    pub(crate) fn close(&mut self, uri: &str) -> bool {
-        self.of.remove(uri).is_some()
+    /// Forgets a document.
+    pub(crate) fn close(&mut self, uri: &str) {
+        self.of.remove(uri);
+        self.accepted.remove(uri);
+    }
+
+    /// Takes waiting changes out because the user keeps them, and goes on following those.
+    pub(crate) fn keep(&mut self, uri: &str, proposal: &str, wanted: impl Fn(usize) -> bool) {
+        if let Some(one) = self.get(uri, proposal) {
+            let stands: Vec<usize> = one.review.standing().map(|(number, _)| number).collect();
+            let review = one.review.only(|number| wanted(number) && stands.contains(&number));
+            let accepted = Accepted { proposal: one.proposal.clone(), file: one.file, review };
+            self.accept(uri, accepted);
+        }
+        self.settle(uri, proposal, wanted);
+    }
+
+    /// Follows accepted changes of a document, in the place of the same ones that were accepted before.
+    pub(crate) fn accept(&mut self, uri: &str, accepted: Accepted) {
+        let all = self.accepted.entry(uri.to_owned()).or_default();
+        let same = |one: &&mut Accepted| one.proposal == accepted.proposal && one.file == accepted.file;
+        for one in all.iter_mut().filter(same) {
+            one.review = one.review.only(|number| !accepted.has(number));
+        }
+        all.push(accepted);
+        all.retain(|one| is_followed(&one.review));
+        if all.len() > ACCEPTED_MAX {
+            all.remove(0);
+        }
+        if all.is_empty() {
+            self.accepted.remove(uri);
+        }
     }
 
     /// Takes changes out of what waits; says whether any did.
@@ -172,7 +229,9 @@ impl Reviews {
         changes: &[Change],
         encoding: PositionEncoding,
     ) -> Vec<Turned> {
-        let Some(all) = self.of.get_mut(before.uri()) else { return Vec::new() };
+        if !self.follows(before.uri()) {
+            return Vec::new();
+        }
         let mut steps: Vec<(Edit, Rope)> = Vec::with_capacity(changes.len());
         for change in changes {
             let rope = steps.last().map_or(before.rope(), |(_, rope)| rope);
@@ -180,7 +239,10 @@ impl Reviews {
             let Ok(now) = typed.apply(rope) else { continue };
             steps.push((typed, now));
         }
-        let turned = all.iter_mut().flat_map(|one| one.follow(before.rope(), &steps)).collect();
+        let waiting = self.of.get_mut(before.uri()).into_iter().flatten();
+        let mut turned: Vec<Turned> = waiting.flat_map(|one| one.follow(before.rope(), &steps)).collect();
+        let accepted = self.accepted.get_mut(before.uri()).into_iter().flatten();
+        turned.extend(accepted.flat_map(|one| one.follow(before.rope(), &steps)));
         self.drop_settled(before.uri());
         turned
     }
@@ -210,7 +272,7 @@ impl Reviews {
             }
             if !numbers.is_empty() {
                 let (proposal, file) = (one.proposal.clone(), one.file);
-                turned.push(Turned { proposal, file, changes: numbers, stands: false });
+                turned.push(Turned { proposal, file, changes: numbers, state: ChangeState::Reverted });
             }
         }
         self.drop_settled(uri);
@@ -219,13 +281,50 @@ impl Reviews {
 
     fn drop_settled(&mut self, uri: &str) {
         if let Some(all) = self.of.get_mut(uri) {
-            // What was undone is kept in mind while its document is open: undoing that brings it back.
-            all.retain(|one| one.review.standing().next().is_some() || one.review.may_return());
+            all.retain(|one| is_followed(&one.review));
             if all.is_empty() {
                 self.of.remove(uri);
             }
         }
+        if let Some(all) = self.accepted.get_mut(uri) {
+            all.retain(|one| is_followed(&one.review));
+            if all.is_empty() {
+                self.accepted.remove(uri);
+            }
+        }
     }
+}
+
+/// Whether any change is in the text or may be again: what was undone is kept in mind while its document is open,
+/// because undoing that brings it back.
+fn is_followed(review: &Review) -> bool {
+    review.standing().next().is_some() || review.may_return()
+}
+
+impl Accepted {
+    /// Whether it follows a change.
+    fn has(&self, number: usize) -> bool {
+        self.review.is_undone(number) || self.review.standing().any(|(one, _)| one == number)
+    }
+
+    /// The same with only those changes for which `wanted` holds.
+    pub(crate) fn only(self, wanted: impl Fn(usize) -> bool) -> Self {
+        Self { review: self.review.only(wanted), ..self }
+    }
+
+    /// Follows what the editor did to the text, step by step with the text after each, and tells which changes that
+    /// undid or brought back. What goes with the text around it was accepted all the same.
+    pub(crate) fn follow(&mut self, before: &Rope, steps: &[(Edit, Rope)]) -> Vec<Turned> {
+        let engine::Followed { mut ended, again } = self.review.follow_all(before, steps);
+        ended.retain(|number| self.review.is_undone(*number));
+        turned(&self.proposal, self.file, [(ended, ChangeState::Reverted), (again, ChangeState::Kept)])
+    }
+}
+
+/// What became of changes, where there are any.
+fn turned(proposal: &str, file: usize, changes: [(Vec<usize>, ChangeState); 2]) -> Vec<Turned> {
+    let changes = changes.into_iter().filter(|(changes, _)| !changes.is_empty());
+    changes.map(|(changes, state)| Turned { proposal: proposal.to_owned(), file, changes, state }).collect()
 }
 
 impl Standing {
@@ -236,10 +335,7 @@ impl Standing {
         if let Some(wish) = &mut self.wish {
             wish.target = steps.iter().fold(wish.target.clone(), |target, (typed, _)| moved(&target, typed));
         }
-        let turned = [(ended, false), (again, true)].into_iter().filter(|(changes, _)| !changes.is_empty());
-        turned
-            .map(|(changes, stands)| Turned { proposal: self.proposal.clone(), file: self.file, changes, stands })
-            .collect()
+        turned(&self.proposal, self.file, [(ended, ChangeState::Reverted), (again, ChangeState::Standing)])
     }
 
     /// The document's text without this edit.

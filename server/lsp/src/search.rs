@@ -82,7 +82,12 @@ struct Position {
 impl Wanted {
     /// Reads the parameters of `familiar/search`.
     pub(crate) fn search(params: Value) -> Result<Self> {
-        read("familiar/search", params).map(Self::Passages)
+        let params: SearchParams = read("familiar/search", params)?;
+        if params.limit == Some(0) {
+            let message = format!("familiar/search: `limit` is a number from 1 to {SEARCH_HITS_MAX}, not 0");
+            return Err(Error::invalid_params(message));
+        }
+        Ok(Self::Passages(params))
     }
 
     /// Reads the parameters of `familiar/related`.
@@ -100,7 +105,7 @@ impl SearchParams {
     pub(crate) fn options(&self) -> SearchOptions {
         let usual = SearchOptions { kind: self.kind, ..SearchOptions::default() };
         SearchOptions {
-            limit: self.limit.unwrap_or(usual.limit).clamp(1, SEARCH_HITS_MAX),
+            limit: self.limit.unwrap_or(usual.limit).min(SEARCH_HITS_MAX),
             languages: self.language.all(),
             paths: self.path.all(),
             ..usual
@@ -217,6 +222,8 @@ mod tests {
             let error = Wanted::search(wrong.clone()).expect_err("it is no search");
             assert!(error.message.starts_with("familiar/search: "), "{wrong}: {error}");
         }
+        let none = Wanted::search(json!({ "query": "x", "limit": 0 })).expect_err("it asks for nothing");
+        assert_eq!(none.message, "familiar/search: `limit` is a number from 1 to 200, not 0");
         assert!(Wanted::related(json!({ "textDocument": { "uri": "file:///a" } })).is_err());
     }
 

@@ -206,8 +206,10 @@ impl Asking {
 }
 
 fn several(task: &EditTask, root: &Path, changes: Vec<FileChange>) -> std::result::Result<EditOutcome, Refusal> {
+    let is_unchecked = |change: &FileChange| matches!(change, FileChange::Edit(edit) if edit.is_unchecked);
+    let notice = unchecked(changes.iter().any(is_unchecked));
     match proposed_files(task, root, changes) {
-        Ok(files) => Ok(EditOutcome::Files { files }),
+        Ok(files) => Ok(EditOutcome::Files { files, notice }),
         Err(why) => {
             tracing::info!(why, "an edit of several files was refused");
             Err(Refusal::Malformed { what: "it changes files outside of the project" })
@@ -286,7 +288,13 @@ async fn write(
 
 fn edited(made: FileEdit) -> EditOutcome {
     let summary = index::counted(made.hunks.len() as u64, "change");
-    EditOutcome::Edit { edit: made.edit, summary }
+    EditOutcome::Edit { edit: made.edit, summary, notice: unchecked(made.is_unchecked) }
+}
+
+/// What the user has to know of an edit whose syntax nobody could look at.
+fn unchecked(is_unchecked: bool) -> Option<String> {
+    is_unchecked
+        .then(|| "the file takes too long to parse, so its syntax was not checked; look at the change".into())
 }
 
 /// The end without an edit, after so many answers.
@@ -296,4 +304,23 @@ pub(super) fn given_up(refusal: &Refusal, answers: u32) -> EditOutcome {
         _ => format!("{refusal}; none of {answers} answers could be used"),
     };
     EditOutcome::Refused { reason, hint: refusal.next_step().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_says_that_its_syntax_was_not_checked() {
+        let notice = |is_unchecked| {
+            let (path, new_text) = ("a.py".to_owned(), "b\n".to_owned());
+            let (edit, hunks) = (text::minimal_edit("a\n", "b\n"), text::hunks("a\n", "b\n"));
+            match edited(FileEdit { path, version: 1, edit, hunks, new_text, is_unchecked }) {
+                EditOutcome::Edit { summary, notice, .. } => (summary, notice),
+                other => panic!("it is an edit: {other:?}"),
+            }
+        };
+        assert_eq!(notice(false), ("1 change".to_owned(), None));
+        assert!(notice(true).1.is_some_and(|notice| notice.contains("its syntax was not checked")));
+    }
 }

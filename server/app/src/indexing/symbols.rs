@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use index::CancelFlag;
+use index::{CancelFlag, IndexError};
 
 use super::from_index;
-use crate::{App, AppError, Buffer, Result};
+use crate::{App, AppError, Buffer, ErrorKind, Result};
 
 /// Hits of the index that are looked at for one query.
 const CANDIDATES_MAX: usize = 200;
@@ -56,18 +56,15 @@ pub fn outline(path: &str, text: &str) -> Option<Vec<OutlinedSymbol>> {
 }
 
 impl App {
-    /// Definitions whose name fits a query, best first, over saved files and unsaved buffers. Blocks while files are read;
-    /// `cancelled` is asked between them.
-    ///
-    /// # Errors
-    /// As [`App::search`].
-    pub fn symbols(
+    /// Definitions whose name fits a query, best first, over saved files and unsaved buffers. Blocks while files are
+    /// read; `cancel` is asked between them.
+    fn symbols(
         &self,
         roots: &[PathBuf],
         query: &str,
         buffers: &[Buffer],
         limit: usize,
-        cancelled: &dyn Fn() -> bool,
+        cancel: &CancelFlag,
     ) -> Result<Vec<SymbolPlace>> {
         let query = query.trim();
         let mut found: Vec<(Fit, SymbolPlace)> = Vec::new();
@@ -76,9 +73,9 @@ impl App {
         }
         for root in roots {
             // One folder that cannot be searched does not keep the others silent.
-            match self.symbols_in(root, query, buffers, cancelled) {
+            match self.symbols_in(root, query, buffers, cancel) {
                 Ok(more) => found.extend(more),
-                Err(error) if roots.len() == 1 => return Err(error),
+                Err(error) if roots.len() == 1 || error.kind == ErrorKind::Cancelled => return Err(error),
                 Err(error) => tracing::debug!(root = %root.display(), error = %error.message, "not searched"),
             }
         }
@@ -93,20 +90,20 @@ impl App {
         root: &Path,
         query: &str,
         buffers: &[Buffer],
-        cancelled: &dyn Fn() -> bool,
+        cancel: &CancelFlag,
     ) -> Result<Vec<(Fit, SymbolPlace)>> {
+        check(cancel)?;
         let workspace = self.inner.workspaces.open(root, false)?;
         let mut request = index::SearchRequest::new(query, CANDIDATES_MAX);
         request.kind = index::SearchKind::Symbol;
         request.overlay = workspace.overlay(buffers);
+        request.cancel = cancel.clone();
         let hits = workspace.index.searcher().search(&request).map_err(from_index)?;
         let mut seen = HashSet::new();
         let files = hits.into_iter().map(|hit| hit.path).filter(|path| seen.insert(path.clone()));
         let mut found = Vec::new();
         for path in files.take(FILES_MAX) {
-            if cancelled() {
-                break;
-            }
+            check(cancel)?;
             let text = match request.overlay.text(&path) {
                 Some(text) => text.to_owned(),
                 // Gone since the search: it defines nothing any more.
@@ -124,10 +121,11 @@ impl App {
         Ok(found)
     }
 
-    /// The same as [`App::symbols`] on a thread that may wait; dropping the future cancels.
+    /// Definitions whose name fits a query, best first, over saved files and unsaved buffers. Dropping the future
+    /// ends the search before the next file.
     ///
     /// # Errors
-    /// As [`App::symbols`].
+    /// As [`App::search`].
     pub async fn find_symbols(
         &self,
         roots: Vec<PathBuf>,
@@ -138,9 +136,14 @@ impl App {
         let flag = CancelFlag::new();
         let _cancelled_with_us = super::upkeep::CancelOnDrop(flag.clone());
         let app = self.clone();
-        let work = move || app.symbols(&roots, &query, &buffers, limit, &|| flag.is_cancelled());
+        let work = move || app.symbols(&roots, &query, &buffers, limit, &flag);
         tokio::task::spawn_blocking(work).await.map_err(AppError::task_died)?
     }
+}
+
+/// Ends what nobody waits for any more.
+fn check(cancel: &CancelFlag) -> Result<()> {
+    if cancel.is_cancelled() { Err(from_index(IndexError::Cancelled)) } else { Ok(()) }
 }
 
 /// How well a name fits a query; less is better.

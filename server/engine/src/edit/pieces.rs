@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
+use index::SyntaxCheck;
+
 use super::answer::Piece;
 use super::fit::fit;
 use super::indent::{Way, indent_of, style_of};
@@ -185,9 +187,12 @@ fn create(path: String, lines: &[String]) -> Result<FileChange, Refusal> {
     if text.trim().is_empty() {
         return Err(Refusal::NoCode);
     }
-    let errors = index::syntax_errors(&path, &text).map_or(0, |errors| errors.len());
-    if errors > 0 {
-        return Err(Refusal::Syntax { before: 0, after: errors });
+    match index::check_syntax(&path, &text) {
+        SyntaxCheck::Errors(errors) if !errors.is_empty() => {
+            return Err(Refusal::Syntax { before: 0, after: errors.len() });
+        }
+        SyntaxCheck::TimedOut => return Err(Refusal::Unchecked),
+        SyntaxCheck::Errors(_) | SyntaxCheck::NoGrammar => {}
     }
     Ok(FileChange::Create { path, text })
 }

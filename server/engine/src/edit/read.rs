@@ -57,6 +57,8 @@ pub struct FileEdit {
     pub hunks: Vec<Hunk>,
     /// What the edit makes of that version, without a byte order mark.
     pub new_text: String,
+    /// Whether the file takes too long to parse, so that nobody knows whether it parses with the edit.
+    pub is_unchecked: bool,
 }
 
 impl Proposal {

@@ -129,24 +129,27 @@ impl<'a> Base<'a> {
         if new_text == self.text {
             return Err(Refusal::NoChange);
         }
-        self.check(&new_text, &hunks, watch)?;
+        let is_unchecked = !self.check(&new_text, &hunks, watch)?;
         let edit = Edit::new(parts).map_err(|_| self.not_read_back())?;
         self.read_back(&edit, &hunks, &new_text)?;
-        Ok(FileEdit { path: self.path.to_owned(), version: self.document.version(), edit, hunks, new_text })
+        let (path, version) = (self.path.to_owned(), self.document.version());
+        Ok(FileEdit { path, version, edit, hunks, new_text, is_unchecked })
     }
 
-    fn check(&self, new_text: &str, hunks: &[Hunk], watch: &Watch<'_>) -> Result<(), Refusal> {
-        verify::syntax(&self.grammar, self.text, new_text, hunks)?;
+    /// Refuses what is no longer the file but for the edit. False when its syntax could not be looked at in time.
+    fn check(&self, new_text: &str, hunks: &[Hunk], watch: &Watch<'_>) -> Result<bool, Refusal> {
+        let is_checked = verify::syntax(&self.grammar, self.text, new_text, hunks)?;
         layout::check(self.language(), self.text, new_text)?;
         let definitions = |text: &str| verify::definitions(&self.grammar, text);
         let (before, after): (Vec<Definition>, Vec<Definition>) = (definitions(self.text), definitions(new_text));
-        match watch {
+        let looked = match watch {
             Watch::Pieces => verify::duplicates(&before, &after, false),
             Watch::Rewrite { place, words } => {
                 verify::duplicates(&before, &after, true)?;
                 verify::losses(&before, &after, place, words)
             }
-        }
+        };
+        looked.map(|()| is_checked)
     }
 
     /// Changes in order, neighbours joined.

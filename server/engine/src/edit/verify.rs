@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
+use index::SyntaxCheck;
 use text::Hunk;
 
 use super::Refusal;
@@ -68,19 +69,37 @@ pub(crate) fn definitions(grammar: &str, text: &str) -> Vec<Definition> {
     symbols.collect()
 }
 
-/// Refuses a text that parses worse than the one before, as a whole or where it was changed.
-pub(crate) fn syntax(grammar: &str, base: &str, new: &str, hunks: &[Hunk]) -> Result<(), Refusal> {
-    // What could not be parsed before cannot be judged; that is so for most kinds of text.
-    let Some(before) = index::syntax_errors(grammar, base) else { return Ok(()) };
-    let Some(after) = index::syntax_errors(grammar, new) else { return Err(Refusal::Unchecked) };
+/// Refuses a text that parses worse than the one before, as a whole or where it was changed. False when the one
+/// before takes too long to parse, so that nobody knows.
+pub(crate) fn syntax(grammar: &str, base: &str, new: &str, hunks: &[Hunk]) -> Result<bool, Refusal> {
+    compared(index::check_syntax(grammar, base), || index::check_syntax(grammar, new), hunks)
+}
+
+fn compared(before: SyntaxCheck, after: impl FnOnce() -> SyntaxCheck, hunks: &[Hunk]) -> Result<bool, Refusal> {
     let touches =
         |error: &Range<usize>, bytes: &Range<usize>| error.start <= bytes.end && bytes.start <= error.end;
+    let inside = |errors: &[Range<usize>]| {
+        errors.iter().any(|error| hunks.iter().any(|hunk| touches(error, &hunk.new_bytes)))
+    };
+    let before = match before {
+        // What is not parsed at all cannot be judged; that is so for most kinds of text.
+        SyntaxCheck::NoGrammar => return Ok(true),
+        SyntaxCheck::TimedOut => {
+            return match after() {
+                // Whatever the text before was, one that parses is not worse.
+                SyntaxCheck::Errors(after) if after.is_empty() => Ok(true),
+                SyntaxCheck::Errors(after) if inside(&after) => Err(Refusal::Unchecked),
+                _ => Ok(false),
+            };
+        }
+        SyntaxCheck::Errors(before) => before,
+    };
+    let SyntaxCheck::Errors(after) = after() else { return Err(Refusal::Unchecked) };
     let inside_before = before.iter().any(|error| hunks.iter().any(|hunk| touches(error, &hunk.old_bytes)));
-    let inside_after = after.iter().any(|error| hunks.iter().any(|hunk| touches(error, &hunk.new_bytes)));
-    if after.len() > before.len() || (inside_after && !inside_before) {
+    if after.len() > before.len() || (inside(&after) && !inside_before) {
         return Err(Refusal::Syntax { before: before.len(), after: after.len() });
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Refuses a text that defines again, in the same words and the same place, what it defined before. `anywhere` also
@@ -152,4 +171,29 @@ pub(crate) fn related(old: &str, new: &str) -> bool {
     };
     let old = names(old);
     old.is_empty() || names(new).intersection(&old).next().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_takes_too_long_is_not_said_to_be_checked() {
+        let hunks = text::hunks("a\nb\nc\n", "a\nB\nc\n");
+        // Errors by the byte they are at; `None` stands for a text that takes too long.
+        let known = |errors: Option<&[usize]>| {
+            let Some(errors) = errors else { return SyntaxCheck::TimedOut };
+            SyntaxCheck::Errors(errors.iter().map(|at| *at..at + 1).collect())
+        };
+        let check = |before, after| compared(known(before), || known(after), &hunks);
+        let (none, inside, elsewhere): ([usize; 0], _, _) = ([], [2], [5]);
+        assert_eq!(compared(SyntaxCheck::NoGrammar, || panic!("nobody parses it"), &hunks), Ok(true));
+        assert_eq!(check(Some(&none), Some(&none)), Ok(true));
+        assert_eq!(check(Some(&none), Some(&inside)), Err(Refusal::Syntax { before: 0, after: 1 }));
+        assert_eq!(check(Some(&none), None), Err(Refusal::Unchecked));
+        assert_eq!(check(None, Some(&none)), Ok(true));
+        assert_eq!(check(None, Some(&elsewhere)), Ok(false));
+        assert_eq!(check(None, Some(&inside)), Err(Refusal::Unchecked));
+        assert_eq!(check(None, None), Ok(false));
+    }
 }

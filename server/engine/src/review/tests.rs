@@ -45,6 +45,26 @@ fn blocks_move_with_typing_and_come_back_alone() {
 }
 
 #[test]
+fn a_part_of_the_blocks_is_followed_alone() {
+    let (review, now) = review();
+    let mut kept = review.only(|number| number == 0);
+    assert_eq!(standing(&kept, &now), [(0, "B\nB2\n".into())]);
+    let places = review.standing().map(|(_, place)| Some(place)).take(1).collect();
+    let mut placed = Review::placed(Rope::from_str(BASE), review.blocks().to_vec(), places);
+    assert_eq!(standing(&placed, &now), standing(&kept, &now));
+    let (edit, after) = typed(&now, "B\nB2\n", "b\n");
+    for one in [&mut kept, &mut placed] {
+        assert!(!one.is_undone(0));
+        assert_eq!(one.follow(&now, &edit, &after), Followed { ended: vec![0], again: vec![] });
+        assert_eq!([0, 1, 2, 3].map(|number| one.is_undone(number)), [true, false, false, false]);
+        let (back, again) = typed(&after, "b\n", "B\nB2\n");
+        assert_eq!(one.follow(&after, &back, &again), Followed { ended: vec![], again: vec![0] });
+        assert!(!one.is_undone(0));
+    }
+    assert!(!review.only(|_| false).may_return() && review.only(|_| false).standing().next().is_none());
+}
+
+#[test]
 fn a_line_opened_below_a_block_is_no_part_of_it() {
     let (mut review, now) = review();
     let at = MADE.find("B2\n").expect("it is there") + "B2".len();

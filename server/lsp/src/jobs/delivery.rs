@@ -9,7 +9,7 @@ use text::{Document, Hunk, Rope};
 
 use super::landing::is_in;
 use super::preparing::Made;
-use crate::review::{Candidate, Wish};
+use crate::review::{Accepted, Candidate, Wish};
 use crate::uris::path_of;
 
 /// Files larger than this are not read to see whether an edit is in them, in bytes.
@@ -75,6 +75,8 @@ pub(crate) enum Purpose {
         state: ChangeState,
         /// Whether the user may take over a part of them.
         lets_choose: bool,
+        /// What is followed of those that are accepted, by the URI of the document.
+        accepted: Vec<(String, Accepted)>,
     },
 }
 

@@ -57,7 +57,7 @@ pub(crate) async fn draw<E: Send + 'static>(app: App, what: Draw, mut teller: Te
         Err(error) => return failed(error),
     };
     match naming(&base, at, &image.alt_text(), &file) {
-        Some(edit) => JobEvent::Edited { edit, summary: format!("the image is {}", file.display()) },
+        Some(edit) => JobEvent::Edited { edit, summary: format!("the image is {}", file.display()), notice: None },
         None => defect(),
     }
 }

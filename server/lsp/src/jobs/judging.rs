@@ -5,16 +5,18 @@
 //! reads which one and why.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use app::{ChangeState, Proposal, ProposedChange, ProposedFile};
-use engine::{Lost, Side};
+use engine::{Block, Lost, Review, Side};
 use serde_json::{Value, json};
 use text::{Document, Edit, PositionEncoding, Rope, TextEdit};
 
 use super::delivery::{Target, same_but_for_its_end};
 use super::work::{JobEvent, defect};
 use crate::documents::lsp_range_of;
+use crate::review::Accepted;
 use crate::uris::uri_of;
 
 /// Files larger than this are not changed on behalf of a proposal, in bytes.
@@ -63,6 +65,8 @@ pub(crate) struct Judged {
     pub(crate) revisions: Vec<(String, u64)>,
     /// Whether the user may take over a part of it.
     pub(crate) lets_choose: bool,
+    /// What is followed of the accepted changes once they are in, by the URI of the document.
+    pub(crate) accepted: Vec<(String, Accepted)>,
 }
 
 /// Works out the edit. Reads files that are not open.
@@ -85,15 +89,17 @@ fn judged(what: Judging) -> Result<Judged, String> {
         changes,
         proposal,
         lets_choose,
+        accepted: Vec::new(),
     };
     let by_file = |number: usize| -> Vec<usize> {
         made.changes.iter().filter(|(file, _)| *file == number).map(|(_, change)| *change).collect()
     };
     let files: Vec<(ProposedFile, Vec<usize>)> =
         (0..).zip(&made.proposal.said.files).map(|(number, file)| (file.clone(), by_file(number))).collect();
+    let numbered: Vec<_> = (0..).zip(&files).collect();
     // What was renamed last has its old name back first.
-    let order: Vec<_> = if side == Side::Old { files.iter().collect() } else { files.iter().rev().collect() };
-    for (file, numbers) in order.into_iter().filter(|(_, numbers)| !numbers.is_empty()) {
+    let order: Vec<_> = if side == Side::Old { numbered } else { numbered.into_iter().rev().collect() };
+    for (number, (file, numbers)) in order.into_iter().filter(|(_, (_, numbers))| !numbers.is_empty()) {
         if !matches!(file.change, ProposedChange::Edit { .. }) && !makes_files {
             return Err(format!("this editor does not create, rename or delete files for us ({})", file.name));
         }
@@ -105,7 +111,7 @@ fn judged(what: Judging) -> Result<Judged, String> {
             ProposedChange::Edit { .. } => {
                 let place = place_now(&made.proposal, file).to_owned();
                 let now = Now { open: open.get(&place), renamed_back: is_renamed_back(&files, file, side), place };
-                edit(&mut made, file, numbers, side, &now, encoding)?;
+                edit(&mut made, (number, file), numbers, side, &now, encoding)?;
             }
             ProposedChange::Create { text } if side == Side::Old => {
                 create(&mut made, &open, &file.place, text, ends_new_files)?;
@@ -192,7 +198,7 @@ fn text_of(place: &str, open: Option<&Document>) -> Result<String, String> {
 
 fn edit(
     made: &mut Judged,
-    file: &ProposedFile,
+    (file_number, file): (usize, &ProposedFile),
     numbers: &[usize],
     side: Side,
     now: &Now<'_>,
@@ -204,6 +210,7 @@ fn edit(
     let other = if side == Side::Old { Side::New } else { Side::Old };
     let blocks = file.blocks();
     let mut parts = Vec::with_capacity(numbers.len());
+    let mut found = Vec::with_capacity(numbers.len());
     for number in numbers {
         let Some(block) = blocks.get(*number) else { continue };
         let why = |lost| {
@@ -215,6 +222,7 @@ fn edit(
         };
         let bytes = block.find(&text, side).map_err(why)?;
         parts.push(TextEdit::new(bytes.start, bytes.end, block.text(other)));
+        found.push((*number, bytes));
     }
     let misfit = |_| format!("the changes of {} no longer fit", file.name);
     let edit = Edit::new(parts).map_err(misfit)?;
@@ -232,8 +240,30 @@ fn edit(
         made.revisions.push((document.uri().to_owned(), document.revision()));
     }
     let before = open.filter(|_| !now.renamed_back).cloned();
+    if side == Side::Old {
+        let review = accepted_in(&rope, blocks, found);
+        let accepted = Accepted { proposal: made.proposal.id.clone(), file: file_number, review };
+        made.accepted.push((uri.clone(), accepted));
+    }
     made.targets.push(Target { uri, before, expected, landed: false });
     Ok(())
+}
+
+/// The changes of a file in the text with them; `found` are the bytes of their lines in `base`, the one without.
+fn accepted_in(base: &Rope, blocks: &[Block], mut found: Vec<(usize, Range<usize>)>) -> Review {
+    found.sort_by_key(|(_, bytes)| (bytes.start, bytes.end));
+    let (mut blocks, mut places) = (blocks.to_vec(), vec![None; blocks.len()]);
+    let (mut removed, mut added) = (0, 0);
+    for (number, bytes) in found {
+        let block = &mut blocks[number];
+        // The lines may have moved since they were proposed.
+        block.old_line = base.byte_to_line(bytes.start);
+        let start = bytes.start - removed + added;
+        places[number] = Some(start..start + block.new_text.len());
+        removed += bytes.len();
+        added += block.new_text.len();
+    }
+    Review::placed(base.clone(), blocks, places)
 }
 
 /// Which of these changes of a proposal are in the texts and the folders now. Reads files that are not open.

@@ -50,11 +50,18 @@ pub(crate) enum JobEvent {
         edit: Edit,
         /// What it does.
         summary: String,
+        /// What the user should know besides.
+        notice: Option<String>,
     },
     /// What a comment asks for; `None` when none is there.
     Comment(Option<Box<Trigger>>),
     /// What is proposed for several files.
-    EditedFiles(Vec<ProposedFile>),
+    EditedFiles {
+        /// What happens to each.
+        files: Vec<ProposedFile>,
+        /// What the user should know besides.
+        notice: Option<String>,
+    },
     /// The bytes of the text that an edit is about, where the selection was empty or ended within lines.
     About(Range<usize>),
     /// The code that is written so far.
@@ -255,19 +262,22 @@ fn said(answer: &Answer) -> Option<String> {
 
 /// Looks for a comment that asks for something on a line, from zero.
 pub(crate) async fn find_comment(document: Document, line: u32) -> JobEvent {
-    let found = tokio::task::spawn_blocking(move || {
-        let rope = document.rope();
-        let line_of = |byte: usize| rope.byte_to_line(byte.min(rope.len_bytes()));
-        let holds = |trigger: &Trigger| {
-            (line_of(trigger.removal.start)..=line_of(trigger.place.end)).contains(&(line as usize))
-        };
-        engine::triggers(&document, None).into_iter().find(holds)
-    });
+    let found = tokio::task::spawn_blocking(move || comment_at(&document, line));
     found.await.map_or_else(|_| defect(), |found| JobEvent::Comment(found.map(Box::new)))
 }
 
+/// The comment that asks for something on a line, from zero. Parses the document.
+pub(crate) fn comment_at(document: &Document, line: u32) -> Option<Trigger> {
+    let rope = document.rope();
+    let line_of = |byte: usize| rope.byte_to_line(byte.min(rope.len_bytes()));
+    let holds = |trigger: &Trigger| {
+        (line_of(trigger.removal.start)..=line_of(trigger.place.end)).contains(&(line as usize))
+    };
+    engine::triggers(document, None).into_iter().find(holds)
+}
+
 /// The edit of a text that still holds the comment which asked for it, from one of the text without.
-async fn with_comment_removed(edit: Edit, base: Rope, commented: Rope) -> JobEvent {
+async fn with_comment_removed(edit: Edit, base: Rope, commented: Rope, notice: Option<String>) -> JobEvent {
     let worked = tokio::task::spawn_blocking(move || {
         let after = edit.apply(&base).ok()?.to_string();
         let before = commented.to_string();
@@ -275,7 +285,7 @@ async fn with_comment_removed(edit: Edit, base: Rope, commented: Rope) -> JobEve
         Some((text::minimal_edit(&before, &after), app::counted(changes as u64, "change")))
     });
     match worked.await {
-        Ok(Some((edit, summary))) => JobEvent::Edited { edit, summary },
+        Ok(Some((edit, summary))) => JobEvent::Edited { edit, summary, notice },
         _ => defect(),
     }
 }
@@ -299,13 +309,15 @@ pub(crate) async fn edit<E: Send + 'static>(
     let mut refused = None;
     while let Some(event) = events.next().await {
         match event {
-            Ok(EditEvent::Finished(EditOutcome::Edit { edit, summary })) => {
+            Ok(EditEvent::Finished(EditOutcome::Edit { edit, summary, notice })) => {
                 return match commented {
-                    None => JobEvent::Edited { edit, summary },
-                    Some(commented) => with_comment_removed(edit, base, commented).await,
+                    None => JobEvent::Edited { edit, summary, notice },
+                    Some(commented) => with_comment_removed(edit, base, commented, notice).await,
                 };
             }
-            Ok(EditEvent::Finished(EditOutcome::Files { files })) => return JobEvent::EditedFiles(files),
+            Ok(EditEvent::Finished(EditOutcome::Files { files, notice })) => {
+                return JobEvent::EditedFiles { files, notice };
+            }
             Ok(EditEvent::Finished(EditOutcome::Refused { reason, hint })) => {
                 return JobEvent::GivenUp { reason, hint };
             }

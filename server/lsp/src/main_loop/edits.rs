@@ -18,7 +18,7 @@ use crate::jobs::preparing::{self, Belonging, Made, Preparation, Prepared};
 use crate::jobs::work::JobEvent;
 use crate::jobs::{Job, Phase};
 use crate::messages::{self, Level};
-use crate::review::{Standing, moved};
+use crate::review::{Accepted, Standing, moved};
 use crate::uris::path_of;
 
 /// What an edit becomes is worked out anew at most this many times while the text keeps changing.
@@ -59,14 +59,18 @@ impl MainLoop {
                 }
                 self.bring_up(Front::Document(path), 0);
             }
-            JobEvent::Edited { edit, summary } => self.edited(number, edit, summary),
+            JobEvent::Edited { edit, summary, notice } => {
+                self.say_of(&title, notice);
+                self.edited(number, edit, summary);
+            }
             JobEvent::Comment(found) => self.comment_found(number, found.map(|found| *found)),
-            JobEvent::EditedFiles(files) => {
+            JobEvent::EditedFiles { files, notice } => {
                 let instruction = job.wish.as_ref().and_then(|wish| wish.instruction.clone());
                 let title = match files.as_slice() {
                     [_] => title,
                     files => format!("{} {} files", Feature::Edit(EditAction::Edit).verb(), files.len()),
                 };
+                self.say_of(&title, notice);
                 let workspace = self.belongs(number).workspace;
                 let said = Proposed { title, instruction, workspace, files };
                 self.start(number, |this| preparing::keep(this.app.clone(), said));
@@ -91,6 +95,13 @@ impl MainLoop {
                 self.tell_error(&title, &error);
             }
             JobEvent::Cancelled => self.finish(number, "cancelled"),
+        }
+    }
+
+    /// Says what the user should know of an edit that was made.
+    fn say_of(&self, title: &str, notice: Option<String>) {
+        if let Some(notice) = notice {
+            self.tell(Level::Warning, &format!("{title}: {notice}"));
         }
     }
 
@@ -279,7 +290,8 @@ impl MainLoop {
 
     /// What was decided about a proposal is sent, unless a text changed meanwhile.
     fn judged(&mut self, number: u64, judged: Judged) {
-        let Judged { proposal, changes, state, operations, targets, files, revisions, lets_choose } = judged;
+        let Judged { proposal, changes, state, operations, targets, files, revisions, lets_choose, accepted } =
+            judged;
         let is_now = |(uri, revision): &(String, u64)| {
             self.documents.get(uri).is_some_and(|now| now.revision() == *revision)
         };
@@ -290,7 +302,7 @@ impl MainLoop {
             1 => "1 change".to_owned(),
             many => format!("{many} changes"),
         };
-        let purpose = Purpose::Settle { proposal, changes, state, lets_choose };
+        let purpose = Purpose::Settle { proposal, changes, state, lets_choose, accepted };
         self.deliver(number, operations, Delivery { targets, files, summary, purpose, again: None });
     }
 
@@ -314,7 +326,33 @@ impl MainLoop {
                 }
             }
             Purpose::TakeBack { changes } => self.taken_back(changes),
-            Purpose::Settle { proposal, changes, state, .. } => self.settle(proposal.id, changes, state),
+            Purpose::Settle { proposal, changes, state, accepted, .. } => {
+                self.settle(proposal.id, changes.clone(), state);
+                self.follow_accepted(accepted, &changes, &targets);
+            }
+        }
+    }
+
+    /// Follows those of the accepted changes that are in, where their documents are open, so that undoing one is
+    /// noticed.
+    fn follow_accepted(
+        &mut self,
+        accepted: Vec<(String, Accepted)>,
+        is_in: &[(usize, usize)],
+        targets: &[Target],
+    ) {
+        for (uri, accepted) in accepted {
+            let Some(now) = self.documents.get(&uri).map(|now| now.rope().clone()) else { continue };
+            let Some(target) = targets.iter().find(|target| target.uri == uri) else { continue };
+            let file = accepted.file;
+            let mut accepted = accepted.only(|number| is_in.contains(&(file, number)));
+            if now != target.expected {
+                // Typing came right behind the edit, or the user left some of its changes out.
+                let typed = text::minimal_edit(&target.expected.to_string(), &now.to_string());
+                let turned = accepted.follow(&target.expected, &[(typed, now)]);
+                self.turned(turned);
+            }
+            self.reviews.accept(&uri, accepted);
         }
     }
 
@@ -358,18 +396,20 @@ impl MainLoop {
 
     /// The user chose among the changes; these are in.
     fn chosen_in(&mut self, number: u64, changes: Vec<(usize, usize)>, last: bool) {
-        let Some(Phase::Delivering(delivery)) = self.jobs.get_mut(number).map(|job| &job.phase) else {
+        let Some(Phase::Delivering(delivery)) = self.jobs.get_mut(number).map(|job| &mut job.phase) else {
             return;
         };
-        if let Purpose::Settle { proposal, changes: all, state, .. } = &delivery.purpose {
+        if let Purpose::Settle { proposal, changes: all, state, accepted, .. } = &mut delivery.purpose {
             if changes.len() < all.len() && !last {
                 // Either the user left some out, or the editor is not done.
                 return self.wait_for_text(number, LANDING_MS_MAX - LANDING_MS_FIRST, true);
             }
             let (id, done, state) =
                 (proposal.id.clone(), format!("{} of {} changes", changes.len(), all.len()), *state);
+            let (accepted, targets) = (std::mem::take(accepted), std::mem::take(&mut delivery.targets));
             self.finish(number, &done);
-            self.settle(id, changes, state);
+            self.settle(id, changes.clone(), state);
+            self.follow_accepted(accepted, &changes, &targets);
         }
     }
 

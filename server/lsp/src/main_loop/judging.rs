@@ -14,6 +14,7 @@ use tower_lsp::jsonrpc::{Error, Result};
 use super::review::{Found, place_of};
 use super::{Asked, MainLoop};
 use crate::arguments::ReviewArguments;
+use crate::client::Surface;
 use crate::door::Reply;
 use crate::jobs::delivery::{Delivery, Purpose, Target};
 use crate::jobs::judging::{self, Judging};
@@ -43,7 +44,7 @@ impl MainLoop {
         }
         for (uri, proposal, numbers) in chosen {
             let file = self.reviews.get(&uri, &proposal).map_or(0, |standing| standing.file);
-            self.reviews.settle(&uri, &proposal, |number| numbers.contains(&number));
+            self.reviews.keep(&uri, &proposal, |number| numbers.contains(&number));
             self.settle(proposal, numbers.into_iter().map(|number| (file, number)).collect(), ChangeState::Kept);
             self.show_review(&uri);
         }
@@ -308,7 +309,7 @@ impl MainLoop {
         let message = format!("{}: {}{place}", proposal.said.title, counted(changes as u64, "change"));
         let params = json!({
             "type": Level::Info as u8,
-            "message": self.client.signed(&message),
+            "message": self.client.signed(Surface::Message, &message),
             "actions": titles.iter().map(|title| json!({ "title": title })).collect::<Vec<_>>(),
         });
         let id = self.outbox.request("window/showMessageRequest", params);

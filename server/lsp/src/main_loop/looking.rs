@@ -19,10 +19,17 @@ impl MainLoop {
         let (app, roots) = (self.app.clone(), self.workspaces.roots());
         let (documents, encoding) = (self.documents.snapshots(), self.client.encoding);
         self.look(reply, async move {
-            let buffers = documents.into_iter().filter_map(|document| {
-                Some(Buffer { path: path_of(document.uri())?, text: document.rope().to_string() })
+            // Whole texts are copied, for which nobody else waits.
+            let buffers = tokio::task::spawn_blocking(move || {
+                let buffers = documents.iter().filter_map(|document| {
+                    Some(Buffer { path: path_of(document.uri())?, text: document.rope().to_string() })
+                });
+                buffers.collect()
             });
-            let found = app.find_symbols(roots, query, buffers.collect(), SYMBOLS_MAX).await;
+            let found = match buffers.await {
+                Ok(buffers) => app.find_symbols(roots, query, buffers, SYMBOLS_MAX).await,
+                Err(error) => Err(AppError::new(app::ErrorKind::Bug, error.to_string())),
+            };
             let found = found.map_err(|error| messages::rpc_error("workspace/symbol", &error))?;
             Ok(workspace_symbols(&found, encoding))
         });
@@ -50,10 +57,10 @@ impl MainLoop {
     }
 
     /// Runs a task until it has the answer or nobody waits for it any more.
-    pub(super) fn look(
+    pub(super) fn look<T: Send + 'static>(
         &mut self,
-        mut reply: Reply<Value>,
-        work: impl Future<Output = Result<Value, Error>> + Send + 'static,
+        mut reply: Reply<T>,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) {
         self.tasks.spawn(async move {
             let done = tokio::select! {

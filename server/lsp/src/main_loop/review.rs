@@ -18,6 +18,7 @@ use crate::actions::{self, Menu};
 use crate::client::Editor;
 use crate::documents::{lsp_range_of, range_of};
 use crate::door::Reply;
+use crate::jobs::work::comment_at;
 use crate::review::marks::{actions_at, diagnostics, function_lenses, lenses, marks, notification};
 use crate::review::shown::Shown;
 use crate::review::{Standing, Turned, Undecided};
@@ -205,19 +206,21 @@ impl MainLoop {
 
     fn show_proposal_state(&self, uri: &str) {
         if let (Some(shown), Some(document)) = (self.shown.get(uri), self.documents.get(uri)) {
-            let params = json!({ "uri": uri, "version": document.version(), "diagnostics": shown.diagnostics() });
+            let diagnostics = shown.diagnostics(&self.reviews);
+            let params = json!({ "uri": uri, "version": document.version(), "diagnostics": diagnostics });
             self.outbox.notify("textDocument/publishDiagnostics", params);
         }
     }
 
-    /// The menu of actions at a place.
-    pub(super) fn menu(&self, params: &CodeActionParams) -> Vec<CodeActionResponse> {
+    /// Answers with the menu of actions at a place.
+    pub(super) fn menu(&mut self, params: &CodeActionParams, reply: Reply<Option<Vec<CodeActionResponse>>>) {
         let uri = &params.text_document.uri.0;
         let collapsed = self.without_block_cursor(params);
         let params = collapsed.as_ref().unwrap_or(params);
         let lines =
             params.range.start.line.min(params.range.end.line)..params.range.end.line.max(params.range.start.line);
-        let offers = match (self.shown.get(uri), self.documents.get(uri)) {
+        let mut asking = None;
+        let mut offers = match (self.shown.get(uri), self.documents.get(uri)) {
             (Some(shown), _) => shown.actions(&lines),
             (None, Some(document)) => {
                 let mut offers = actions_at(&marks(&self.reviews, uri), uri, document.rope(), &lines);
@@ -226,7 +229,7 @@ impl MainLoop {
                     let title = format!("Decide on the changes of \"{}\"", one.title);
                     (title, "familiar.showProposal", json!({ "proposal": one.proposal }))
                 }));
-                offers.extend(comment_action(document, lines.start));
+                asking = may_ask_at(document, lines.start).then(|| document.clone());
                 offers
             }
             (None, None) => Vec::new(),
@@ -235,7 +238,18 @@ impl MainLoop {
         let language = self.documents.get(uri).map(Document::language_id);
         let holds_images = language.is_some_and(|language| MARKDOWN.contains(&language));
         let running = self.jobs.len();
-        actions::menu(params, &Menu { running, offers, holds_images, is_proposal, client: &self.client })
+        let Some(document) = asking else {
+            let menu = Menu { running, offers, holds_images, is_proposal, client: &self.client };
+            return super::answer(reply, Ok(Some(actions::menu(params, &menu))));
+        };
+        // Whether a comment asks there is told by a parse, which this loop does not wait for.
+        let (params, client) = (params.clone(), self.client.clone());
+        self.look(reply, async move {
+            let looked = tokio::task::spawn_blocking(move || comment_action(&document, lines.start));
+            offers.extend(looked.await.ok().flatten());
+            let menu = Menu { running, offers, holds_images, is_proposal, client: &client };
+            Ok(Some(actions::menu(&params, &menu)))
+        });
     }
 
     /// The same request without a selection, where all that is selected is the block that Helix draws as its cursor.
@@ -273,9 +287,8 @@ impl MainLoop {
 
     /// Changes that the user undid or took away, or brought back.
     pub(super) fn turned(&mut self, turned: Vec<Turned>) {
-        for Turned { proposal, file, changes, stands } in turned {
-            let changes = changes.into_iter().map(|change| (file, change)).collect();
-            self.settle(proposal, changes, if stands { ChangeState::Standing } else { ChangeState::Reverted });
+        for Turned { proposal, file, changes, state } in turned {
+            self.settle(proposal, changes.into_iter().map(|change| (file, change)).collect(), state);
         }
     }
 
@@ -369,12 +382,15 @@ fn is_one_letter(rope: &text::Rope, bytes: Range<usize>) -> bool {
     part.len_chars() == 1 || part == "\r\n"
 }
 
-/// The entry for a line with a comment that seems to ask for something. Whether it does is seen when it is chosen, because
-/// that takes a parse.
+/// Whether a line has words that ask for something, in a comment or not.
+fn may_ask_at(document: &Document, line: u32) -> bool {
+    let text = document.rope().get_line(line as usize).filter(|text| text.len_bytes() <= COMMENT_BYTES_MAX);
+    text.is_some_and(|text| engine::may_ask(&text.to_string()).is_some())
+}
+
+/// The entry for a line with a comment that asks for something. Parses the document.
 fn comment_action(document: &Document, line: u32) -> Option<(String, &'static str, Value)> {
-    let rope = document.rope();
-    let text = rope.get_line(line as usize).filter(|text| text.len_bytes() <= COMMENT_BYTES_MAX)?.to_string();
-    let title = match engine::may_ask(&text)? {
+    let title = match comment_at(document, line)?.kind {
         TriggerKind::Edit => "Do what the comment asks for",
         TriggerKind::Question => "Answer the comment",
     };

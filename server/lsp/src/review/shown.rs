@@ -8,6 +8,7 @@ use std::ops::Range;
 use app::{ChangeState, Proposal, ShownChange};
 use serde_json::{Value, json};
 
+use super::Reviews;
 use super::marks::SOURCE;
 
 /// An open document of a proposal.
@@ -37,14 +38,17 @@ impl Shown {
         file.and_then(|file| file.states.get(change.number)).copied().unwrap_or(ChangeState::Reverted)
     }
 
-    /// What stands at each change.
-    pub(crate) fn diagnostics(&self) -> Value {
+    /// What stands at each change; `reviews` know what was undone since.
+    pub(crate) fn diagnostics(&self, reviews: &Reviews) -> Value {
         let of = self.changes.len();
         let one = |(place, change): (usize, &ShownChange)| {
             let state = match self.state(change) {
                 ChangeState::Proposed => "accept or reject it with a code action",
                 ChangeState::Standing => "in the file, waits to be kept or taken back",
                 ChangeState::Kept => "accepted",
+                ChangeState::Reverted if reviews.is_undone(&self.proposal.id, change.file, change.number) => {
+                    "undone or taken back, accept it again with a code action"
+                }
                 ChangeState::Reverted => "not applied",
             };
             let line = change.lines.start;

@@ -145,8 +145,12 @@ pub(crate) struct PassageQuery {
 }
 
 impl PassageQuery {
-    /// The lines, which are in order.
+    /// The lines, which are in order and count from 1.
     fn lines(&self) -> Result<(u32, u32), AppError> {
+        if self.start == 0 {
+            let message = "`start` is a line from 1, not 0";
+            return Err(AppError::new(ErrorKind::User, message).hint("the first line of a file is line 1"));
+        }
         if self.start <= self.end {
             return Ok((self.start, self.end));
         }
@@ -161,8 +165,9 @@ pub(crate) async fn passage(
     Extension(caller): Extension<Caller>,
     Params(query): Params<PassageQuery>,
 ) -> Result<Json<Passage>, ApiError> {
+    let (start, end) = query.lines()?;
     let root = folders::read(&web.app, &caller, &query.workspace).await?;
-    Ok(Json(web.app.passage(&root, &query.path, query.start, query.end).await?))
+    Ok(Json(web.app.passage(&root, &query.path, start, end).await?))
 }
 
 /// What belongs to some lines of a file: callers, callees, imports, tests, commits.
@@ -316,5 +321,6 @@ mod tests {
             |start, end| PassageQuery { workspace: "/a".into(), path: "b".into(), start, end }.lines().ok();
         assert_eq!(lines(3, 3), Some((3, 3)));
         assert_eq!(lines(3, 2), None);
+        assert_eq!(lines(0, 2), None);
     }
 }

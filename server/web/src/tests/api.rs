@@ -230,6 +230,8 @@ async fn wrong_requests_get_one_kind_of_answer() {
         (Method::GET, "/api/v1/search?workspace=/tmp&q=x&limit=0", None, 400),
         (Method::GET, "/api/v1/search?workspace=/tmp&q=x&limit=1000", None, 400),
         (Method::GET, "/api/v1/related?workspace=/tmp&path=x&start=3&end=2", None, 400),
+        (Method::GET, "/api/v1/related?workspace=/tmp&path=x&start=0&end=2", None, 400),
+        (Method::GET, "/api/v1/passage?workspace=/tmp&path=x&start=0&end=2", None, 400),
         (Method::GET, "/api/v1/index?workspace=/tmp&limits=3", None, 400),
         (Method::GET, "/api/v1/related?workspace=/tmp&path=x&start=1&end=1&limits=3", None, 400),
         (Method::GET, "/api/v1/chats/none", None, 404),
