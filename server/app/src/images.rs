@@ -26,9 +26,9 @@ use tokio::sync::Semaphore;
 use crate::Backend;
 
 pub use beside::ImagesBeside;
-pub use bring::{BroughtImage, IMPORTS_AT_ONCE_MAX, ImportGuard, check_source};
+pub use bring::{BroughtFile, BroughtImage, IMPORTS_AT_ONCE_MAX, ImportGuard, check_source};
 pub use derive::{Derivation, derive_image_model};
-pub use events::{ImageEventStream, ImageJobEvent, ImageJobEventKind, ImagePreview};
+pub use events::{ImageEventStream, ImageJobEvent, ImageJobEventKind, ImagePreview, StepPlace};
 pub use gallery::{GalleryFilter, GalleryPage, GalleryTotals, SweptImages};
 pub use jobs::ImageJobs;
 pub use model::IMAGE_SIDE_PIXELS_MAX;

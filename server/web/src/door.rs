@@ -53,8 +53,8 @@ pub fn router(app: App, options: WebOptions) -> Router {
     let open = limited(open_routes()).method_not_allowed_fallback(pages::stranger).layer(from_fn(panics::caught));
     protected
         .merge(open)
-        .layer(from_fn(pages::pieces))
         .layer(from_fn_with_state(Arc::clone(&web), access::known_host))
+        .layer(from_fn(pages::problems))
         .layer(from_fn(headers::secure))
         .with_state(web)
 }
@@ -70,6 +70,7 @@ pub fn socket_router(app: App, options: WebOptions) -> Router {
         .method_not_allowed_fallback(pages::wrong_method)
         .layer(from_fn(panics::caught))
         .layer(from_fn(access::trusted_peer))
+        .layer(from_fn(pages::problems))
         .layer(from_fn(headers::secure))
         .with_state(web)
 }

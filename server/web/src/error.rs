@@ -64,7 +64,7 @@ impl IntoResponse for ApiError {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         log(&self.0);
-        page("", status(self.0.kind), &self.0)
+        page(status(self.0.kind), &self.0)
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn respond(path: &str, error: AppError) -> Response {
 
 /// The same with a status of its own, for what goes wrong before any use case is asked.
 pub(crate) fn respond_with(path: &str, status: StatusCode, error: &AppError) -> Response {
-    if is_api(path) { json(status, error) } else { page(path, status, error) }
+    if is_api(path) { json(status, error) } else { page(status, error) }
 }
 
 /// Whether programs rather than people ask for `path`.
@@ -115,8 +115,8 @@ fn json(status: StatusCode, error: &AppError) -> Response {
     response
 }
 
-fn page(path: &str, status: StatusCode, error: &AppError) -> Response {
-    let mut response = (status, pages::problem(path, status, error)).into_response();
+fn page(status: StatusCode, error: &AppError) -> Response {
+    let mut response = pages::problem(status, error);
     if error.kind == ErrorKind::Busy {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
     }

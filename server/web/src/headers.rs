@@ -10,6 +10,11 @@ use axum::response::Response;
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self' data: blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The same for an image that is opened alone: a browser lays it out with styles of its own, written into the page that it
+/// makes of it. Nothing else of such a page comes from us, so it may do nothing else.
+pub(crate) const IMAGE_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; \
+     form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
 /// Every header with its value, besides `Cache-Control`.
 pub(crate) const HEADERS: [(HeaderName, &str); 7] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -34,6 +39,11 @@ pub(crate) async fn secure(request: Request, next: Next) -> Response {
 fn apply(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with("image/")) {
+        let policy = HeaderValue::from_static(IMAGE_SECURITY_POLICY);
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     let told = headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
     if !told.is_some_and(|value| value.contains("max-age=")) {

@@ -21,6 +21,9 @@ const BOUNDARY_BYTES_MAX: usize = 70;
 /// The largest body that brings files: one file of the largest size, and what stands around it.
 pub(crate) const UPLOAD_BYTES_MAX: usize = IMPORT_BYTES_MAX + 64 * 1024;
 
+/// Characters of a file's name that are repeated.
+const NAME_CHARS_MAX: usize = 100;
+
 /// How long a body may take to arrive; meanwhile it holds its place.
 const UPLOAD_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -72,11 +75,20 @@ pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
     is_good.then(|| value.to_owned())
 }
 
+/// A file of a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct File {
+    /// What the browser calls it, without its folder; empty where it says nothing.
+    pub(crate) name: String,
+    /// All of it.
+    pub(crate) bytes: Bytes,
+}
+
 /// The files of a form, as the fields called `field` bring them. One that was left empty is none.
 ///
 /// # Errors
 /// `User` for a body that is cut or no form.
-pub(crate) fn files(body: &Bytes, boundary: &str, field: &str) -> Result<Vec<Bytes>, AppError> {
+pub(crate) fn files(body: &Bytes, boundary: &str, field: &str) -> Result<Vec<File>, AppError> {
     let delimiter = format!("\r\n--{boundary}");
     let mut at = match body.strip_prefix(&delimiter.as_bytes()[2..]) {
         Some(_) => delimiter.len() - 2,
@@ -92,22 +104,44 @@ pub(crate) fn files(body: &Bytes, boundary: &str, field: &str) -> Result<Vec<Byt
         let head_len = find(&head[..head.len().min(HEAD_BYTES_MAX)], b"\r\n\r\n").ok_or_else(no_form)?;
         let begin = at + 2 + head_len + 4;
         let len = find(&body[begin..], delimiter.as_bytes()).ok_or_else(no_form)?;
-        if len > 0 && names(&head[..head_len], field) {
-            files.push(body.slice(begin..begin + len));
+        let disposition = disposition(&head[..head_len]);
+        if len > 0 && names(&disposition, field) {
+            files.push(File { name: file_name(&disposition), bytes: body.slice(begin..begin + len) });
         }
         at = begin + len + delimiter.len();
     }
     Err(AppError::new(ErrorKind::User, format!("a form has at most {PARTS_MAX} parts")).hint("bring fewer files"))
 }
 
-/// Whether the head of a part says that it belongs to `field`.
-fn names(head: &[u8], field: &str) -> bool {
+/// What the head of a part says about where it belongs.
+fn disposition(head: &[u8]) -> String {
     let text = String::from_utf8_lossy(head);
-    let disposition = text.split("\r\n").filter_map(|line| line.split_once(':'));
-    let mut disposition = disposition.filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"));
-    let parameters = disposition.next().map(|(_, value)| value).unwrap_or_default();
+    let mut headers = text.split("\r\n").filter_map(|line| line.split_once(':'));
+    let found = headers.find(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"));
+    found.map(|(_, value)| value.to_owned()).unwrap_or_default()
+}
+
+/// Whether that is `field`.
+fn names(disposition: &str, field: &str) -> bool {
     // A name with quotes, or a field's name within a file's, never equals ours.
-    parameters.split(';').any(|parameter| parameter.trim() == format!("name=\"{field}\""))
+    disposition.split(';').any(|parameter| parameter.trim() == format!("name=\"{field}\""))
+}
+
+/// The name of a part's file, fit to be shown. Browsers write quotes and line breaks in it as `%22`, `%0D` and `%0A`.
+fn file_name(disposition: &str) -> String {
+    let after = disposition.split_once("filename=\"").map_or("", |(_, after)| after);
+    let written = after.split('"').next().unwrap_or_default().replace("%22", "\"");
+    let written = written.replace("%0D", " ").replace("%0A", " ");
+    let name = written.rsplit(['/', '\\']).next().unwrap_or_default();
+    // What is not seen could make a name look like another one.
+    let seen = name.chars().map(|c| if is_unseen(c) { '\u{fffd}' } else { c });
+    seen.take(NAME_CHARS_MAX).collect::<String>().trim().to_owned()
+}
+
+/// Whether a character is none that one sees, or changes the order of those around it.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -138,7 +172,28 @@ mod tests {
     }
 
     fn read(body: &str) -> Result<Vec<Bytes>, AppError> {
-        files(&Bytes::copy_from_slice(body.as_bytes()), "b", "file")
+        let files = files(&Bytes::copy_from_slice(body.as_bytes()), "b", "file")?;
+        Ok(files.into_iter().map(|file| file.bytes).collect())
+    }
+
+    #[test]
+    fn a_file_has_the_name_that_the_browser_gives_it() {
+        for (disposition, expected) in [
+            ("name=\"file\"; filename=\"a fox.png\"", "a fox.png"),
+            ("filename=\"b;c.png\"; name=\"file\"", "b;c.png"),
+            ("name=\"file\"; filename=\"say %22hi%22%0D%0A.png\"", "say \"hi\"  .png"),
+            ("name=\"file\"; filename=\"C:\\pictures\\fox.png\"", "fox.png"),
+            ("name=\"file\"; filename=\"../../etc/fox.png\"", "fox.png"),
+            ("name=\"file\"; filename=\"\u{202e}gnp.exe\"", "\u{fffd}gnp.exe"),
+            ("name=\"file\"; filename=\"\"", ""),
+            ("name=\"file\"", ""),
+        ] {
+            let body = format!("{}--b--", part(disposition, "x"));
+            let files = files(&Bytes::copy_from_slice(body.as_bytes()), "b", "file").expect("it is a form");
+            assert_eq!(files, [File { name: expected.into(), bytes: Bytes::from_static(b"x") }], "{disposition}");
+        }
+        let long = format!("name=\"file\"; filename=\"{}.png\"", "é".repeat(1000));
+        assert_eq!(file_name(&long).chars().count(), NAME_CHARS_MAX);
     }
 
     #[test]

@@ -28,6 +28,21 @@ pub struct ImportGuard {
     _place: OwnedSemaphorePermit,
 }
 
+/// A file that somebody brings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BroughtFile {
+    /// What whoever brings it calls it; empty where that is not known.
+    pub name: String,
+    /// All of it.
+    pub bytes: Vec<u8>,
+}
+
+impl From<Vec<u8>> for BroughtFile {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { name: String::new(), bytes }
+    }
+}
+
 /// A file that was read.
 struct ReadFile {
     file: Vec<u8>,
@@ -69,15 +84,16 @@ impl App {
     /// The same with several files. All of them are read before the first is kept.
     ///
     /// # Errors
-    /// As [`App::import_image`]; of several files the message says which one.
-    pub async fn import_images(&self, files: Vec<Vec<u8>>) -> Result<Vec<BroughtImage>> {
+    /// As [`App::import_image`]; the message names the file, or says which one of several it is.
+    pub async fn import_images(&self, files: Vec<impl Into<BroughtFile>>) -> Result<Vec<BroughtImage>> {
         let _counted = self.count_run();
         self.accept_work()?;
+        let files: Vec<BroughtFile> = files.into_iter().map(Into::into).collect();
         let known = self.stored(move |store| {
             let mut known = Vec::with_capacity(files.len());
             for file in files {
                 // One whose file was gone is read and kept like a new one, which brings it back.
-                let image = store.image_of_file(&file)?.filter(|image| image.missing_ms.is_none());
+                let image = store.image_of_file(&file.bytes)?.filter(|image| image.missing_ms.is_none());
                 let is_whole = image.as_ref().is_some_and(|image| store.blob(&image.blob).is_ok());
                 known.push((file, image.filter(|_| is_whole)));
             }
@@ -88,10 +104,9 @@ impl App {
             let count = known.len();
             let files = known.into_iter().enumerate().map(|(at, (file, image))| match image {
                 Some(image) => Ok(Given::Known(Box::new(image))),
-                None => match read(file) {
+                None => match read(file.bytes) {
                     Ok(file) => Ok(Given::New(Box::new(file))),
-                    Err(problem) if count > 1 => Err(of_several(at, problem)),
-                    Err(problem) => Err(problem),
+                    Err(problem) => Err(of_file(at, count, &file.name, problem)),
                 },
             });
             files.collect::<Result<Vec<_>>>()
@@ -138,9 +153,16 @@ fn read(file: Vec<u8>) -> Result<ReadFile> {
     Ok(ReadFile { size_pixels: (pixels.width, pixels.height), thumbnail, said, file })
 }
 
-/// The same problem, with the place of the file that has it.
-fn of_several(at: usize, mut problem: AppError) -> AppError {
-    problem.message = format!("none of the files is kept, because of number {}: {}", at + 1, problem.message);
+/// The same problem, with the name of the file that has it, or its place among several.
+fn of_file(at: usize, count: usize, name: &str, mut problem: AppError) -> AppError {
+    // Backticks stand around what is shown as it is, so a name has none of its own.
+    let name = name.replace('`', "'");
+    problem.message = match (name.as_str(), count) {
+        ("", 0 | 1) => return problem,
+        ("", _) => format!("none of the files is kept, because of number {}: {}", at + 1, problem.message),
+        (name, 0 | 1) => format!("the file `{name}` is not kept: {}", problem.message),
+        (name, _) => format!("none of the files is kept, because of `{name}`: {}", problem.message),
+    };
     problem
 }
 

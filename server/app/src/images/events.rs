@@ -2,6 +2,7 @@
 //! told how everything stands now and goes on from there.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub enum ImageJobEventKind {
         done: u32,
         /// Steps in all.
         all: u32,
+        /// Which images of the job they belong to; `None` for a job of one image, and where that cannot be told.
+        place: Option<StepPlace>,
         /// Milliseconds it will still take, once that can be told.
         remaining_ms: Option<u64>,
         /// How the image in the making looks, now and then.
@@ -77,6 +80,33 @@ pub enum ImageJobEventKind {
     },
 }
 
+/// Which images of a job a step was taken for, and which one of theirs it was. All are counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepPlace {
+    /// The first image that is being drawn.
+    pub first: u32,
+    /// The last one; the first again where one is drawn after the other.
+    pub last: u32,
+    /// Images of the whole job.
+    pub images: u32,
+    /// Steps that each of them has taken.
+    pub step: u32,
+    /// Steps of each.
+    pub steps: u32,
+}
+
+impl fmt::Display for StepPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, last, images, step, steps } = self;
+        match (first, last) {
+            (first, last) if first == last => write!(f, "image {first} of {images}")?,
+            (1, last) if last == images => write!(f, "all {images} images")?,
+            (first, last) => write!(f, "images {first} to {last} of {images}")?,
+        }
+        write!(f, ", step {step} of {steps}")
+    }
+}
+
 impl ImageJobEventKind {
     /// How far the job is, in words for one line; `None` for what is shown in another way.
     pub fn in_words(&self) -> Option<String> {
@@ -89,9 +119,10 @@ impl ImageJobEventKind {
                 format!("loading the model, {:.0} %", f64::from(fraction.clamp(0.0, 1.0)) * 100.0)
             }
             Self::Encoding => "reading the prompt".to_owned(),
-            Self::Step { done, all, remaining_ms, .. } => {
+            Self::Step { done, all, place, remaining_ms, .. } => {
                 let left = remaining_ms.map_or_else(String::new, |ms| format!(", {} left", span(ms)));
-                format!("step {done} of {all}{left}")
+                let step = place.map_or_else(|| format!("step {done} of {all}"), |place| place.to_string());
+                format!("{step}{left}")
             }
             Self::Decoding => "making pixels".to_owned(),
             Self::Saved { .. } | Self::Ended { .. } => return None,
@@ -220,12 +251,27 @@ mod tests {
 
     #[test]
     fn an_event_says_how_far_and_how_long() {
-        let step = |done, all, remaining_ms| ImageJobEventKind::Step { done, all, remaining_ms, preview: None };
+        let step = |done, all, remaining_ms| ImageJobEventKind::Step {
+            done,
+            all,
+            place: None,
+            remaining_ms,
+            preview: None,
+        };
+        let place = StepPlace { first: 2, last: 2, images: 4, step: 7, steps: 20 };
+        let second = ImageJobEventKind::Step {
+            done: 27,
+            all: 80,
+            place: Some(place),
+            remaining_ms: Some(90_000),
+            preview: None,
+        };
         for (kind, expected) in [
             (step(5, 20, None), "step 5 of 20"),
             (step(5, 20, Some(89_400)), "step 5 of 20, 89 s left"),
             (step(5, 20, Some(90_000)), "step 5 of 20, 2 min left"),
             (step(10, 20, Some(7_200_000)), "step 10 of 20, 2 h left"),
+            (second, "image 2 of 4, step 7 of 20, 2 min left"),
             (ImageJobEventKind::Queued { position: 1 }, "next in the queue"),
             (ImageJobEventKind::Queued { position: 2 }, "1 other job first"),
             (ImageJobEventKind::Queued { position: 4 }, "3 other jobs first"),

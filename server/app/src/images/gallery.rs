@@ -89,6 +89,17 @@ impl App {
         Ok(GalleryPage { images: images.into_iter().map(ImageView::from).collect(), next })
     }
 
+    /// Where the page of [`App::gallery`] begins that has the image `id` first.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unavailable` when the disk refuses.
+    pub async fn gallery_cursor(&self, id: &str) -> Result<String> {
+        let id = id.to_owned();
+        let place = self.stored(move |store| Ok(store.image(&id)?.cursor())).await?;
+        // A page begins after its cursor, and the place before this one is one further, whether anything is there or not.
+        Ok(format!("{}-{}", place.created_ms, place.seq.saturating_add(1)))
+    }
+
     /// What there is of the images that `filter` shows.
     ///
     /// # Errors

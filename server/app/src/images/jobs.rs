@@ -4,6 +4,7 @@
 mod draw;
 mod file;
 mod pace;
+mod steps;
 mod turns;
 
 pub(crate) use turns::recover;

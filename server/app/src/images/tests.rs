@@ -406,6 +406,14 @@ async fn a_file_is_brought_once_and_several_of_them_all_or_none() {
         super::picture::Pixels::new(8, 8, vec![9; 192]).and_then(|pixels| pixels.png(None)).expect("a file");
     let error = world.app.import_images(vec![other, b"no image".to_vec()]).await.expect_err("one is none");
     assert!(error.kind == ErrorKind::User && error.message.contains("number 2"), "{error:?}");
+    for (names, expected) in [
+        (&["words.png"][..], "the file `words.png` is not kept: "),
+        (&["`x`.png", "y.png"][..], "none of the files is kept, because of `'x'.png`: "),
+    ] {
+        let name = |name: &&str| crate::BroughtFile { name: (*name).into(), bytes: b"no image".to_vec() };
+        let error = world.app.import_images(names.iter().map(name).collect()).await.expect_err("none is one");
+        assert!(error.kind == ErrorKind::User && error.message.starts_with(expected), "{error:?}");
+    }
     assert_eq!(gallery(&world).await.len(), 2, "none of them is kept");
 }
 

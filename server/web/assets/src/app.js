@@ -282,6 +282,12 @@ function mask() {
   };
 }
 
+// A browser opens only six connections to one address, so a page in the background begins no stream before it is looked at;
+// htmx gives up the one it has as soon as the page is hidden.
+document.addEventListener("htmx:before:request", (event) => {
+  if (document.hidden && event.target.matches?.("[data-while-seen]")) event.preventDefault();
+});
+
 document.addEventListener("alpine:init", () => {
   window.Alpine.data("theme", theme);
   window.Alpine.data("composer", composer);

@@ -48,6 +48,7 @@ pub(crate) fn routes() -> Table {
         ("/settings/tokens", post(settings::create_token)),
         ("/settings/tokens/{id}/revoke", post(settings::revoke_token)),
         ("/sign-out", post(sign_in::sign_out)),
+        ("/favicon.ico", get(no_icon)),
     ]);
     table
 }
@@ -55,6 +56,11 @@ pub(crate) fn routes() -> Table {
 /// What everyone sees.
 pub(crate) fn open_routes() -> Table {
     vec![("/sign-in", get(sign_in::show)), ("/sign-in/{secret}", get(sign_in::redeem))]
+}
+
+/// Pages say that there is no icon; a browser that shows an image alone asks all the same, and complains of an error.
+async fn no_icon() -> StatusCode {
+    StatusCode::NO_CONTENT
 }
 
 /// The answer to a known caller for a path that is not there.
@@ -86,21 +92,16 @@ struct Problem {
     back: (&'static str, &'static str),
 }
 
-/// A page that says what went wrong at `path` and what to do.
-pub(crate) fn problem(path: &str, status: StatusCode, error: &AppError) -> Response {
-    let hint = words::pieces(&words::sentence(error.hint.as_deref().unwrap_or_default()));
-    let is_image = path.strip_prefix(images::IMAGES).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let back = if is_image { (images::IMAGES, "Back to the images") } else { ("/chats", "Back to the chats") };
-    let mut response = page(&Problem {
-        theme: None,
-        status: status.as_u16(),
-        message: words::sentence(&error.message),
-        hint,
-        back,
-    });
+/// The answer that stands for the page of an error until [`problems`] writes it, which knows who asked for what.
+pub(crate) fn problem(status: StatusCode, error: &AppError) -> Response {
+    let mut response = status.into_response();
     response.extensions_mut().insert(Failed(error.clone()));
     response
 }
+
+/// Marks an answer as the page of this error.
+#[derive(Clone, Debug)]
+struct Failed(AppError);
 
 /// An error for the page of a script that asked for a piece; it keeps everything else as it is.
 #[derive(Template)]
@@ -114,19 +115,37 @@ fn not_done(error: &AppError) -> Response {
     page(&NotDone { problem: words::pieces(&home::sentence(error)) })
 }
 
-/// Turns an error page into a piece where a script asked, which would otherwise paste the whole page into its own.
-pub(crate) async fn pieces(request: Request, next: Next) -> Response {
+/// Writes what went wrong: a piece where a script asked, which would otherwise paste a whole page into its own, else a page
+/// in the theme of whoever asked, with a way back to the part of the house where it happened.
+pub(crate) async fn problems(request: Request, next: Next) -> Response {
     let wanted = wants_piece(request.headers());
-    let response = next.run(request).await;
-    match response.extensions().get::<Failed>() {
-        Some(Failed(error)) if wanted => (response.status(), not_done(error)).into_response(),
-        _ => response,
+    let theme = frame::theme(request.headers());
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    let Some(Failed(error)) = response.extensions_mut().remove() else { return response };
+    let status = response.status();
+    let written = if wanted { not_done(&error) } else { page_of(&error, status, &path, theme) };
+    let (mut parts, body) = written.into_parts();
+    parts.status = status;
+    // What the answer said besides, such as when to try again, still holds.
+    for (name, value) in response.headers() {
+        if name != header::CONTENT_LENGTH {
+            parts.headers.insert(name, value.clone());
+        }
     }
+    Response::from_parts(parts, body)
 }
 
-/// Marks an answer as the page of this error.
-#[derive(Clone, Debug)]
-struct Failed(AppError);
+fn page_of(error: &AppError, status: StatusCode, path: &str, theme: Option<&'static str>) -> Response {
+    let is_image = path.strip_prefix(images::IMAGES).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    page(&Problem {
+        theme,
+        status: status.as_u16(),
+        message: words::sentence(&error.message),
+        hint: words::pieces(&words::sentence(error.hint.as_deref().unwrap_or_default())),
+        back: if is_image { (images::IMAGES, "Back to the images") } else { ("/chats", "Back to the chats") },
+    })
+}
 
 /// Renders a template.
 fn page(template: &impl Template) -> Response {

@@ -32,7 +32,9 @@ struct SignIn {
 pub(crate) async fn show(headers: HeaderMap) -> Response {
     if wants_piece(&headers) {
         // A script was sent here in the middle of its work: the page stays, with what was typed in it.
-        return not_done(&AppError::new(ErrorKind::User, "you are signed out").hint(SIGN_IN_HINT));
+        let problem = AppError::new(ErrorKind::User, "you are signed out").hint(SIGN_IN_HINT);
+        // A stream that was led here would take a good answer for its own, and ask again at once.
+        return (StatusCode::UNAUTHORIZED, not_done(&problem)).into_response();
     }
     page(&SignIn { theme: frame::theme(&headers), is_stale: false })
 }

@@ -41,6 +41,12 @@ pub(super) fn sentence(text: &str) -> String {
     out
 }
 
+/// The same text with a large letter at its beginning.
+pub(super) fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
 /// A path segment with everything escaped that could end it.
 pub(super) fn segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -179,6 +185,11 @@ mod tests {
         ] {
             assert_eq!(sentence(text), expected);
         }
+    }
+
+    #[test]
+    fn words_begin_large() {
+        assert_eq!(["step 1 of 2", "éa", ""].map(capitalized), ["Step 1 of 2", "Éa", ""]);
     }
 
     #[test]

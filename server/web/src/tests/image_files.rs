@@ -28,6 +28,13 @@ async fn files_are_typed_tagged_and_kept_by_the_browser_alone() {
             assert!(bytes.starts_with(magic), "{path}");
             assert_eq!(headers["cache-control"], "private, max-age=604800, immutable", "{path}");
             assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+            // A browser that opens it alone styles the page that it makes of it, and nothing of that page may run.
+            let policy = headers["content-security-policy"].to_str().unwrap();
+            assert!(policy.contains("style-src 'unsafe-inline'"), "{path}: {policy}");
+            assert!(
+                policy.starts_with("default-src 'none'") && !policy.contains("script-src"),
+                "{path}: {policy}"
+            );
             assert!(!headers.contains_key("content-disposition"), "{path}");
             let tag = headers["etag"].to_str().unwrap();
             for (sent, status) in [
@@ -41,6 +48,15 @@ async fn files_are_typed_tagged_and_kept_by_the_browser_alone() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_browser_that_shows_an_image_alone_has_nothing_to_complain_of() {
+    let stage = Stage::new(None).await;
+    assert_eq!(stage.get("/favicon.ico").await.status, StatusCode::NO_CONTENT);
+    // The pages themselves are as strict as ever.
+    let policy = stage.get("/images").await.header("content-security-policy").to_owned();
+    assert!(policy.contains("style-src 'self'") && !policy.contains("unsafe-inline"), "{policy}");
 }
 
 #[tokio::test]
@@ -81,14 +97,16 @@ async fn several_come_as_an_archive() {
     }
 }
 
-/// Sends a form with files as a browser does; `token` is what its first part says.
+/// Sends a form with files `a.png`, `b.png` and so on as a browser does; `token` is what its first part says.
 async fn bring(stage: &Stage, token: &str, files: &[&[u8]]) -> Seen {
     let mut body =
         format!("--XyZ\r\nContent-Disposition: form-data; name=\"{FORM_TOKEN_FIELD}\"\r\n\r\n{token}\r\n")
             .into_bytes();
-    for file in files {
-        let head = "--XyZ\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\
-                    Content-Type: image/png\r\n\r\n";
+    for (file, name) in files.iter().zip('a'..) {
+        let head = format!(
+            "--XyZ\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}.png\"\r\n\
+             Content-Type: image/png\r\n\r\n"
+        );
         body.extend(head.as_bytes());
         body.extend(*file);
         body.extend(b"\r\n");
@@ -115,11 +133,16 @@ async fn a_file_that_is_brought_says_how_it_was_made() {
     let seen = bring(&stage, &token, &[&file]).await;
     assert_eq!(seen.status, StatusCode::SEE_OTHER, "{}", seen.body);
     let page = stage.get(seen.header("location")).await.body;
-    for fact in
-        ["A red fox", "<dt>Seed</dt><dd>7</dd>", "<dt>Steps</dt><dd>3</dd>", "<dt>Read from</dt><dd>Familiar"]
-    {
+    for fact in [
+        "A red fox",
+        "<dt>Seed</dt><dd>7</dd>",
+        "<dt>Steps</dt><dd>3</dd>",
+        "<dt>Sampler</dt><dd>the model&#39;s own</dd>",
+        "<dt>Read from</dt><dd>Familiar",
+    ] {
         assert!(page.contains(fact), "{fact} in {page}");
     }
+    assert!(!page.contains("Layers left out"), "none were: {page}");
     let use_url = page.split("href=\"").find(|part| part.contains("Use these settings")).unwrap();
     let form = stage.get(use_url.split('#').next().unwrap()).await.body;
     assert!(form.contains(">A red fox</textarea>") && form.contains("value=\"7\""), "{form}");
@@ -168,9 +191,10 @@ async fn what_is_no_image_or_too_large_is_refused_with_the_reason() {
     for (files, status, message) in [
         (vec![], 400, "No file was chosen."),
         (vec![&b"GIF89a"[..]], 400, "PNG files are read"),
+        (vec![&b"GIF89a"[..]], 400, "The file <code>a.png</code> is not kept: "),
         (vec![&b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>"[..]], 400, "PNG files are read"),
         (vec![cut], 400, "PNG files are read"),
-        (vec![&file[..], cut], 400, "None of the files is kept, because of number 2"),
+        (vec![&file[..], cut], 400, "None of the files is kept, because of <code>b.png</code>: "),
     ] {
         let seen = bring(&stage, &token, &files).await;
         assert_eq!(seen.status.as_u16(), status, "{message}: {}", seen.body);

@@ -131,7 +131,8 @@ async fn filters_show_what_they_name_and_links_keep_them() {
     }
     let page = stage.get(&format!("/images/{fox}?words=fox")).await.body;
     assert!(page.contains(&format!("<a href=\"/images/{both}?words=fox\" rel=\"prev\"")), "{page}");
-    assert!(!page.contains("rel=\"next\"") && page.contains("href=\"/images?words=fox#gallery\""), "{page}");
+    let back = format!("href=\"/images?words=fox&#38;at={fox}#image-{fox}\"");
+    assert!(!page.contains("rel=\"next\"") && page.contains(&back), "{back} in {page}");
     let page = stage.get(&format!("/images/{hen}")).await.body;
     for link in [format!("/images/{both}\" rel=\"prev\""), format!("/images/{fox}\" rel=\"next\"")] {
         assert!(page.contains(&link), "{link} in {page}");
@@ -184,6 +185,53 @@ async fn pages_join_and_stay_light() {
     assert_eq!(ids(&piece), ids(&second));
 }
 
+/// Where a link with the class and reference of the way back leads, without its fragment, and the fragment.
+fn way_back(page: &str) -> (String, String) {
+    let tag = page.split("<a ").find(|part| part.contains("x-ref=\"back\"")).unwrap();
+    let href = tag.split("href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
+    let (path, fragment) = href.split_once('#').unwrap();
+    (path.to_owned(), fragment.to_owned())
+}
+
+#[tokio::test]
+async fn the_way_back_leads_to_the_place_in_the_gallery() {
+    let stage = Stage::with_painter([]).await;
+    for _ in 0..4 {
+        stage.make(&[("prompt", "a fox"), ("count", "16"), ("steps", "1")]).await;
+    }
+    let first = stage.get("/images?words=fox").await;
+    let next = first.body.split("<p id=\"next\"").nth(1).unwrap().split("href=\"").nth(1).unwrap();
+    let second = stage.get(&next.split("#gallery").next().unwrap().replace("&#38;", "&")).await;
+    let (newest, older) = (ids(&first), ids(&second));
+    // The links of a page say which page they stand on, and the image's own links keep that.
+    let link = format!("<a href=\"/images/{}?", older[3]);
+    let link = second.body.split(&link).nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
+    assert!(link.starts_with("words=fox&cursor="), "{link}");
+    let image = stage.get(&format!("/images/{}?{link}", older[3])).await.body;
+    let (path, fragment) = way_back(&image);
+    assert_eq!(fragment, format!("image-{}", older[3]));
+    let back = stage.get(&path).await;
+    assert_eq!(ids(&back), older);
+    assert!(back.body.contains(&format!("id=\"{fragment}\"")), "{fragment} in {}", back.body);
+    let beside = format!("/images/{}?{}\" rel=\"next\"", older[4], link.replace('&', "&#38;"));
+    assert!(image.contains(&beside), "{beside} in {image}");
+    // Somebody who went on to an image of another page comes back to a page that begins with it.
+    for (id, query, expected) in [
+        (&newest[40], link.as_str(), &[&newest[40..], &older[..]].concat()[..48.min(8 + older.len())]),
+        (&newest[40], "words=fox", &newest[..]),
+        (&older[2], "words=fox", &older[2..]),
+    ] {
+        let (path, _) = way_back(&stage.get(&format!("/images/{id}?{query}")).await.body);
+        assert_eq!(ids(&stage.get(&path).await), expected, "{query}");
+    }
+    // What was deleted meanwhile leads to the page it was on.
+    let (path, _) = way_back(&image);
+    stage.post(&format!("/images/{}/delete", older[3]), &[]).await;
+    let seen = stage.get(&path).await;
+    assert_eq!((seen.status, ids(&seen).len()), (StatusCode::OK, older.len() - 1));
+    assert_eq!(stage.get("/images?at=none").await.status, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn a_page_is_complete_without_scripts_and_names_no_other_place() {
     let (stage, id) = with_image(&[("prompt", "a fox")]).await;
@@ -199,6 +247,13 @@ async fn a_page_is_complete_without_scripts_and_names_no_other_place() {
         }
         assert!(!page.contains("//") || !page.contains("http"), "{path}: {page}");
         assert!(!page.contains(" style=") && !page.contains("onclick"), "{path}");
+        // One menu closes another.
+        assert!(
+            page.split("<details class=\"menu")
+                .skip(1)
+                .all(|menu| { menu.split('>').next().unwrap().contains("name=\"menu\"") }),
+            "{path}: {page}"
+        );
         // What only scripts can do is never seen without them.
         for button in page.split("<button type=\"button\"").skip(1) {
             assert!(button.starts_with(" x-cloak") || button.contains("x-cloak"), "{path}: {button}");

@@ -106,3 +106,30 @@ async fn a_passage_and_a_problem() {
     check(&stage, &path, expect_file!["snapshots/passage.html"]).await;
     check(&stage, "/nowhere", expect_file!["snapshots/problem.html"]).await;
 }
+
+#[tokio::test]
+async fn a_problem_is_told_in_the_theme_and_leads_back_to_where_it_happened() {
+    let stage = Stage::new(None).await;
+    for (path, back) in [
+        ("/images/none", "<a href=\"/images\">Back to the images</a>"),
+        ("/images/none/file", "<a href=\"/images\">Back to the images</a>"),
+        ("/images/none/nothing/at/all", "<a href=\"/images\">Back to the images</a>"),
+        ("/imagesque", "<a href=\"/chats\">Back to the chats</a>"),
+        ("/chats/none", "<a href=\"/chats\">Back to the chats</a>"),
+    ] {
+        for (theme, attribute) in [("dark", " data-theme=\"dark\""), ("light", " data-theme=\"light\""), ("x", "")]
+        {
+            let cookie = format!("{}; theme={theme}", stage.cookie);
+            let asked = request(Method::GET, path).header("cookie", cookie).body(Body::empty()).unwrap();
+            let seen = stage.send(asked).await;
+            assert_eq!(seen.status.as_u16(), 404, "{path}: {}", seen.body);
+            assert!(seen.body.contains(back), "{path}: {}", seen.body);
+            assert!(seen.body.contains(&format!("<html lang=\"en\"{attribute}>")), "{path}: {}", seen.body);
+        }
+    }
+    // Also what is refused before anybody is asked who they are is a page.
+    let mut asked = request(Method::GET, "/images").body(Body::empty()).unwrap();
+    asked.headers_mut().insert("host", "evil.test".parse().unwrap());
+    let seen = stage.send(asked).await;
+    assert!(seen.status.as_u16() == 421 && seen.body.contains("allowed_hosts"), "{}", seen.body);
+}

@@ -194,6 +194,21 @@ export class Desk {
   }
 }
 
+/** Pretends that the page is in the background, or in front again; no window of a headless browser ever is. */
+export async function hide(page: Page, hidden: boolean): Promise<void> {
+  await page.evaluate((value) => {
+    Object.defineProperty(document, "hidden", { value, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+}
+
+/** Whether all of something is on the screen now. */
+export async function isOnScreen(page: Page, what: Locator): Promise<boolean> {
+  const box = await what.boundingBox();
+  const height = page.viewportSize()?.height ?? 0;
+  return box !== null && box.y >= 0 && box.y + box.height <= height;
+}
+
 /** The pictures of the gallery that are on the page. */
 export function tiles(page: Page): Locator {
   return page.locator("#grid .tile > a > img");
@@ -209,7 +224,7 @@ export async function waitForTiles(page: Page, count: number): Promise<void> {
 
 /** Waits until the page has said this to who cannot see it. */
 export async function waitForWord(page: Page, words: string): Promise<void> {
-  await page.locator("#announce", { hasText: words }).waitFor({ state: "attached" });
+  await page.locator("#announce, #news").filter({ hasText: words }).first().waitFor({ state: "attached" });
 }
 
 /** A port that nobody listens on now. */

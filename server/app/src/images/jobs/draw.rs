@@ -19,6 +19,7 @@ use super::super::settings::ImageSettings;
 use super::super::{Held, Lease, Wish};
 use super::file::Rows;
 use super::pace::Pace;
+use super::steps::Steps;
 use super::turns::{Outcome, outcome_of};
 use crate::{App, AppError, ErrorKind, Result};
 
@@ -181,6 +182,7 @@ impl Drawing<'_> {
         let (count, bytes_max) =
             (request.count, request.width_pixels as usize * request.height_pixels as usize * 3);
         let (mut pace, mut rows) = (Pace::default(), Rows::default());
+        let mut steps = Steps::new(self.first, count);
         let mut stream = model.draw(request);
         while let Some(event) = stream.next().await {
             match event? {
@@ -192,7 +194,8 @@ impl Drawing<'_> {
                     let remaining = pace.step(Instant::now(), done, all);
                     let remaining_ms = remaining.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
                     let preview = preview.and_then(shown);
-                    self.tell(ImageJobEventKind::Step { done, all, remaining_ms, preview });
+                    let place = steps.place(kept, done, all);
+                    self.tell(ImageJobEventKind::Step { done, all, place, remaining_ms, preview });
                 }
                 ImageEvent::Decoding => self.tell(ImageJobEventKind::Decoding),
                 ImageEvent::Rows { rgb } => rows.push(&rgb, bytes_max)?,

@@ -106,6 +106,10 @@ fn take(read: &mut ImageParameters, key: String, value: String) {
             let (sampler, spacing) = names::sampler(&value);
             read.sampler = sampler;
             read.spacing = read.spacing.or(spacing);
+            // A way that we cannot take ourselves is still how the image was made.
+            if sampler.is_none() {
+                read.others.push((key, value));
+            }
         }
         "Schedule type" => read.spacing = names::spacing(&value).or(read.spacing),
         "CFG scale" => read.guidance = finite(&value),

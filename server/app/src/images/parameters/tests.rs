@@ -156,6 +156,16 @@ fn what_other_tools_write_is_read() {
 }
 
 #[test]
+fn a_sampler_that_is_none_of_ours_is_still_told() {
+    let read = |name: &str| {
+        let read = ImageParameters::of_shared(&format!("a fox\nSteps: 8, Sampler: {name}, Seed: 5, Size: 64x32"));
+        read.map(|read| (read.sampler, read.others)).expect("it says something")
+    };
+    assert_eq!(read("Euler"), (Some(ImageSampler::Euler), Vec::new()));
+    assert_eq!(read("DPM fast"), (None, vec![("Sampler".into(), "DPM fast".into())]));
+}
+
+#[test]
 fn a_text_without_settings_is_a_prompt() {
     for (text, expected) in [
         ("a fox", Some(("a fox", ""))),

@@ -24,7 +24,8 @@ mod tests {
 
     #[test]
     fn a_step_has_a_bar_where_it_is_seen() {
-        let step = |done, all| ImageJobEventKind::Step { done, all, remaining_ms: None, preview: None };
+        let step =
+            |done, all| ImageJobEventKind::Step { done, all, place: None, remaining_ms: None, preview: None };
         for (kind, bar, expected) in [
             (step(5, 20), false, "step 5 of 20"),
             (step(10, 20), true, "[############            ] step 10 of 20"),

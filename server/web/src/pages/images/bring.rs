@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use app::{AppError, ErrorKind};
+use app::{AppError, BroughtFile, ErrorKind};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -45,7 +45,8 @@ async fn brought(web: &Web, headers: &HeaderMap, body: &Bytes) -> Result<Vec<Str
     if files.is_empty() {
         return Err(AppError::new(ErrorKind::User, "no file was chosen").hint("choose a PNG file first"));
     }
-    let brought = web.app.import_images(files.iter().map(|file| file.to_vec()).collect()).await?;
+    let files = files.into_iter().map(|file| BroughtFile { name: file.name, bytes: file.bytes.to_vec() });
+    let brought = web.app.import_images(files.collect()).await?;
     let ids: BTreeSet<String> = brought.into_iter().map(|brought| brought.image.id).collect();
     Ok(ids.into_iter().collect())
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::filter::Filter;
 use super::form::{Choice, Draft, Sizes, sizes};
+use super::live::News;
 use super::queue::{Change, Queue};
 use super::tile::Tile;
 use super::{IMAGES, QUEUE, live, queue};
@@ -33,6 +34,8 @@ pub(crate) struct Query {
     #[serde(flatten)]
     filter: Filter,
     cursor: Option<String>,
+    /// The image that the reader comes back from; it stands on the page that is shown.
+    at: Option<String>,
     /// The image whose settings the form takes.
     r#use: Option<String>,
     /// The job whose settings it takes.
@@ -66,7 +69,7 @@ struct Gallery {
     /// What is worth knowing about what the form was filled with.
     remark: Option<String>,
     queue: Queue,
-    stream_url: &'static str,
+    stream_url: String,
     notice: Option<String>,
     filter: Filter,
     /// The filter as the part of an address.
@@ -84,6 +87,8 @@ struct Gallery {
 struct Shown {
     tiles: Vec<Tile>,
     next_url: Option<String>,
+    /// When the first of them was kept; 0 when there is none.
+    newest_ms: i64,
 }
 
 /// Further images, for a page that shows those before.
@@ -101,7 +106,7 @@ pub(crate) async fn show(
     Params(query): Params<Query>,
 ) -> Result<Response, PageError> {
     if wants_piece(&headers) && query.cursor.is_some() {
-        let shown = shown(&web, query.filter.checked()?, &query).await?;
+        let shown = shown(&web, query.filter.checked()?, &query.filter, query.cursor.as_deref()).await?;
         return Ok(page(&More { shown }));
     }
     let (draft, remark) = drafted(&web, &query).await?;
@@ -125,9 +130,10 @@ pub(crate) async fn generate(
     let problem = match asked {
         Ok(_) if wants_piece(&headers) => {
             let queue = queue::short(&web, &visitor.session.form_token).await?;
-            // The job may be over by now, and then no stream begins that would tell it.
-            let announce = if queue.is_any_open { None } else { queue::just_ended(&web).await? };
-            return Ok(live::whole(queue, &headers, Change { announce, gone: None }));
+            // A small model may be done by now.
+            let over = if queue.is_any_open { None } else { queue::just_ended(&web).await? };
+            let news = Some(over.map_or(News::QUEUED, |state| News::ended(state, false)));
+            return Ok(live::whole(queue, Change { news, ..Change::default() }));
         }
         Ok(_) => return Ok(see_other(QUEUE)),
         Err(problem) => problem,
@@ -183,7 +189,7 @@ async fn load(
     web: &Web,
     visitor: &Visitor,
     headers: &HeaderMap,
-    query: Query,
+    mut query: Query,
     mut draft: Draft,
 ) -> Result<Gallery, AppError> {
     let (filter, filter_problem) = match query.filter.checked() {
@@ -192,8 +198,11 @@ async fn load(
     };
     let all = web.app.gallery_totals(GalleryFilter::default()).await?;
     let (totals, shown) = match filter {
-        Some(filter) if query.filter.is_empty() => (all.clone(), shown(web, filter, &query).await?),
-        Some(filter) => (web.app.gallery_totals(filter.clone()).await?, shown(web, filter, &query).await?),
+        Some(filter) => {
+            let totals =
+                if query.filter.is_empty() { all.clone() } else { web.app.gallery_totals(filter.clone()).await? };
+            (totals, shown_around(web, filter, &mut query).await?)
+        }
         None => (GalleryTotals::default(), Shown::default()),
     };
     let models = web.app.image_models().await?;
@@ -213,7 +222,7 @@ async fn load(
         bring_problem: Vec::new(),
         remark: gone.map(|name| format!("The model {name} is not here; another one draws.")),
         queue: queue::short(web, &visitor.session.form_token).await?,
-        stream_url: live::url(shows_new),
+        stream_url: live::url(shows_new.then_some(shown.newest_ms)),
         notice: notice(&query),
         filter_models: filter_models(&all, &query.filter),
         kept: query.filter.query(&[]),
@@ -230,12 +239,30 @@ pub(super) fn counted_totals(totals: &GalleryTotals) -> String {
     format!("{}, {}", counted(totals.images, "image"), words::size(totals.size_bytes))
 }
 
-async fn shown(web: &Web, filter: GalleryFilter, query: &Query) -> Result<Shown, AppError> {
-    let GalleryPage { images, next } = web.app.gallery(filter, query.cursor.as_deref(), TILES_PAGE_LEN).await?;
-    let kept = query.filter.query(&[]);
+/// The page that is asked for. When the image that the reader comes back from is not on it, because they went on to others
+/// or more were made meanwhile, it is the page that begins with that image.
+async fn shown_around(web: &Web, filter: GalleryFilter, query: &mut Query) -> Result<Shown, AppError> {
+    let page = shown(web, filter.clone(), &query.filter, query.cursor.as_deref()).await?;
+    let Some(at) = query.at.as_deref().filter(|at| !page.tiles.iter().any(|tile| tile.id == *at)) else {
+        return Ok(page);
+    };
+    match web.app.gallery_cursor(at).await {
+        Ok(cursor) => query.cursor = Some(cursor),
+        // It was deleted meanwhile, and the rest is still worth seeing.
+        Err(problem) if problem.kind == ErrorKind::NotFound => return Ok(page),
+        Err(problem) => return Err(problem),
+    }
+    shown(web, filter, &query.filter, query.cursor.as_deref()).await
+}
+
+async fn shown(web: &Web, filter: GalleryFilter, typed: &Filter, cursor: Option<&str>) -> Result<Shown, AppError> {
+    let GalleryPage { images, next } = web.app.gallery(filter, cursor, TILES_PAGE_LEN).await?;
+    // Whoever comes back from an image comes back to this page.
+    let here = typed.query(cursor.map(|cursor| ("cursor", cursor)).as_slice());
     Ok(Shown {
-        tiles: images.iter().map(|image| Tile::of(image, &kept)).collect(),
-        next_url: next.map(|cursor| format!("{IMAGES}{}", query.filter.query(&[("cursor", &cursor)]))),
+        tiles: images.iter().map(|image| Tile::of(image, &here)).collect(),
+        newest_ms: images.first().map_or(0, |image| image.created_ms),
+        next_url: next.map(|cursor| format!("{IMAGES}{}", typed.query(&[("cursor", &cursor)]))),
     })
 }
 

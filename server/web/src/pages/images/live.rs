@@ -1,7 +1,7 @@
-//! The queue while it is worked on, as pieces of HTML: a job's line at each step, the whole list when its order changes,
+//! The queue while somebody looks at it, as pieces of HTML: a job's line at each step, the whole list when its order changes,
 //! and each image as it is kept. Refuses: owning a job; dropping a stream changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::IMAGES;
 use super::gallery::counted_totals;
 use super::queue::{self, Change, Now, Queue};
 use super::tile::Tile;
@@ -28,18 +27,14 @@ use crate::state::{Shared, StreamGuard};
 
 /// Where the stream is.
 pub(super) const STREAM: &str = "/images/queue/stream";
-/// The same for a page that shows the newest images.
-const STREAM_WITH_TILES: &str = "/images/queue/stream?tiles=1";
-/// The header in which scripts say which page they are on.
-const CURRENT_URL: &str = "hx-current-url";
-/// Parameters that show other images than the newest.
-const CHOOSES: [&str; 8] = ["words", "model", "favourite", "size", "from", "to", "seed", "cursor"];
+/// The header in which a browser that comes back says what it was told last.
+const LAST_EVENT_ID: &str = "last-event-id";
 /// What changed is sent at most this often.
 const FLUSH_MS: u64 = 150;
-/// How often an empty list is sent again while the end of a job is not told yet.
-const LATE_FLUSHES_MAX: u32 = 10;
-/// Images that are waiting to be sent at once; a page that is further behind shows them when it is loaded again.
-const TILES_WAITING_MAX: usize = 64;
+/// A stream lasts as long as its page, so whether the page may still see it is looked at this often.
+const SESSION_LOOK_MS: u64 = if cfg!(test) { 20 } else { 15_000 };
+/// Images that are sent at once; a page that is further behind shows them when it is loaded again.
+const TILES_AT_ONCE_MAX: usize = 64;
 
 /// One message to the page.
 #[derive(Template, Default)]
@@ -53,14 +48,36 @@ struct Piece {
     tiles: Vec<Tile>,
     /// How many images there are now.
     totals: Option<String>,
+    /// What a button did, for who cannot see it.
     announce: Option<&'static str>,
+    /// What became of the images that were asked for, wherever that was.
+    news: Option<News>,
     /// The job whose line goes.
     gone: Option<String>,
     /// Whether it answers a form, whose last problem is over.
     is_answer: bool,
     /// What becomes of the page's stream.
     stream: Next,
-    stream_url: &'static str,
+    stream_url: String,
+}
+
+/// What is said of images that were asked for, with the place on the page where it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct News {
+    words: &'static str,
+    link: Option<(&'static str, &'static str)>,
+}
+
+impl News {
+    /// They wait for their turn.
+    pub(super) const QUEUED: Self = Self { words: "Queued.", link: Some(("#queue", "See how far it is")) };
+
+    /// They ended so; `is_gallery_here` says whether the page shows what was made.
+    pub(super) fn ended(state: ImageJobState, is_gallery_here: bool) -> Self {
+        let shows = is_gallery_here && state == ImageJobState::Done;
+        // On a small screen the gallery is further down than what says this.
+        Self { words: ended(state), link: shows.then_some(("#gallery", "See them")) }
+    }
 }
 
 /// What becomes of the stream of a page.
@@ -69,9 +86,7 @@ enum Next {
     /// It goes on as it is.
     #[default]
     Same,
-    /// It begins.
-    Begin,
-    /// It is over.
+    /// Nobody is signed in any more.
     End,
     /// There was no place for it; the page asks again.
     AskAgain,
@@ -79,59 +94,55 @@ enum Next {
 
 /// What the page shows besides the queue.
 #[derive(Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct StreamQuery {
-    /// `1` when new images belong at the head of its gallery.
-    #[serde(default)]
-    tiles: String,
+    /// When the newest image of its gallery was kept, UTC milliseconds, where new ones belong at the head of it.
+    after: Option<i64>,
 }
 
-/// The queue with its stream, for a page whose form or button was sent by a script.
-pub(super) fn whole(queue: Queue, headers: &HeaderMap, change: Change) -> Response {
-    let Change { announce, gone } = change;
+/// The queue, for a page whose form or button was sent by a script.
+pub(super) fn whole(queue: Queue, change: Change) -> Response {
+    let Change { announce, news, gone } = change;
     let gone = gone.map(|id| words::segment(&id));
-    let stream = if queue.is_any_open { Next::Begin } else { Next::End };
-    let stream_url = url(shows_newest(headers));
-    page(&Piece { queue: Some(queue), stream, stream_url, is_answer: true, announce, gone, ..Piece::default() })
+    page(&Piece { queue: Some(queue), is_answer: true, announce, news, gone, ..Piece::default() })
 }
 
-/// Where the stream is for a page that shows the newest images, or other ones.
-pub(super) fn url(shows_newest: bool) -> &'static str {
-    if shows_newest { STREAM_WITH_TILES } else { STREAM }
+/// Where the stream is for a page whose gallery shows the newest images, of which the last was kept at `after`; for others
+/// it brings none.
+pub(super) fn url(after: Option<i64>) -> String {
+    after.map_or_else(|| STREAM.to_owned(), |after| format!("{STREAM}?after={after}"))
 }
 
-/// Whether the page that a script sent from shows the newest images, whatever they are.
-fn shows_newest(headers: &HeaderMap) -> bool {
-    let address = headers.get(CURRENT_URL).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let Ok(address) = url::Url::parse(address) else { return false };
-    address.path() == IMAGES
-        && !address.query_pairs().any(|(name, value)| CHOOSES.contains(&&*name) && !value.is_empty())
-}
-
-/// Streams the queue to a page, until nothing is open any more.
+/// Streams the queue to a page for as long as somebody looks at it.
 pub(crate) async fn stream(
     State(web): State<Shared>,
     visitor: Visitor,
+    headers: HeaderMap,
     Params(query): Params<StreamQuery>,
 ) -> Response {
+    // A page that was hidden meanwhile knows more than its address says.
+    let told = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()?.parse().ok());
+    let after = query.after.map(|after| after.max(told.unwrap_or(after)));
     let Some(place) = web.open_stream(&visitor.session.id) else {
-        let stream_url = url(query.tiles == "1");
-        return page(&Piece { stream: Next::AskAgain, stream_url, ..Piece::default() });
+        // It is sent as a stream, because a page that lost its own takes nothing else in its place.
+        let piece = Piece { stream: Next::AskAgain, stream_url: url(after), ..Piece::default() };
+        let once = stream::iter(written(&piece, None).map(Ok::<_, Infallible>));
+        return event_stream(once).into_response();
     };
     let live = Live {
         events: Box::pin(until_cut(&web.app, web.app.image_events(None))),
-        form_token: visitor.session.form_token,
+        visitor,
         guard: (place, web.app.count_session()),
-        shows_tiles: query.tiles == "1",
+        after,
         lines: BTreeMap::new(),
         tiles: Vec::new(),
-        announce: None,
-        is_begun: false,
+        caught_up: None,
+        news: None,
         // The page may be older than the queue.
         is_list_old: true,
-        open: BTreeSet::new(),
-        late_flushes: 0,
         is_over: false,
         flush_at: Instant::now(),
+        look_at: Instant::now() + Duration::from_millis(SESSION_LOOK_MS),
         web,
     };
     event_stream(live.into_stream()).into_response()
@@ -140,21 +151,21 @@ pub(crate) async fn stream(
 struct Live {
     web: Shared,
     events: std::pin::Pin<Box<dyn Stream<Item = Result<ImageJobEvent, AppError>> + Send>>,
-    form_token: String,
+    visitor: Visitor,
     guard: (StreamGuard, ActivityGuard),
-    shows_tiles: bool,
+    /// When the newest image was kept that the page knows, where it shows them.
+    after: Option<i64>,
     /// What jobs are at that were not told yet.
     lines: BTreeMap<String, Now>,
     tiles: Vec<Tile>,
-    announce: Option<&'static str>,
-    /// Whether anything was sent.
-    is_begun: bool,
+    /// The images that were kept before this stream began and that the page did not know; `None` before they are looked for.
+    caught_up: Option<HashSet<String>>,
+    /// How the last job ended that nothing was said of yet.
+    news: Option<ImageJobState>,
     is_list_old: bool,
-    /// Jobs whose end was not told yet. It is stored a moment before, so an empty list alone is not the end.
-    open: BTreeSet<String>,
-    late_flushes: u32,
     is_over: bool,
     flush_at: Instant,
+    look_at: Instant,
 }
 
 impl Live {
@@ -170,10 +181,16 @@ impl Live {
             let is_anything_new = self.is_list_old || !self.lines.is_empty() || !self.tiles.is_empty();
             tokio::select! {
                 biased;
+                () = tokio::time::sleep_until(self.look_at) => {
+                    if !self.is_signed_in().await {
+                        self.is_over = true;
+                        return written(&Piece { stream: Next::End, ..Piece::default() }, None);
+                    }
+                }
                 () = tokio::time::sleep_until(self.flush_at), if is_anything_new => return self.flush().await,
                 event = self.events.next() => match event {
                     Some(Ok(event)) => self.take(event),
-                    // The page keeps what it shows; without a stream it is loaded again by hand.
+                    // The page keeps what it shows and asks again.
                     Some(Err(problem)) => {
                         error::log(&problem);
                         return None;
@@ -184,17 +201,18 @@ impl Live {
         }
     }
 
+    /// Whether the session still is one. What cannot be read says nothing.
+    async fn is_signed_in(&mut self) -> bool {
+        self.look_at = Instant::now() + Duration::from_millis(SESSION_LOOK_MS);
+        self.web.app.check_session(&self.visitor.cookie).await.map_or(true, |session| session.is_some())
+    }
+
     fn take(&mut self, event: ImageJobEvent) {
         let ImageJobEvent { job_id, kind, .. } = event;
-        if matches!(kind, ImageJobEventKind::Ended { .. }) {
-            self.open.remove(&job_id);
-        } else {
-            self.open.insert(job_id.clone());
-        }
         match &kind {
             ImageJobEventKind::Saved { image } => self.keep(image),
             ImageJobEventKind::Ended { state, .. } => {
-                self.announce = Some(ended(*state));
+                self.news = Some(*state);
                 self.is_list_old = true;
             }
             // A place changes when another job comes, goes or moves.
@@ -208,26 +226,44 @@ impl Live {
 
     fn keep(&mut self, image: &ImageView) {
         self.is_list_old = true;
-        if self.shows_tiles && self.tiles.len() < TILES_WAITING_MAX {
+        // What comes before the page has caught up is among what it catches up with.
+        let is_new = self.caught_up.as_ref().is_some_and(|known| !known.contains(&image.id));
+        if let Some(after) = &mut self.after
+            && is_new
+            && self.tiles.len() < TILES_AT_ONCE_MAX
+        {
+            *after = (*after).max(image.created_ms);
             self.tiles.insert(0, Tile::of(image, ""));
         }
     }
 
-    /// Whether that was the last there is to tell.
-    fn judge(&mut self, is_any_open: bool) {
-        if is_any_open {
-            self.late_flushes = 0;
-        } else if self.open.is_empty() || self.late_flushes >= LATE_FLUSHES_MAX {
-            self.is_over = true;
-        } else {
-            self.late_flushes += 1;
-            self.is_list_old = true;
+    /// Finds what was kept while the page was made, or was not looked at.
+    async fn catch_up(&mut self) {
+        let mut known = HashSet::new();
+        if let Some(after) = self.after {
+            match self.web.app.gallery(GalleryFilter::default(), None, TILES_AT_ONCE_MAX).await {
+                Ok(gallery) => {
+                    let new = gallery.images.iter().take_while(|image| image.created_ms > after);
+                    self.tiles = new.clone().map(|image| Tile::of(image, "")).collect();
+                    known = new.clone().map(|image| image.id.clone()).collect();
+                    self.after = new.map(|image| image.created_ms).max().or(self.after);
+                }
+                Err(problem) => error::log(&problem),
+            }
         }
+        if !self.tiles.is_empty() && self.news.is_none() {
+            self.news = Some(ImageJobState::Done);
+        }
+        self.caught_up = Some(known);
     }
 
     async fn flush(&mut self) -> Option<Event> {
         let _held = &self.guard;
-        let mut piece = Piece { announce: self.announce.take(), ..Piece::default() };
+        if self.caught_up.is_none() {
+            self.catch_up().await;
+        }
+        let news = self.news.take().map(|state| News::ended(state, self.after.is_some()));
+        let mut piece = Piece { news, ..Piece::default() };
         piece.tiles = std::mem::take(&mut self.tiles);
         if !piece.tiles.is_empty() {
             let totals = self.web.app.gallery_totals(GalleryFilter::default()).await;
@@ -235,15 +271,8 @@ impl Live {
         }
         piece.lines = std::mem::take(&mut self.lines).into_values().collect();
         if std::mem::take(&mut self.is_list_old) {
-            match queue::short(&self.web, &self.form_token).await {
+            match queue::short(&self.web, &self.visitor.session.form_token).await {
                 Ok(queue) => {
-                    self.judge(queue.is_any_open);
-                    let is_first = !std::mem::replace(&mut self.is_begun, true);
-                    if is_first && self.is_over && piece.announce.is_none() {
-                        // A page that asks for a stream knows of a job, which was over before anybody could tell it here.
-                        piece.announce = queue::just_ended(&self.web).await.unwrap_or_default();
-                    }
-                    piece.stream = if self.is_over { Next::End } else { Next::Same };
                     // The list says what each line would.
                     piece.lines.clear();
                     piece.queue = Some(queue);
@@ -255,12 +284,20 @@ impl Live {
             }
         }
         self.flush_at = Instant::now() + Duration::from_millis(FLUSH_MS);
-        match piece.render() {
-            Ok(html) => Some(Event::default().data(html)),
-            Err(error) => {
-                tracing::error!(%error, "a piece of the queue could not be rendered");
-                None
-            }
+        written(&piece, self.after)
+    }
+}
+
+/// The event that brings `piece`; `after` is what the page knows with it, and says again when it comes back.
+fn written(piece: &Piece, after: Option<i64>) -> Option<Event> {
+    match piece.render() {
+        Ok(html) => {
+            let event = Event::default().data(html);
+            Some(if let Some(after) = after { event.id(after.to_string()) } else { event })
+        }
+        Err(error) => {
+            tracing::error!(%error, "a piece of the queue could not be rendered");
+            None
         }
     }
 }

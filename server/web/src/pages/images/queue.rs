@@ -78,7 +78,7 @@ struct QueuePage {
     ended: Vec<Job>,
     next: Option<String>,
     refresh_url: String,
-    stream_url: &'static str,
+    stream_url: String,
 }
 
 /// Which of the jobs that are over.
@@ -109,7 +109,7 @@ pub(crate) async fn show(
         ended,
         next: jobs.next.map(|before| format!("{QUEUE}?before={}", words::segment(&before))),
         refresh_url: format!("{QUEUE}?follow={}", query.follow.wrapping_add(1)),
-        stream_url: live::url(false),
+        stream_url: live::url(None),
     }))
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn cancel(
         ImageJobState::Running | ImageJobState::Queued => ImageJobState::Cancelled,
         over => over,
     };
-    changed(&web, &visitor, &headers, Change { announce: Some(live::ended(state)), gone: None }).await
+    changed(&web, &visitor, &headers, Change { announce: Some(live::ended(state)), ..Change::default() }).await
 }
 
 /// Takes back everything that waits or is drawn.
@@ -139,7 +139,7 @@ pub(crate) async fn cancel_all(
         0 => "There was no job to cancel.",
         _ => "All jobs were cancelled.",
     };
-    changed(&web, &visitor, &headers, Change { announce: Some(said), gone: None }).await
+    changed(&web, &visitor, &headers, Change { announce: Some(said), ..Change::default() }).await
 }
 
 /// Lets a job wait again.
@@ -150,7 +150,8 @@ pub(crate) async fn retry(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     web.app.retry_image_job(&id).await?;
-    changed(&web, &visitor, &headers, Change { announce: Some("The job waits again."), gone: Some(id) }).await
+    let change = Change { announce: Some("The job waits again."), gone: Some(id), ..Change::default() };
+    changed(&web, &visitor, &headers, change).await
 }
 
 /// Takes a job that is over out of the list.
@@ -161,7 +162,8 @@ pub(crate) async fn dismiss(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     web.app.forget_image_job(&id).await?;
-    changed(&web, &visitor, &headers, Change { announce: Some("The job was dismissed."), gone: Some(id) }).await
+    let change = Change { announce: Some("The job was dismissed."), gone: Some(id), ..Change::default() };
+    changed(&web, &visitor, &headers, change).await
 }
 
 /// Puts a job before the one that goes first among those that wait.
@@ -183,8 +185,10 @@ pub(crate) async fn move_up(
 /// What a button did, for the page that shows it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Change {
-    /// What is said of it. The stream that would say it may end with this very change.
+    /// What is said of it; not every page has a stream that would.
     pub(super) announce: Option<&'static str>,
+    /// What became of images that it asked for.
+    pub(super) news: Option<live::News>,
     /// The job that is no longer where it stood.
     pub(super) gone: Option<String>,
 }
@@ -200,17 +204,17 @@ async fn changed(
         return Ok(see_other(QUEUE));
     }
     let queue = short(web, &visitor.session.form_token).await?;
-    Ok(live::whole(queue, headers, change))
+    Ok(live::whole(queue, change))
 }
 
-/// What is said of the job that ended last, when that is so short ago that no page can have heard of it.
-pub(super) async fn just_ended(web: &Web) -> Result<Option<&'static str>, AppError> {
+/// How the job ended that was over last, when that is so short ago that no page can have heard of it.
+pub(super) async fn just_ended(web: &Web) -> Result<Option<ImageJobState>, AppError> {
     // They come in the order in which they were asked for.
     let ended = web.app.image_jobs(None, ENDED_LOOKED_AT).await?.ended;
     let since_ms = crate::clock::now_ms() - JUST_ENDED_MS;
     let last = ended.iter().max_by_key(|job| job.finished_ms);
     let last = last.filter(|job| job.finished_ms.is_some_and(|finished| finished >= since_ms));
-    Ok(last.map(|job| live::ended(job.state)))
+    Ok(last.map(|job| job.state))
 }
 
 /// What stands above the gallery: open jobs, and those that failed lately.
@@ -277,13 +281,12 @@ pub(super) fn now(job_id: &str, kind: &ImageJobEventKind) -> Now {
             format!("Loading the model: {:.0} % …", fraction.clamp(0.0, 1.0) * 100.0)
         }
         ImageJobEventKind::Encoding => "Reading the prompt …".into(),
-        ImageJobEventKind::Step { done, all, remaining_ms, preview } => {
+        ImageJobEventKind::Step { done, all, place, remaining_ms, preview } => {
             now.progress = Some((*done, *all));
             now.preview.clone_from(preview);
-            match remaining_ms {
-                Some(ms) => format!("Step {done} of {all}, {} left", words::duration(ms.div_ceil(1000))),
-                None => format!("Step {done} of {all}"),
-            }
+            let step = place.map_or_else(|| format!("step {done} of {all}"), |place| place.to_string());
+            let left = remaining_ms.map(|ms| format!(", {} left", words::duration(ms.div_ceil(1000))));
+            words::capitalized(&step) + &left.unwrap_or_default()
         }
         ImageJobEventKind::Decoding => "Finishing the pixels …".into(),
         ImageJobEventKind::Saved { .. } => "Drawing …".into(),
@@ -328,5 +331,25 @@ fn shortened(prompt: &str) -> String {
     match line.char_indices().nth(PROMPT_CHARS_MAX) {
         Some((end, _)) => format!("{}…", line[..end].trim_end()),
         None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use app::StepPlace;
+
+    use super::*;
+
+    #[test]
+    fn a_step_of_several_images_says_which_image_it_is() {
+        let seen = |place| {
+            let remaining_ms = Some(61_000);
+            let now =
+                now("id", &ImageJobEventKind::Step { done: 27, all: 80, place, remaining_ms, preview: None });
+            (now.words, now.progress)
+        };
+        let place = StepPlace { first: 2, last: 2, images: 4, step: 7, steps: 20 };
+        assert_eq!(seen(Some(place)), ("Image 2 of 4, step 7 of 20, 1 min left".into(), Some((27, 80))));
+        assert_eq!(seen(None), ("Step 27 of 80, 1 min left".into(), Some((27, 80))));
     }
 }

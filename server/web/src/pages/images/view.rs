@@ -20,6 +20,9 @@ use crate::pages::{page, see_other, wants_piece, words};
 use crate::pictures::{self, FORGET_KEPT, Wanted};
 use crate::state::Shared;
 
+/// What the facts call a choice that was left to the model.
+const MODELS_OWN: &str = "the model's own";
+
 #[derive(Template)]
 #[template(path = "image.html")]
 struct View {
@@ -52,19 +55,32 @@ struct Favourite {
     tile: Tile,
 }
 
+/// Where an image was opened.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Query {
+    #[serde(flatten)]
+    filter: Filter,
+    /// The page of the gallery, unless it is the first one.
+    cursor: Option<String>,
+}
+
 /// Shows an image; its neighbours are those of the filter it was reached by.
 pub(crate) async fn show(
     State(web): State<Shared>,
     visitor: Visitor,
     Segments(id): Segments<String>,
     headers: HeaderMap,
-    Params(filter): Params<Filter>,
+    Params(Query { filter, cursor }): Params<Query>,
 ) -> Result<Response, PageError> {
     let image = web.app.image(&id).await?;
     let beside = web.app.images_beside(&id, filter.checked()?).await?;
     let kept = filter.query(&[]);
+    let page_of = cursor.as_deref().map(|cursor| ("cursor", cursor));
+    let here = filter.query(page_of.as_slice());
+    let back: Vec<_> = page_of.into_iter().chain([("at", image.id.as_str())]).collect();
     let url = image_url(&image.id);
-    let beside_url = |id: Option<String>| id.map(|id| format!("{}{kept}", image_url(&id)));
+    let beside_url = |id: Option<String>| id.map(|id| format!("{}{here}", image_url(&id)));
     Ok(page(&View {
         frame: Frame::load(&web.app, &visitor, &headers, Section::Image, None).await?,
         title: image.alt_text(),
@@ -73,7 +89,7 @@ pub(crate) async fn show(
         facts: facts(&image),
         file_url: format!("{url}/file"),
         delete_url: format!("{url}/delete"),
-        back_url: format!("{IMAGES}{kept}"),
+        back_url: format!("{IMAGES}{}#{}", filter.query(&back), Tile::anchor(&image.id)),
         newer_url: beside_url(beside.newer),
         older_url: beside_url(beside.older),
         use_url: images_url(&[("use", &image.id)]) + "#new",
@@ -234,14 +250,19 @@ impl Facts {
         self.add(name, value.map(|value| value.to_string()).unwrap_or_default());
     }
 
+    /// How steps were taken. What was left to the model is said as the form says it, because a seed alone makes no image again.
+    fn sampled(&mut self, sampler: String, spacing: String) {
+        self.add("Sampler", if sampler.is_empty() { MODELS_OWN.to_owned() } else { sampler });
+        self.add("Noise spacing", spacing);
+    }
+
     fn made(&mut self, settings: &ImageSettings) {
         self.add("Family", settings.family.clone());
         self.add("Seed", settings.seed.to_string());
         self.add("Steps", settings.steps.to_string());
         self.add("Guidance", settings.guidance.to_string());
-        self.add("Sampler", label(&settings.sampler));
-        self.add("Noise spacing", label(&settings.spacing));
-        self.add_known("Layers left out", (settings.clip_skip > 0).then_some(settings.clip_skip));
+        self.sampled(label(&settings.sampler), label(&settings.spacing));
+        self.add_known("Layers left out", Some(settings.clip_skip).filter(|layers| *layers > 0));
         self.add_known("Drawn over an image", settings.strength.map(|strength| format!("strength {strength}")));
         self.add("Made with", settings.program.clone());
     }
@@ -250,10 +271,16 @@ impl Facts {
         self.add_known("Seed", said.seed);
         self.add_known("Steps", said.steps);
         self.add_known("Guidance", said.guidance);
-        self.add("Sampler", label(&said.sampler));
-        self.add("Noise spacing", label(&said.spacing));
+        let (sampler, spacing) = (label(&said.sampler), label(&said.spacing));
+        if said.form == ParametersForm::Familiar {
+            self.sampled(sampler, spacing);
+        } else {
+            // Another tool that names no sampler may mean anything.
+            self.add("Sampler", sampler);
+            self.add("Noise spacing", spacing);
+        }
         self.add_known("Strength", said.strength);
-        self.add_known("Layers left out", said.clip_skip);
+        self.add_known("Layers left out", said.clip_skip.filter(|layers| *layers > 0));
         for (name, value) in &said.others {
             self.add(name, value.clone());
         }

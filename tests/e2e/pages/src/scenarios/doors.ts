@@ -3,7 +3,7 @@
 
 import { deepEqual, equal, match } from "node:assert/strict";
 import { copyFile, writeFile } from "node:fs/promises";
-import { tiles, waitForTiles, waitForWord } from "../desk.ts";
+import { hide, tiles, waitForTiles, waitForWord } from "../desk.ts";
 import type { Told } from "../desk.ts";
 import type { Scenario } from "../scenario.ts";
 import { until } from "../../../vscode/src/until.ts";
@@ -54,6 +54,41 @@ export const DOORS: readonly Scenario[] = [
     },
   },
   {
+    name: "a page at rest hears of jobs that begin elsewhere, and of those it missed in the background",
+    play: async (desk) => {
+      const page = await desk.open("/images");
+      await page.locator("#none").waitFor();
+      await desk.draw("from a terminal");
+      await waitForTiles(page, 1);
+      await waitForWord(page, "The images are ready.");
+      let asked = 0;
+      page.on("request", (request) => (asked += request.url().includes("/images/queue/stream") ? 1 : 0));
+      await hide(page, true);
+      await desk.draw("while nobody looked");
+      // A page in the background holds no connection and asks for nothing.
+      equal(await tiles(page).count(), 1);
+      equal(asked, 0);
+      await hide(page, false);
+      await waitForTiles(page, 2);
+      equal(await tiles(page).first().getAttribute("alt"), "while nobody looked");
+      await desk.draw("in front again");
+      await waitForTiles(page, 3);
+      equal(asked, 1);
+      await page.goto(new URL("/images/queue", page.url()).href);
+      await page.locator("#idle").waitFor();
+      const other = await desk.open("/images");
+      await other.locator("#new summary").click();
+      await other.getByLabel("What is to be seen?").fill("from another page");
+      await other.locator("#new").getByLabel("Another size").fill("64x64");
+      await other.locator("#new").getByLabel("Steps").fill("150");
+      await other.getByRole("button", { name: "Make", exact: true }).click();
+      await page.locator("#queue .job", { hasText: "from another page" }).locator("progress").waitFor();
+      await page.locator("#idle").waitFor({ state: "hidden" });
+      await page.locator("#queue .job").getByRole("button", { name: "Cancel" }).click();
+      await waitForWord(other, "A job was cancelled.");
+    },
+  },
+  {
     name: "the API makes an image, lists it, and deletes it",
     play: async (desk) => {
       const api = await desk.api();
@@ -91,6 +126,7 @@ export const DOORS: readonly Scenario[] = [
       const { Seed, Steps, Model } = await facts(page);
       deepEqual({ Seed, Steps, Model }, { Seed: "7", Steps: "3", Model: "tiny" });
       equal((await facts(page))["Read from"], "Familiar");
+      equal((await facts(page))["Layers left out"], undefined);
       await picture("brought");
       await page.getByRole("link", { name: "Use these settings" }).click();
       equal(await page.getByLabel("What is not to be seen").inputValue(), "fog");
@@ -98,7 +134,7 @@ export const DOORS: readonly Scenario[] = [
       await page.locator(".bring summary").click();
       await page.getByLabel(/PNG files/).setInputFiles(desk.file("words.png"));
       await page.getByRole("button", { name: "Bring" }).click();
-      match((await page.locator(".bring").getByRole("alert").first().textContent()) ?? "", /PNG/);
+      match((await page.locator(".bring").getByRole("alert").first().textContent()) ?? "", /words\.png.+PNG/);
       desk.forgive(/status of 4\d\d/);
       await picture("refused");
       equal((await desk.gallery()).length, 1);

@@ -5,7 +5,8 @@ import { waitForTiles } from "../desk.ts";
 import type { Look } from "../desk.ts";
 import type { Scenario } from "../scenario.ts";
 
-const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
+/** A page as a phone shows it. */
+export const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
 const LOOKS: readonly (readonly [string, Look])[] = [
   ["a desk, light", { colorScheme: "light" }],
   ["a desk, dark", { colorScheme: "dark" }],

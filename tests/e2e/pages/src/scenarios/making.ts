@@ -1,10 +1,11 @@
 // Making images from the page: progress, cancelling, failing. Refuses: knowing what an image looks like.
 
-import { equal, match } from "node:assert/strict";
+import { equal, match, ok } from "node:assert/strict";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 import type { Page } from "playwright-core";
-import { tiles, waitForTiles, waitForWord } from "../desk.ts";
+import { isOnScreen, tiles, waitForTiles, waitForWord } from "../desk.ts";
+import { PHONE } from "./looks.ts";
 import type { Scenario } from "../scenario.ts";
 
 /** Enough steps that a person, or a test, can take the job back while it is drawn. */
@@ -27,12 +28,13 @@ function madeIn(colorScheme: "light" | "dark"): Scenario {
       await page.locator("#none").waitFor();
       // Whatever loads the page anew takes this away.
       await page.evaluate(() => document.body.setAttribute("data-same", ""));
-      const fields = { "What is not to be seen": "fog", "Another size": "64x96", Steps: "12", Seed: "7", Images: "2" };
+      const fields = { "What is not to be seen": "fog", "Another size": "64x96", Steps: "24", Seed: "7", Images: "2" };
       await make(page, "a red fox, in snow", fields);
       const job = page.locator("#queue .job");
-      await job.getByText(/Step \d+ of 24, .+ left/).waitFor();
+      await job.getByText(/Image 1 of 2, step \d+ of 24/).waitFor();
       await job.locator(".job-preview img").waitFor();
-      equal(await job.locator("progress").getAttribute("max"), "24");
+      equal(await job.locator("progress").getAttribute("max"), "48");
+      await job.getByText(/Image 2 of 2, step \d+ of 24, .+ left/).waitFor();
       match((await job.textContent()) ?? "", /64 × 96 · 2 images/);
       await picture("drawing");
       await waitForTiles(page, 2);
@@ -81,6 +83,43 @@ export const MAKING: readonly Scenario[] = [
       await waitForWord(page, "A job was cancelled.");
       await page.locator("#queue .job").waitFor({ state: "hidden" });
       equal((await desk.gallery()).length, 0);
+    },
+  },
+  {
+    name: "taking all jobs back is told to who cannot see it, and stays told",
+    play: async (desk) => {
+      const page = await desk.open("/images");
+      const jobs = page.locator("#queue .job");
+      for (const prompt of ["a long one", "another one"]) await make(page, prompt, { "Another size": "64x64", Steps: LONG });
+      await jobs.first().locator("progress").waitFor();
+      await page.getByRole("button", { name: "Cancel all" }).click();
+      await waitForWord(page, "All jobs were cancelled.");
+      // What the queue tells of each job comes in a place of its own.
+      await waitForWord(page, "A job was cancelled.");
+      await jobs.first().waitFor({ state: "hidden" });
+      equal(await page.locator("#announce").textContent(), "All jobs were cancelled.");
+      equal((await desk.gallery()).length, 0);
+    },
+  },
+  {
+    name: "on a phone, Make is answered beside the button, and the answer leads to the job and to the images",
+    play: async (desk, picture) => {
+      const page = await desk.open("/images", PHONE);
+      await make(page, "a fox", { "Another size": "64x64", Steps: LONG });
+      const news = page.locator("#news");
+      await news.getByText("Queued.").waitFor();
+      ok(await isOnScreen(page, news), "the answer is not on the screen");
+      await picture("queued");
+      await news.getByRole("link", { name: "See how far it is" }).click();
+      const job = page.locator("#queue .job");
+      ok(await isOnScreen(page, job.getByText("a fox")), "the job is not on the screen");
+      await job.getByRole("button", { name: "Cancel" }).click();
+      await news.getByText("A job was cancelled.").waitFor();
+      await make(page, "a hen", { Steps: "1" });
+      await news.getByText("The images are ready.").waitFor();
+      await news.getByRole("link", { name: "See them" }).click();
+      await page.waitForURL(/#gallery$/);
+      await waitForTiles(page, 1);
     },
   },
   {

@@ -3,9 +3,10 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import type { Page } from "playwright-core";
-import { tiles, waitForTiles, waitForWord } from "../desk.ts";
+import { isOnScreen, tiles, waitForTiles, waitForWord } from "../desk.ts";
 import type { Desk } from "../desk.ts";
 import type { Scenario } from "../scenario.ts";
+import { until } from "../../../vscode/src/until.ts";
 
 /** What the form holds, by label. */
 async function form(page: Page): Promise<Record<string, string>> {
@@ -45,8 +46,10 @@ export const VIEWING: readonly Scenario[] = [
       equal(await page.locator(".viewer-image img").getAttribute("alt"), "a red fox");
       equal(await page.locator("#prompt").textContent(), "a red fox");
       await page.getByText("fog", { exact: true }).waitFor();
-      const { Model, Seed, Steps, Size } = await facts(page);
+      const { Model, Seed, Steps, Size, Sampler } = await facts(page);
       deepEqual({ Model, Seed, Steps, Size }, { Model: "tiny", Seed: "7", Steps: "3", Size: "64 × 96" });
+      equal(Sampler, "the model's own");
+      equal(await page.locator('nav[aria-label="Main"] [aria-current]').textContent(), "Images");
       await picture("facts");
       await page.getByRole("link", { name: "Use these settings" }).click();
       const all = { "What is to be seen?": "a red fox", "What is not to be seen": "fog", Seed: "7", Steps: "3" };
@@ -103,6 +106,43 @@ export const VIEWING: readonly Scenario[] = [
     },
   },
   {
+    name: "Escape leads back to the image's place in the gallery, also far down",
+    play: async (desk, picture) => {
+      for (const prompt of ["first", "second", "third", "fourth"]) await desk.draw(prompt, { count: "16" });
+      const page = await desk.open("/images");
+      const links = page.locator("#grid .tile > a");
+      await until("the first page of the gallery", async () => (await links.count()) === 48 || undefined);
+      await page.locator("#next").scrollIntoViewIfNeeded();
+      await until("the second page of the gallery", async () => (await links.count()) === 64 || undefined);
+      const place = await links.nth(56).getAttribute("id");
+      await links.nth(56).click();
+      await page.locator(".viewer-image img").waitFor();
+      await page.waitForLoadState();
+      await page.keyboard.press("Escape");
+      await page.waitForURL(/[?&]at=/);
+      await page.waitForLoadState();
+      const image = page.locator(`#${place}`);
+      await until("the focus on the image", async () => (await page.evaluate(() => document.activeElement?.id)) === place || undefined);
+      ok(await isOnScreen(page, image), "the image is not on the screen");
+      await picture("back");
+      // It is the page on which the image stood, not one that begins with it.
+      equal(await links.nth(8).getAttribute("id"), place);
+    },
+  },
+  {
+    name: "one menu closes another",
+    play: async (desk, picture) => {
+      const page = await desk.open(await fox(desk));
+      await page.locator("summary", { hasText: "Download" }).click();
+      const plain = page.getByText("Without them", { exact: true });
+      await plain.waitFor();
+      await page.locator("summary", { hasText: "Delete" }).click();
+      await page.getByRole("button", { name: "Delete it" }).waitFor();
+      await plain.waitFor({ state: "hidden" });
+      await picture("one");
+    },
+  },
+  {
     name: "an image is marked, shown alone, and saved with its settings and without",
     play: async (desk) => {
       const page = await desk.open(await fox(desk));
@@ -118,13 +158,17 @@ export const VIEWING: readonly Scenario[] = [
       await page.reload();
       const plain = await download(page, "Without them");
       ok(!plain.bytes.toString("latin1").includes("fox"), "it still says how it was made");
-      // The browser's own page for a picture is none of ours, so the link is followed without it.
       const link = (await page.locator(".viewer-image").getAttribute("href")) ?? "";
       const alone = await page.evaluate(async (address) => {
         const answer = await fetch(address);
         return [answer.headers.get("content-type"), (await answer.blob()).size];
       }, link);
       deepEqual(alone, ["image/png", told.bytes.length]);
+      // The browser makes a page of its own of a picture, and may style it.
+      await page.locator(".viewer-image").click();
+      await page.waitForURL(/\/file$/);
+      equal(await page.evaluate(() => document.contentType), "image/png");
+      equal(await page.evaluate(() => getComputedStyle(document.body).margin), "0px");
     },
   },
   {
@@ -142,6 +186,8 @@ export const VIEWING: readonly Scenario[] = [
       await page.goto(new URL(view, page.url()).href);
       await page.getByRole("heading", { level: 1 }).waitFor();
       desk.forgive(/status of 404/);
+      await page.getByRole("link", { name: "Back to the images" }).click();
+      await page.locator("#none").waitFor();
     },
   },
 ];
