@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::files::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
 use crate::limits::{CANDIDATES_MIN, CANDIDATES_PER_HIT};
-use crate::parse::tokenize::tokens;
+use crate::parse::tokenize::for_each_token;
 use crate::search::filter::Filter;
 use crate::search::nearby::Gains;
 use crate::search::query::Plan;
@@ -91,29 +91,53 @@ impl<'a> Ranking<'a> {
             role_factor(role, plan.wanted_roles) * if beside { MIX.prose_for_report } else { 1.0 }
         };
         let named = plan.paths.iter().map(String::as_str).filter(|named| !plan.report || tells(named, corpus));
-        let (named, roles) = (named.collect(), corpus.roles().map(left).collect());
+        let named = named.collect();
+        let mut roles = Vec::new();
+        // Most files are like the one before.
+        let mut last = (0, left(0));
+        corpus.each_role(|role| {
+            if role != last.0 {
+                last = (role, left(role));
+            }
+            roles.push(last.1);
+        });
         Self { corpus, plan, filter, gains, named, roles, paths: HashMap::new() }
     }
 
     /// The best `count` chunks, best first. The first chunk of each file keeps its score; each further one must do with
     /// a part of it, so that other files come between.
     pub(crate) fn best(&mut self, scores: &Scores, count: usize) -> Vec<Ranked> {
-        let best_chunk = scores.chunks.iter().copied().fold(0.0, f32::max);
-        let best_file = scores.files.iter().copied().fold(0.0, f32::max);
+        let (best_chunk, best_file) = (highest(&scores.chunks), highest(&scores.files));
         if best_chunk <= 0.0 {
             return Vec::new();
         }
-        let share = MIX.file / best_file.max(f32::MIN_POSITIVE);
+        let (chunk_share, file_share) =
+            ((1.0 - MIX.file) / best_chunk, MIX.file / best_file.max(f32::MIN_POSITIVE));
+        let files: Vec<(f32, f32)> =
+            scores.files.iter().zip(&self.roles).map(|(score, role)| (file_share * score, *role)).collect();
+        let kept = match self.filter.is_open() {
+            true => (count * CANDIDATES_PER_HIT).max(CANDIDATES_MIN),
+            false => usize::MAX,
+        };
         let mut found: Vec<(u32, Ranked)> = Vec::new();
-        for ((chunk, &score), file) in (0..).zip(&scores.chunks).zip(self.corpus.chunk_files()) {
-            if score > 0.0 {
-                let joined = (1.0 - MIX.file) * score / best_chunk + share * scores.files[file as usize];
-                found.push((file, Ranked { chunk, score: joined * self.roles[file as usize] }));
+        // What scores no more than this is not among the best of those that were seen.
+        let mut floor = 0.0;
+        self.corpus.each_chunk(|chunk, file| {
+            let of_chunk = chunk_share * scores.chunks[chunk as usize];
+            // No file adds more than its share, and no role raises anything.
+            if of_chunk <= 0.0 || of_chunk + MIX.file <= floor {
+                return;
             }
-        }
-        if self.filter.is_open() {
-            keep_best(&mut found, (count * CANDIDATES_PER_HIT).max(CANDIDATES_MIN));
-        }
+            let (of_file, role) = files[file as usize];
+            let score = (of_chunk + of_file) * role;
+            if score > floor {
+                found.push((file, Ranked { chunk, score }));
+                if found.len() >= kept.saturating_mul(2) {
+                    floor = keep_best(&mut found, kept);
+                }
+            }
+        });
+        keep_best(&mut found, kept);
         for (file, one) in &mut found {
             let factor = match self.paths.get(file) {
                 Some(factor) => *factor,
@@ -140,12 +164,24 @@ impl<'a> Ranking<'a> {
     }
 }
 
-/// Drops all but the best, in no order.
-fn keep_best(found: &mut Vec<(u32, Ranked)>, count: usize) {
-    if found.len() > count {
-        found.select_nth_unstable_by(count, |a, b| b.1.score.total_cmp(&a.1.score));
-        found.truncate(count);
+/// The highest of some scores, none of which is below 0: such numbers have the order of their bits, in which processors
+/// compare many at once.
+fn highest(scores: &[f32]) -> f32 {
+    f32::from_bits(scores.iter().map(|score| score.to_bits()).max().unwrap_or(0))
+}
+
+/// Drops all but the best, in no order; the lowest score that is left, 0 where nothing was dropped.
+fn keep_best(found: &mut Vec<(u32, Ranked)>, count: usize) -> f32 {
+    if found.len() <= count || count == 0 {
+        return 0.0;
     }
+    // Of equals those that come first, so that an answer does not depend on how they were told apart.
+    let order =
+        |a: &(u32, Ranked), b: &(u32, Ranked)| b.1.score.total_cmp(&a.1.score).then(a.1.chunk.cmp(&b.1.chunk));
+    let (.., lowest, _) = found.select_nth_unstable_by(count - 1, order);
+    let lowest = lowest.1.score;
+    found.truncate(count);
+    lowest
 }
 
 /// File names that say nothing of their own; the folder's name stands for them.
@@ -163,18 +199,23 @@ fn named_share(path: &str, plan: &Plan) -> (f32, f32) {
 }
 
 fn share(name: &str, plan: &Plan) -> f32 {
-    let (mut named, mut all) = (0.0, 0.0);
-    let parts = tokens(name);
-    let parts = if parts.len() > 1 { &parts[1..] } else { &parts[..] };
-    for part in parts {
-        all += 1.0;
-        if plan.term(part).is_some() {
-            named += 1.0;
+    let (mut first, mut named, mut all) = (0.0, 0.0, 0.0);
+    for_each_token(name, |part| {
+        let counts = if plan.term(part).is_some() {
+            1.0
         } else if plan.terms.iter().any(|term| akin(&term.token, part)) {
-            named += MIX.akin;
+            MIX.akin
+        } else {
+            0.0
+        };
+        if all == 0.0 {
+            first = counts;
         }
-    }
-    if all > 0.0 { named / all } else { 0.0 }
+        named += counts;
+        all += 1.0;
+    });
+    // The first token of several is the whole name, which its parts say again.
+    if all > 1.0 { (named - first) / (all - 1.0) } else { named }
 }
 
 /// Whether two words are forms of one, as far as a long common beginning can tell: `format` and `formatter`.
@@ -203,7 +244,7 @@ fn is_end_of(path: &str, end: &str) -> bool {
 fn spread(mut ranked: Vec<(u32, Ranked)>, corpus: &Corpus<'_>, count: usize) -> Vec<Ranked> {
     // Chunks are numbered as they happened to be written, so equals stand in the order of their paths instead.
     let order = |a: &(u32, Ranked), b: &(u32, Ranked)| {
-        let by_path = || corpus.file(a.0).0.cmp(corpus.file(b.0).0);
+        let by_path = || corpus.order_of_paths(a.0, b.0);
         b.1.score.total_cmp(&a.1.score).then_with(by_path).then(a.1.chunk.cmp(&b.1.chunk))
     };
     ranked.sort_unstable_by(order);

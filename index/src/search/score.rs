@@ -6,6 +6,7 @@
 //!
 //! Refuses: order, priors and stored text.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use tantivy::postings::Postings;
@@ -37,6 +38,8 @@ const FILE: Shape =
     Shape { weight: [2.0, 3.0, 0.0, 0.0, 1.0], length: [0.0, 0.0, 0.0, 0.0, 0.6], saturation: 3.0 };
 /// Weight of a name written exactly as in the question.
 const EXACT_WEIGHT: f32 = 1.5;
+/// A word stands everywhere when its mentions are more than this part of all chunks.
+const EVERYWHERE_SHARE: u64 = 8;
 /// The usual number of words of each field, for an index that is still empty.
 const USUAL_WORDS: [f32; FIELDS] = [3.0, 6.0, 14.0, 12.0, 160.0];
 
@@ -79,6 +82,7 @@ pub(crate) struct Corpus<'a> {
     changed: &'a [Changed<'a>],
     /// Stored files that are hidden by changed ones, or gone.
     hidden: Vec<bool>,
+    hides_any: bool,
     totals: Totals,
     changed_names: HashMap<String, Vec<u32>>,
 }
@@ -107,10 +111,11 @@ impl<'a> Corpus<'a> {
             tables,
             changed,
             hidden: vec![false; tables.files as usize],
+            hides_any: !changed.is_empty() || !gone.is_empty(),
             totals: tables.totals,
             changed_names: names_of(tables.chunks, changed),
         };
-        if !changed.is_empty() || !gone.is_empty() {
+        if corpus.hides_any {
             for path in changed.iter().map(|file| file.path).chain(gone.iter().copied()) {
                 tables.files_named(path).for_each(|file| corpus.hidden[file as usize] = true);
             }
@@ -160,9 +165,16 @@ impl<'a> Corpus<'a> {
         }
     }
 
-    /// The roles of all files in order of their numbers.
-    pub(crate) fn roles(&self) -> impl Iterator<Item = u64> {
-        self.tables.roles().chain(self.changed.iter().map(|file| role_of(file.path)))
+    /// Calls `each` with the role of every file, in order of their numbers.
+    pub(crate) fn each_role(&self, mut each: impl FnMut(u64)) {
+        self.tables.each_role(&mut each);
+        self.changed.iter().for_each(|file| each(role_of(file.path)));
+    }
+
+    /// The order of two files by their paths.
+    pub(crate) fn order_of_paths(&self, one: u32, other: u32) -> Ordering {
+        let by_number = self.tables.order_of_paths(one, other);
+        by_number.unwrap_or_else(|| self.file(one).0.cmp(self.file(other).0))
     }
 
     /// The paths of all files in order of their numbers; one that changed may come more than once.
@@ -172,12 +184,19 @@ impl<'a> Corpus<'a> {
         stored.chain(self.changed.iter().map(|file| file.path))
     }
 
-    /// The file of each chunk, in order of their numbers.
-    pub(crate) fn chunk_files(&self) -> impl Iterator<Item = u32> {
-        let stored =
-            self.tables.segments().flat_map(|table| (0..).take(table.len()).map(move |chunk| table.file(chunk)));
-        let changed = (self.tables.files..).zip(self.changed);
-        stored.chain(changed.flat_map(|(number, file)| std::iter::repeat_n(number, file.chunks.len())))
+    /// Calls `each` with every chunk and its file, in order of their numbers. What is done for all chunks of an index has
+    /// to be done in plain loops.
+    pub(crate) fn each_chunk(&self, mut each: impl FnMut(u32, u32)) {
+        for table in self.tables.segments() {
+            (table.first_chunk..).zip(table.files()).for_each(|(chunk, file)| each(chunk, file));
+        }
+        let mut chunk = self.tables.chunks;
+        for (file, changed) in (self.tables.files..).zip(self.changed) {
+            for _ in changed.chunks {
+                each(chunk, file);
+                chunk += 1;
+            }
+        }
     }
 
     /// The file that a chunk is of.
@@ -240,17 +259,31 @@ impl<'a> Corpus<'a> {
     /// # Errors
     /// [`IndexError::Storage`] when the text index cannot be read.
     pub(crate) fn defining(&self, name: &str) -> Result<Vec<u32>, IndexError> {
-        let mut defining = self.defining_as_written(name)?;
+        self.defining_past(name, usize::MAX)
+    }
+
+    /// The same; `None` when more than `most` do, which is known without looking at all of them.
+    ///
+    /// # Errors
+    /// As [`Self::defining`].
+    pub(crate) fn defining_at_most(&self, name: &str, most: usize) -> Result<Option<Vec<u32>>, IndexError> {
+        let defining = self.defining_past(name, most)?;
+        Ok((defining.len() <= most).then_some(defining))
+    }
+
+    /// All of them, or some when they are more than `most`.
+    fn defining_past(&self, name: &str, most: usize) -> Result<Vec<u32>, IndexError> {
+        let mut defining = self.defining_as_written(name, most)?;
         let qualified = normal(name);
-        if qualified != name {
-            defining.extend(self.defining_as_written(&qualified)?);
+        if defining.len() <= most && qualified != name {
+            defining.extend(self.defining_as_written(&qualified, most)?);
             defining.sort_unstable();
             defining.dedup();
         }
         Ok(defining)
     }
 
-    fn defining_as_written(&self, name: &str) -> Result<Vec<u32>, IndexError> {
+    fn defining_as_written(&self, name: &str, most: usize) -> Result<Vec<u32>, IndexError> {
         let mut defining = Vec::new();
         let doing = "searching";
         let exact = self.snapshot.fields.exact;
@@ -261,7 +294,7 @@ impl<'a> Corpus<'a> {
                 continue;
             };
             let mut document = postings.doc();
-            while document != TERMINATED {
+            while document != TERMINATED && defining.len() <= most {
                 if table.is_alive(document) && !self.hidden[table.file(document) as usize] {
                     defining.push(table.first_chunk + document);
                 }
@@ -305,14 +338,16 @@ fn names_of(first: u32, changed: &[Changed<'_>]) -> HashMap<String, Vec<u32>> {
 struct Pass<'a> {
     corpus: &'a Corpus<'a>,
     scores: Scores,
-    /// Divisors for lengths, by field and coarse length.
-    divisors: [[f32; 256]; FIELDS],
-    /// Words of each file.
-    file_words: Vec<u32>,
-    mean_file_words: f32,
+    /// What one mention counts, by field and coarse length.
+    worth: [[f32; 256]; FIELDS],
+    /// What one mention in a file counts, less the longer it is.
+    file_worth: Vec<f32>,
     in_chunk: Vec<f32>,
     in_file: Vec<f32>,
     in_path: Vec<f32>,
+    /// Mentions in fields that do not count for a file, before any that does. Each makes a word as common as a further file
+    /// with it would: what is all over signatures and documentation tells files apart less well.
+    beside: usize,
     chunks: Vec<u32>,
     files: Vec<u32>,
 }
@@ -322,32 +357,36 @@ impl<'a> Pass<'a> {
     fn new(corpus: &'a Corpus<'a>) -> Self {
         let lengths = norm_lengths();
         let totals = &corpus.totals;
-        let mut divisors = [[1.0; 256]; FIELDS];
+        let mut worth = [[0.0; 256]; FIELDS];
         for field in 0..FIELDS {
             let mean = match totals.words[field] {
                 0 => USUAL_WORDS[field],
                 words => words as f32 / totals.chunks.max(1) as f32,
             };
-            for (divisor, length) in divisors[field].iter_mut().zip(lengths) {
-                *divisor = 1.0 - CHUNK.length[field] + CHUNK.length[field] * length as f32 / mean;
+            for (worth, length) in worth[field].iter_mut().zip(lengths) {
+                *worth =
+                    CHUNK.weight[field] / (1.0 - CHUNK.length[field] + CHUNK.length[field] * length as f32 / mean);
             }
         }
-        let mut file_words = corpus.tables.file_words.clone();
         let words_of = |terms: &Terms| lengths[terms.norms[BODY] as usize];
-        file_words.extend(corpus.changed.iter().map(|file| file.terms.iter().map(words_of).sum::<u32>()));
+        let changed_words = corpus.changed.iter().map(|file| file.terms.iter().map(words_of).sum::<u32>());
+        let mean = (totals.words[BODY] as f32 / totals.files.max(1) as f32).max(f32::MIN_POSITIVE);
+        let worth_of = |words: u32| 1.0 / (1.0 - FILE.length[BODY] + FILE.length[BODY] * (words as f32 / mean));
+        let mut file_worth: Vec<f32> = corpus.tables.file_words.iter().map(|&words| worth_of(words)).collect();
+        file_worth.extend(changed_words.map(worth_of));
         let (chunks, files) = (
             corpus.tables.chunks as usize + corpus.changed.iter().map(|file| file.chunks.len()).sum::<usize>(),
-            file_words.len(),
+            file_worth.len(),
         );
         Self {
             corpus,
             scores: Scores { chunks: vec![0.0; chunks], files: vec![0.0; files] },
-            divisors,
-            mean_file_words: totals.words[BODY] as f32 / totals.files.max(1) as f32,
-            file_words,
+            worth,
+            file_worth,
             in_chunk: vec![0.0; chunks],
             in_file: vec![0.0; files],
             in_path: vec![0.0; files],
+            beside: 0,
             chunks: Vec::new(),
             files: Vec::new(),
         }
@@ -357,21 +396,31 @@ impl<'a> Pass<'a> {
     fn add_word(&mut self, token: &str, weight: f32) -> Result<(), IndexError> {
         let corpus = self.corpus;
         let doing = "searching";
+        let mut lists = Vec::new();
         for (reader, table) in corpus.snapshot.text.segment_readers().iter().zip(corpus.tables.segments()) {
             for (field, indexed) in corpus.snapshot.fields.words.into_iter().enumerate() {
                 let words = reader.inverted_index(indexed).doing(doing)?;
                 let term = Term::from_field_text(indexed, token);
                 let found = words.read_postings(&term, IndexRecordOption::WithFreqs).doing(doing)?;
-                let Some(mut postings) = found else { continue };
-                let mut document = postings.doc();
-                while document != TERMINATED {
-                    let file = table.file(document);
-                    if table.is_alive(document) && !corpus.hidden[file as usize] {
-                        let norm = table.norm(field, document);
-                        self.mention(field, table.first_chunk + document, file, postings.term_freq(), norm);
+                lists.extend(found.map(|postings| (field, table, postings)));
+            }
+        }
+        let mentions: u64 = lists.iter().map(|(.., postings)| u64::from(postings.doc_freq())).sum();
+        let everywhere = mentions > u64::from(corpus.tables.chunks) / EVERYWHERE_SHARE;
+        for (field, table, mut postings) in lists {
+            // Most segments have lost nothing, and most questions find no file changed.
+            let all_count = !corpus.hides_any && table.lost_none();
+            let mut document = postings.doc();
+            while document != TERMINATED {
+                let file = table.file(document);
+                if all_count || table.is_alive(document) && !corpus.hidden[file as usize] {
+                    let (chunk, norm) = (table.first_chunk + document, table.norm(field, document));
+                    if !everywhere {
+                        self.note(field, chunk, file);
                     }
-                    document = postings.advance();
+                    self.mention(field, chunk, file, postings.term_freq(), norm);
                 }
+                document = postings.advance();
             }
         }
         let hash = word_hash(token);
@@ -380,54 +429,96 @@ impl<'a> Pass<'a> {
             for terms in changed.terms {
                 for (field, &count) in terms.count(hash).into_iter().flatten().enumerate() {
                     if count > 0 {
+                        if !everywhere {
+                            self.note(field, chunk, file);
+                        }
                         self.mention(field, chunk, file, u32::from(count), terms.norms[field]);
                     }
                 }
                 chunk += 1;
             }
         }
-        self.fold(weight);
+        if everywhere {
+            self.fold_all(weight)
+        } else {
+            self.fold_noted(weight)
+        }
         Ok(())
     }
 
-    /// Notes that a field of a chunk holds the word `count` times.
-    fn mention(&mut self, field: usize, chunk: u32, file: u32, count: u32, norm: u8) {
-        let count = count as f32;
-        let in_chunk = &mut self.in_chunk[chunk as usize];
-        if *in_chunk == 0.0 {
+    /// Remembers that a word stands in a chunk and its file, before that is counted.
+    fn note(&mut self, field: usize, chunk: u32, file: u32) {
+        if self.in_chunk[chunk as usize] == 0.0 {
             self.chunks.push(chunk);
         }
-        *in_chunk += CHUNK.weight[field] * count / self.divisors[field][norm as usize];
-        let (in_file, in_path) = (&mut self.in_file[file as usize], &mut self.in_path[file as usize]);
-        if *in_file == 0.0 && *in_path == 0.0 {
+        let is_new = self.in_file[file as usize] == 0.0 && self.in_path[file as usize] == 0.0;
+        if is_new && FILE.weight[field] > 0.0 {
             self.files.push(file);
-        }
-        // Every chunk repeats the path of its file.
-        if field == PATH {
-            *in_path = count;
-        } else {
-            *in_file += FILE.weight[field] * count;
         }
     }
 
-    /// Turns the mentions of one word into scores and forgets them.
-    fn fold(&mut self, weight: f32) {
-        let totals = &self.corpus.totals;
-        let rare = weight * rarity(self.chunks.len(), totals.chunks) * (CHUNK.saturation + 1.0);
-        for chunk in self.chunks.drain(..) {
-            let mentions = std::mem::take(&mut self.in_chunk[chunk as usize]);
-            self.scores.chunks[chunk as usize] += rare * mentions / (CHUNK.saturation + mentions);
-        }
-        let rare = weight * rarity(self.files.len(), totals.files) * (FILE.saturation + 1.0);
-        for file in self.files.drain(..) {
-            let file = file as usize;
-            let length = self.file_words[file] as f32 / self.mean_file_words;
-            let divisor = 1.0 - FILE.length[BODY] + FILE.length[BODY] * length;
-            let mentions = std::mem::take(&mut self.in_file[file]) / divisor
-                + FILE.weight[PATH] * std::mem::take(&mut self.in_path[file]);
-            self.scores.files[file] += rare * mentions / (FILE.saturation + mentions);
+    /// Counts that a field of a chunk holds the word `count` times.
+    fn mention(&mut self, field: usize, chunk: u32, file: u32, count: u32, norm: u8) {
+        let count = count as f32;
+        self.in_chunk[chunk as usize] += count * self.worth[field][norm as usize];
+        let (in_file, in_path) = (&mut self.in_file[file as usize], &mut self.in_path[file as usize]);
+        // Every chunk repeats the path of its file.
+        if field == PATH {
+            *in_path = count;
+        } else if FILE.weight[field] > 0.0 {
+            *in_file += FILE.weight[field] * count;
+        } else if *in_file == 0.0 && *in_path == 0.0 {
+            self.beside += 1;
         }
     }
+
+    /// Turns the mentions of a rare word into scores, and forgets them.
+    fn fold_noted(&mut self, weight: f32) {
+        let in_chunks = self.chunk_rarity(self.chunks.len(), weight);
+        for chunk in self.chunks.drain(..) {
+            let mentions = std::mem::take(&mut self.in_chunk[chunk as usize]);
+            self.scores.chunks[chunk as usize] += saturated(in_chunks, mentions, CHUNK.saturation);
+        }
+        let in_files = self.file_rarity(self.files.len(), weight);
+        for file in self.files.drain(..) {
+            let file = file as usize;
+            let mentions = std::mem::take(&mut self.in_file[file]) * self.file_worth[file]
+                + FILE.weight[PATH] * std::mem::take(&mut self.in_path[file]);
+            self.scores.files[file] += saturated(in_files, mentions, FILE.saturation);
+        }
+    }
+
+    /// The same for a word that stands in so many chunks that to go through all of them takes less than to remember which:
+    /// processors do such loops many numbers at a time.
+    fn fold_all(&mut self, weight: f32) {
+        let found = self.in_chunk.iter().filter(|mentions| **mentions > 0.0).count();
+        let rare = self.chunk_rarity(found, weight);
+        for (score, mentions) in self.scores.chunks.iter_mut().zip(&mut self.in_chunk) {
+            *score += saturated(rare, std::mem::take(mentions), CHUNK.saturation);
+        }
+        let mentioned = self.in_file.iter().zip(&self.in_path);
+        let found = mentioned.filter(|(in_file, in_path)| **in_file + **in_path > 0.0).count();
+        let rare = self.file_rarity(found, weight);
+        let mentions = self.in_file.iter_mut().zip(&mut self.in_path).zip(&self.file_worth);
+        for (score, ((in_file, in_path), worth)) in self.scores.files.iter_mut().zip(mentions) {
+            let mentions = std::mem::take(in_file) * worth + FILE.weight[PATH] * std::mem::take(in_path);
+            *score += saturated(rare, mentions, FILE.saturation);
+        }
+    }
+
+    fn chunk_rarity(&self, found: usize, weight: f32) -> f32 {
+        weight * rarity(found, self.corpus.totals.chunks) * (CHUNK.saturation + 1.0)
+    }
+
+    fn file_rarity(&mut self, found: usize, weight: f32) -> f32 {
+        let found = found + std::mem::take(&mut self.beside);
+        weight * rarity(found, self.corpus.totals.files) * (FILE.saturation + 1.0)
+    }
+}
+
+/// What mentions of a word add to a score: less and less the more there are.
+fn saturated(rare: f32, mentions: f32, saturation: f32) -> f32 {
+    rare * mentions / (saturation + mentions)
 }
 
 /// How much a word tells that stands in `found` of `all` places.

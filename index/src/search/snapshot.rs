@@ -2,6 +2,7 @@
 //!
 //! Refuses: to change, and to read stored text. Tables of a segment are made once and shared by later snapshots.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
@@ -40,6 +41,8 @@ pub(crate) struct Tables {
     /// Words of each file's living chunks.
     pub(crate) file_words: Vec<u32>,
     alive: Vec<bool>,
+    /// Of each segment, whether all its documents are alive.
+    lost_none: Vec<bool>,
 }
 
 /// Sums over chunks.
@@ -108,6 +111,7 @@ impl Tables {
             totals: Totals::default(),
             file_words: Vec::new(),
             alive: Vec::new(),
+            lost_none: Vec::new(),
         };
         for reader in snapshot.text.segment_readers() {
             let segment = match snapshot.known.get(&reader.segment_id()) {
@@ -124,6 +128,7 @@ impl Tables {
         let first_file = self.files as usize;
         self.first_chunk.push(self.chunks);
         self.first_file.push(self.files);
+        self.lost_none.push(!reader.has_deletes());
         self.file_words.resize(first_file + segment.paths.len(), 0);
         let mut seen = vec![false; segment.paths.len()];
         for (chunk, &file) in segment.file_of.iter().enumerate() {
@@ -150,14 +155,14 @@ impl Tables {
 
     /// Segments, with the numbers of their first chunk and file.
     pub(crate) fn segments(&self) -> impl Iterator<Item = SegmentTable<'_>> {
-        self.segments.iter().zip(&self.first_chunk).zip(&self.first_file).map(
-            |((segment, &first_chunk), &first_file)| SegmentTable {
-                segment,
-                first_chunk,
-                first_file,
-                alive: &self.alive[first_chunk as usize..first_chunk as usize + segment.file_of.len()],
-            },
-        )
+        let firsts = self.first_chunk.iter().zip(&self.first_file).zip(&self.lost_none);
+        self.segments.iter().zip(firsts).map(|(segment, ((&first_chunk, &first_file), &lost_none))| SegmentTable {
+            segment,
+            first_chunk,
+            first_file,
+            alive: &self.alive[first_chunk as usize..first_chunk as usize + segment.file_of.len()],
+            lost_none,
+        })
     }
 
     /// All files in order of their numbers, dead ones included: path and role.
@@ -167,9 +172,15 @@ impl Tables {
         })
     }
 
-    /// The roles of all files in order of their numbers, dead ones included.
-    pub(crate) fn roles(&self) -> impl Iterator<Item = u64> {
-        self.segments.iter().flat_map(|segment| segment.roles.iter().copied())
+    /// Calls `each` with the role of every file, in order of their numbers, dead ones included.
+    pub(crate) fn each_role(&self, each: &mut impl FnMut(u64)) {
+        self.segments.iter().flat_map(|segment| &segment.roles).for_each(|&role| each(role));
+    }
+
+    /// The order of two files by their paths, where their numbers tell it: those of one segment are numbered so.
+    pub(crate) fn order_of_paths(&self, one: u32, other: u32) -> Option<Ordering> {
+        let segment = |file: u32| self.first_file.partition_point(|&first| first <= file);
+        (one.max(other) < self.files && segment(one) == segment(other)).then(|| one.cmp(&other))
     }
 
     /// A file by its number: path and role.
@@ -218,12 +229,23 @@ pub(crate) struct SegmentTable<'a> {
     pub(crate) first_chunk: u32,
     first_file: u32,
     alive: &'a [bool],
+    lost_none: bool,
 }
 
 impl SegmentTable<'_> {
     /// Chunks, dead ones included.
     pub(crate) fn len(&self) -> usize {
         self.alive.len()
+    }
+
+    /// The numbers of its chunks' files, in order.
+    pub(crate) fn files(&self) -> impl Iterator<Item = u32> {
+        self.segment.file_of.iter().map(move |file| self.first_file + file)
+    }
+
+    /// Whether all its documents are still part of the index.
+    pub(crate) fn lost_none(&self) -> bool {
+        self.lost_none
     }
 
     /// Whether a document is still part of the index.

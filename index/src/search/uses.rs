@@ -50,17 +50,25 @@ pub(crate) fn raise_used(
     plan: &Plan,
     passages: &[Passage<'_>],
 ) -> Result<HashMap<u32, String>, IndexError> {
-    let mut followed = Vec::new();
-    for (name, used) in used_names(passages, plan) {
-        let defining = corpus.defining(name)?;
-        if (1..=FOLLOW.defined_max).contains(&defining.len()) {
-            let weight = used * (FOLLOW.unlike + FOLLOW.like * share(name, plan));
+    let mut used: Vec<(f32, &str)> = used_names(passages, plan)
+        .into_iter()
+        .map(|(name, used)| (used * (FOLLOW.unlike + FOLLOW.like * share(name, plan)), name))
+        .collect();
+    used.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    let mut followed: Vec<(f32, &str, Vec<u32>)> = Vec::new();
+    for (weight, name) in used {
+        // A name weighs most when one chunk defines it, so none of those that are left comes in.
+        if followed.len() >= USED_NAMES_MAX && followed.last().is_some_and(|last| weight < last.0) {
+            break;
+        }
+        let Some(defining) = corpus.defining_at_most(name, FOLLOW.defined_max)? else { continue };
+        if !defining.is_empty() {
             #[expect(clippy::cast_precision_loss, reason = "a few chunks")]
             followed.push((weight / defining.len() as f32, name, defining));
+            followed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+            followed.truncate(USED_NAMES_MAX);
         }
     }
-    followed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    followed.truncate(USED_NAMES_MAX);
     let most = followed.first().map_or(1.0, |(weight, ..)| *weight);
     let mut raised = HashMap::new();
     for (weight, name, defining) in followed {

@@ -22,6 +22,8 @@ use crate::parse::tokenize::{CodeTokenizer, TOKENIZER};
 use crate::storage::document::{FILE, Fields};
 use crate::storage::manifest::{Changes, FileRow, Loaded, Manifest};
 
+/// Bytes of stored documents that are packed, and unpacked, together.
+const STORED_BLOCK_BYTES: usize = 4 << 10;
 /// Deleted documents still count in statistics, so segments with more than this share of them are merged away.
 const DELETED_SHARE_MAX: f32 = 0.2;
 /// Segments of one size that are merged into one.
@@ -89,7 +91,7 @@ impl Base {
         let folder = base.join("text");
         fs::create_dir_all(&folder).doing(doing)?;
         let directory = MmapDirectory::open(&folder).doing(doing)?;
-        let text = tantivy::Index::create(directory, Fields::schema().0, IndexSettings::default()).doing(doing)?;
+        let text = tantivy::Index::create(directory, Fields::schema().0, settings()).doing(doing)?;
         let manifest = Manifest::create(&base.join("manifest.db"))?;
         Self::assemble(base, text, Loaded { manifest, rows: BTreeMap::new(), generation: 0 })
     }
@@ -326,6 +328,11 @@ impl Base {
         writer.run(std::iter::empty()).doing(doing)?;
         Ok(writer)
     }
+}
+
+/// How documents are stored: a search reads a few from all over, and unpacks the whole block of each.
+fn settings() -> IndexSettings {
+    IndexSettings { docstore_blocksize: STORED_BLOCK_BYTES, ..IndexSettings::default() }
 }
 
 /// Merges so many segments of about one size at a time, and those of which much is deleted.
