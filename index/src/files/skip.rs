@@ -125,12 +125,23 @@ pub struct Skipped {
 pub(crate) struct SkipTally(BTreeMap<SkipReason, (usize, Vec<String>)>);
 
 impl SkipTally {
-    /// Counts one path.
+    /// Counts one path. The examples are the first paths in their order, whoever comes across them first.
     pub(crate) fn add(&mut self, reason: SkipReason, path: &str) {
         let (count, examples) = self.0.entry(reason).or_default();
         *count += 1;
-        if examples.len() < EXAMPLES_MAX {
-            examples.push(path.to_owned());
+        let at = examples.partition_point(|known| known.as_str() <= path);
+        if at < EXAMPLES_MAX {
+            examples.insert(at, path.to_owned());
+            examples.truncate(EXAMPLES_MAX);
+        }
+    }
+
+    /// Adds what was counted elsewhere.
+    pub(crate) fn append(&mut self, other: Self) {
+        for (reason, (count, examples)) in other.0 {
+            examples.iter().for_each(|path| self.add(reason, path));
+            // Those were counted as they were added.
+            self.0.entry(reason).or_default().0 += count - examples.len();
         }
     }
 

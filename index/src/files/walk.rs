@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::error::IndexError;
 use crate::files::content::{extension, skip_by_name};
@@ -61,8 +62,7 @@ pub(crate) enum Found {
 pub(crate) fn walk(root: &Path, limits: &Limits, cancel: &CancelFlag) -> Result<Walk, IndexError> {
     let gone = |error: std::io::Error| IndexError::Root { path: root.to_owned(), reason: error.to_string() };
     fs::read_dir(root).map_err(gone)?;
-    let mut walk = Walk::default();
-    descend(root, String::new(), Level::of_root(root), &mut walk, cancel)?;
+    let mut walk = descend(root, String::new(), Level::of_root(root), limits.threads, cancel)?;
     fs::read_dir(root).map_err(gone)?;
     cap(&mut walk, limits);
     walk.files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -101,68 +101,150 @@ pub(crate) fn look_at(root: &Path, path: &str, cancel: &CancelFlag) -> Result<Fo
         level = level.below(&full, has);
         here = full;
     }
-    let mut walk = Walk::default();
-    descend(&here, relative, level, &mut walk, cancel)?;
-    walk.files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Found::Folder(walk))
+    descend(&here, relative, level, 1, cancel).map(Found::Folder)
 }
 
 /// A folder still to be listed: where it is, its relative path, the rules above it, and its depth.
-type Pending = (PathBuf, String, Arc<Level>, usize);
+struct Pending {
+    folder: PathBuf,
+    relative: String,
+    level: Arc<Level>,
+    depth: usize,
+    /// Its own rules are in `level` already.
+    is_start: bool,
+}
 
-/// Lists a folder, whose own rules are in `level` already, and everything below it.
+/// The folders that several threads list together.
+struct Frontier {
+    /// Those that nobody listed yet, and how many are being listed this moment, which may bring more.
+    folders: Mutex<(Vec<Pending>, usize)>,
+    changed: Condvar,
+}
+
+impl Frontier {
+    /// A folder to list, once there is one; `None` when all is listed.
+    fn take(&self) -> Option<Pending> {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(folder) = folders.0.pop() {
+                folders.1 += 1;
+                return Some(folder);
+            }
+            if folders.1 == 0 {
+                return None;
+            }
+            folders = self.changed.wait(folders).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Gives what stands in a folder that was taken.
+    fn give(&self, below: Vec<Pending>) {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.0.extend(below);
+        folders.1 -= 1;
+        self.changed.notify_all();
+    }
+}
+
+/// Lists a folder, whose own rules are in `level` already, and everything below it, on some threads.
 fn descend(
     start: &Path,
     relative: String,
     level: Arc<Level>,
-    walk: &mut Walk,
+    threads: usize,
     cancel: &CancelFlag,
-) -> Result<(), IndexError> {
+) -> Result<Walk, IndexError> {
     let depth = relative.split('/').count();
-    let mut pending: Vec<Pending> = vec![(start.to_owned(), relative, level, depth)];
-    let mut is_start = true;
-    while let Some((folder, relative, above, depth)) = pending.pop() {
-        if cancel.is_cancelled() {
-            return Err(IndexError::Cancelled);
-        }
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            // Gone since its parent was listed: nothing to tell.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => {
-                walk.tally.add(SkipReason::Unreadable, &relative);
-                note(walk, format!("{relative}: {error}"));
-                continue;
-            }
-        };
-        let (listed, failed): (Vec<_>, Vec<_>) = entries.partition(Result::is_ok);
-        if let Some(Err(error)) = failed.into_iter().next() {
-            walk.tally.add(SkipReason::Unreadable, &relative);
-            note(walk, format!("{relative} could be listed in part only: {error}"));
-        }
-        let entries: Vec<DirEntry> = listed.into_iter().flatten().collect();
-        let has = |name: &str| entries.iter().any(|entry| entry.file_name() == name);
-        if !is_start && DEPENDENCY_MARKERS.iter().any(|marker| has(marker)) {
-            walk.tally.add(SkipReason::Dependencies, &relative);
-            continue;
-        }
-        if !is_start && has(".git") && walk.repositories.len() < REPOSITORIES_MAX {
-            walk.repositories.push(folder.clone());
-        }
-        let level = if is_start { above } else { above.below(&folder, has) };
-        is_start = false;
-        for entry in &entries {
-            if let Some((path, relative)) = visit(entry, &relative, &level, walk) {
-                if depth >= FOLDER_DEPTH_MAX {
-                    walk.tally.add(SkipReason::TooDeep, &relative);
-                } else {
-                    pending.push((path, relative, level.clone(), depth + 1));
-                }
+    let first = Pending { folder: start.to_owned(), relative, level, depth, is_start: true };
+    let frontier = Frontier { folders: Mutex::new((vec![first], 0)), changed: Condvar::new() };
+    let work = || {
+        let mut walk = Walk::default();
+        while let Some(pending) = frontier.take() {
+            let below = catch_unwind(AssertUnwindSafe(|| match cancel.is_cancelled() {
+                true => Vec::new(),
+                false => list(pending, &mut walk),
+            }));
+            // Also after a panic: whoever waits for what stands below would wait for ever.
+            let (below, panic) = below.map_or_else(|panic| (Vec::new(), Some(panic)), |below| (below, None));
+            frontier.give(below);
+            if let Some(panic) = panic {
+                resume_unwind(panic);
             }
         }
-        walk.folders.push(folder);
+        walk
+    };
+    let mut walk = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut walk = work();
+        // A folder that was not listed must not look like one whose files are gone.
+        others
+            .into_iter()
+            .for_each(|other| walk.append(other.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        walk
+    });
+    if cancel.is_cancelled() {
+        return Err(IndexError::Cancelled);
     }
-    Ok(())
+    walk.files.sort_by(|a, b| a.path.cmp(&b.path));
+    walk.folders.sort_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
+    walk.repositories.sort();
+    walk.repositories.truncate(REPOSITORIES_MAX);
+    walk.notes.sort();
+    walk.notes.truncate(NOTES_MAX);
+    Ok(walk)
+}
+
+impl Walk {
+    fn append(&mut self, mut other: Self) {
+        self.files.append(&mut other.files);
+        self.folders.append(&mut other.folders);
+        self.repositories.append(&mut other.repositories);
+        self.tally.append(other.tally);
+        self.notes.append(&mut other.notes);
+    }
+}
+
+/// Lists one folder; gives back the folders in it.
+fn list(pending: Pending, walk: &mut Walk) -> Vec<Pending> {
+    let Pending { folder, relative, level: above, depth, is_start } = pending;
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        // Gone since its parent was listed: nothing to tell.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            walk.tally.add(SkipReason::Unreadable, &relative);
+            note(walk, format!("{relative}: {error}"));
+            return Vec::new();
+        }
+    };
+    let (listed, failed): (Vec<_>, Vec<_>) = entries.partition(Result::is_ok);
+    if let Some(Err(error)) = failed.into_iter().next() {
+        walk.tally.add(SkipReason::Unreadable, &relative);
+        note(walk, format!("{relative} could be listed in part only: {error}"));
+    }
+    let entries: Vec<DirEntry> = listed.into_iter().flatten().collect();
+    let has = |name: &str| entries.iter().any(|entry| entry.file_name() == name);
+    if !is_start && DEPENDENCY_MARKERS.iter().any(|marker| has(marker)) {
+        walk.tally.add(SkipReason::Dependencies, &relative);
+        return Vec::new();
+    }
+    if !is_start && has(".git") && walk.repositories.len() < REPOSITORIES_MAX {
+        walk.repositories.push(folder.clone());
+    }
+    let level = if is_start { above } else { above.below(&folder, has) };
+    let mut below = Vec::new();
+    for entry in &entries {
+        if let Some((path, relative)) = visit(entry, &relative, &level, walk) {
+            if depth >= FOLDER_DEPTH_MAX {
+                walk.tally.add(SkipReason::TooDeep, &relative);
+            } else {
+                let (folder, level) = (path, level.clone());
+                below.push(Pending { folder, relative, level, depth: depth + 1, is_start: false });
+            }
+        }
+    }
+    walk.folders.push(folder);
+    below
 }
 
 /// Takes up one directory entry; gives back a folder to enter.
