@@ -1,6 +1,6 @@
 //! Bytes of a file -> text, or the reason why they are no text worth indexing.
 //!
-//! Refuses: opening files; see `live`. Decoding never fails: what is no UTF-8 and no UTF-16 is read as Latin-1.
+//! Refuses: opening files; see `live`. Decoding never fails: what is no UTF-8, UTF-16 or UTF-32 is read as Latin-1.
 
 use crate::files::skip::SkipReason;
 use crate::limits::{LINE_BYTES_MAX, MEAN_LINE_BYTES_MAX, SNIFF_BYTES};
@@ -111,6 +111,12 @@ const MINIFIED_ENDINGS: &[&str] = &[".min.css", ".min.js", ".min.mjs"];
 /// Extensions in which one paragraph is one line, so that long lines say nothing.
 const PROSE_EXTENSIONS: &[&str] = &["adoc", "markdown", "md", "mdx", "org", "rst", "tex", "txt"];
 
+/// So many lines of code for each long line are somebody's own.
+const WRITTEN_LINES_MIN: usize = 8;
+
+/// What opens a line of comment in one language or another.
+const COMMENT_MARKERS: [&str; 9] = ["//", "#", "/*", "*", "<!--", "--", ";", "%", "\"\"\""];
+
 /// Lines at the head of a file in which it may say that it is generated.
 const GENERATED_LINES: usize = 10;
 
@@ -119,7 +125,7 @@ const GENERATED_LINES: usize = 10;
 pub(crate) struct Decoded {
     /// The text, without a byte order mark.
     pub(crate) text: String,
-    /// Not UTF-8: read as UTF-16 or Latin-1.
+    /// Not UTF-8: read as UTF-16, UTF-32 or Latin-1.
     pub(crate) converted: bool,
     /// It says that a tool made it; only its names are indexed.
     pub(crate) generated: bool,
@@ -165,7 +171,7 @@ pub(crate) fn decode_bytes(bytes: Vec<u8>) -> Option<Decoded> {
         Some(rest) => rest.to_vec(),
         None => bytes,
     };
-    if let Some(wide) = decode_wide(&bytes) {
+    if let Some(wide) = decode_widest(&bytes).or_else(|| decode_wide(&bytes)) {
         return Some(Decoded { text: wide, converted: true, generated: false });
     }
     if bytes[..bytes.len().min(SNIFF_BYTES)].contains(&0) {
@@ -178,6 +184,18 @@ pub(crate) fn decode_bytes(bytes: Vec<u8>) -> Option<Decoded> {
             Decoded { text, converted: true, generated: false }
         }
     })
+}
+
+/// UTF-32 with a byte order mark, in either order.
+fn decode_widest(bytes: &[u8]) -> Option<String> {
+    let (rest, number): (_, fn([u8; 4]) -> u32) = match bytes {
+        // As UTF-16 it would be a text that begins with a zero, which none does.
+        [0xFF, 0xFE, 0, 0, rest @ ..] => (rest, u32::from_le_bytes),
+        [0, 0, 0xFE, 0xFF, rest @ ..] => (rest, u32::from_be_bytes),
+        _ => return None,
+    };
+    let units = rest.chunks_exact(4).map(|four| number([four[0], four[1], four[2], four[3]]));
+    Some(units.map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
 }
 
 /// UTF-16 with a byte order mark, or without one when every other byte of the head is zero.
@@ -216,8 +234,22 @@ pub(crate) fn is_minified(path: &str, text: &str) -> bool {
         lines += 1;
         longest = longest.max(line.len());
     }
-    let dense = !prose && text.len() > 4 * MEAN_LINE_BYTES_MAX && text.len() / lines.max(1) > MEAN_LINE_BYTES_MAX;
-    longest > LINE_BYTES_MAX || dense
+    let dense = text.len() > 4 * MEAN_LINE_BYTES_MAX && text.len() / lines.max(1) > MEAN_LINE_BYTES_MAX;
+    longest > LINE_BYTES_MAX || dense && !prose && !is_written_around(text)
+}
+
+/// Whether somebody wrote a text around its few long lines: code with a picture or a key in it as one string. A licence
+/// above one long line is no such text.
+fn is_written_around(text: &str) -> bool {
+    let (mut long, mut written) = (0usize, 0usize);
+    for line in text.split(['\n', '\r']).map(str::trim_start).filter(|line| !line.is_empty()) {
+        if line.len() > MEAN_LINE_BYTES_MAX {
+            long += 1;
+        } else if !COMMENT_MARKERS.iter().any(|marker| line.starts_with(marker)) {
+            written += 1;
+        }
+    }
+    written >= WRITTEN_LINES_MIN && written >= long * WRITTEN_LINES_MIN
 }
 
 /// Whether a text says at its head that a tool made it.
@@ -228,9 +260,7 @@ pub(crate) fn is_generated(path: &str, text: &str) -> bool {
 /// Whether a comment line says that a tool wrote this file and that hands should keep off.
 fn says_generated(line: &str) -> bool {
     let line = line.trim_start();
-    let Some(marker) =
-        ["//", "#", "/*", "*", "<!--", "--", ";", "%", "\"\"\""].iter().find(|m| line.starts_with(**m))
-    else {
+    let Some(marker) = COMMENT_MARKERS.iter().find(|marker| line.starts_with(**marker)) else {
         return false;
     };
     let words = line[marker.len()..].trim_start_matches(['*', '/', '!', ' ']).to_lowercase();
@@ -265,6 +295,11 @@ mod tests {
         assert_eq!(text(&utf16le), Some(("fn wide() {}\n".into(), true)));
         assert_eq!(text(&utf16be), Some(("fn wide() {}\n".into(), true)));
         assert_eq!(text(b"caf\xE9"), Some(("caf\u{e9}".into(), true)));
+        let utf32: Vec<u32> = "\u{feff}fn wide() {}\n".chars().map(u32::from).collect();
+        let utf32le: Vec<u8> = utf32.iter().copied().flat_map(u32::to_le_bytes).collect();
+        let utf32be: Vec<u8> = utf32.iter().copied().flat_map(u32::to_be_bytes).collect();
+        assert_eq!(text(&utf32le), Some(("fn wide() {}\n".into(), true)));
+        assert_eq!(text(&utf32be), Some(("fn wide() {}\n".into(), true)));
         assert_eq!(text(b"\x7fELF\0\0\0\x01binary"), None);
         assert_eq!(text(b""), Some((String::new(), false)));
     }
@@ -277,6 +312,10 @@ mod tests {
         };
         check("a.js", &long, Some(SkipReason::Minified));
         check("a.md", &long, None);
+        let longer = long.repeat(9);
+        check("a.py", &format!("{}KEY = '{longer}'\n", "def f():\n    pass\n".repeat(4)), None);
+        let licence = "/*!\n * Free to use.\n */\n".repeat(9);
+        check("a.js", &format!("{licence}{longer}\n"), Some(SkipReason::Minified));
         check("a.md", &"y".repeat(60_000), Some(SkipReason::Minified));
         check("a.go", "// Code generated by protoc. DO NOT EDIT.\npackage a\n", Some(SkipReason::Generated));
         check("a.rs", "// @generated\nfn a() {}\n", Some(SkipReason::Generated));
