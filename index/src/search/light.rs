@@ -97,7 +97,7 @@ impl Searcher {
         text.truncate(end);
         let open = if unsaved.is_some() { "; unsaved text of an open editor" } else { "" };
         let why = format!("named by its path; {kind}, so nothing else of it is searched{open}");
-        Hit { path, start_line: 1, end_line: 1, symbol: None, kind, score: 0.0, why, text }
+        Hit { path, start_line: 1, end_line: 1, symbol: None, kind, score: 0.0, why, text, lines: Vec::new() }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::limits::{FILE_BYTES_MAX, HITS_MAX};
 use crate::parse::deadline::search_deadline;
 use crate::parse::light;
 use crate::search::searcher::{Hit, SearchRequest, Searcher};
+use crate::search::why::symbol_at;
 use crate::storage::document::Card;
 
 /// Line and column that may stand behind a path, and no more.
@@ -70,9 +71,10 @@ impl Searcher {
         let chunk = chunks.iter().find(|chunk| chunk.start_line <= line && line <= chunk.end_line)?;
         let part = text[whole_lines(&text, chunk.span.clone())].to_owned();
         let open = if unsaved.is_some() { "; unsaved text of an open editor" } else { "" };
-        let Card { path, lines: (start_line, end_line), symbol, kind, .. } = Card::unstored(path, chunk);
-        let why = format!("holds line {line}{open}");
-        Some(Hit { path, start_line, end_line, symbol, kind, score: 0.0, why, text: part })
+        let Card { path, lines: (start_line, end_line), symbol, kind, names, .. } = Card::unstored(path, chunk);
+        let (symbol, kind) = symbol_at(&names, symbol.as_deref(), &kind, start_line, line);
+        let (why, lines) = (format!("holds line {line}{open}"), vec![line]);
+        Some(Hit { path, start_line, end_line, symbol, kind, score: 0.0, why, text: part, lines })
     }
 }
 

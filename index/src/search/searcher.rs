@@ -117,6 +117,8 @@ pub struct Hit {
     pub why: String,
     /// The text of the passage.
     pub text: String,
+    /// Lines of it that hold what was spelled out, 1-based and in order; none for a question in words.
+    pub lines: Vec<u32>,
 }
 
 /// What a question found.
@@ -526,5 +528,5 @@ fn hit(candidate: Candidate, plan: &Plan, raised: &HashMap<u32, String>, gains: 
         None => (card.symbol, card.kind),
     };
     let (start_line, end_line) = card.lines;
-    Hit { path: card.path, start_line, end_line, symbol, kind, score, why, text: text.lines }
+    Hit { path: card.path, start_line, end_line, symbol, kind, score, why, text: text.lines, lines: Vec::new() }
 }

@@ -429,6 +429,7 @@ fn hit(definition: Definition) -> Hit {
         start_line,
         end_line,
         text,
+        lines: Vec::new(),
     }
 }
 

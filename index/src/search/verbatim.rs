@@ -9,7 +9,7 @@ use tantivy::{DocSet, TERMINATED, TantivyDocument, Term};
 
 use crate::error::{Doing, IndexError};
 use crate::files::admit::Gate;
-use crate::files::lines::whole_lines;
+use crate::files::lines::{LineStarts, whole_lines};
 use crate::files::role::role_of;
 use crate::limits::HITS_MAX;
 use crate::parse::cut::Chunk;
@@ -20,10 +20,13 @@ use crate::search::live_files::LiveFiles;
 use crate::search::rank::role_factor;
 use crate::search::score::Changed;
 use crate::search::searcher::{Hit, SearchRequest, Searcher};
+use crate::search::why::symbol_at;
 use crate::storage::document::Card;
 
 /// Words that make a question without quotes a line of its own.
 const LINE_WORDS_MIN: usize = 4;
+/// Signs of code that stand in no name and no path.
+const CODE_SIGNS: [char; 12] = ['(', ')', '[', ']', '{', '}', '=', ';', '+', '|', '&', ','];
 /// A longer line is a report.
 const LINE_BYTES_MAX: usize = 400;
 /// A shorter part in quotes is a name.
@@ -36,6 +39,8 @@ const WORDS_MAX: usize = 16;
 const CHUNKS_READ_MAX: usize = 48;
 /// Hits that come first for holding it.
 const FIRST_MAX: usize = 5;
+/// Lines of one hit that are told.
+const LINES_TOLD_MAX: usize = 64;
 /// Blocks of stored documents that stay unpacked while lists are followed.
 const STORE_BLOCKS: usize = 4;
 
@@ -61,8 +66,14 @@ fn literal_of(question: &str) -> Option<&str> {
             return Some(quoted);
         }
     }
-    let is_line = question.split_whitespace().nth(LINE_WORDS_MIN - 1).is_some() && !question.ends_with('?');
-    is_line.then_some(question)
+    let is_line = question.split_whitespace().nth(LINE_WORDS_MIN - 1).is_some() || is_code(question);
+    (is_line && !question.ends_with('?')).then_some(question)
+}
+
+/// Whether a few words are a piece of code rather than a name, which may be written as a call.
+fn is_code(question: &str) -> bool {
+    let named = question.strip_suffix("()").unwrap_or(question);
+    named.contains(CODE_SIGNS) && named.split(|letter: char| !letter.is_alphanumeric()).nth(1).is_some()
 }
 
 impl Searcher {
@@ -190,9 +201,13 @@ fn documents_in_all(mut lists: Vec<SegmentPostings>, at_most: usize) -> Vec<u32>
 fn hit(card: Card, text: String, literal: &str, unsaved: bool) -> Hit {
     let unsaved = if unsaved { "; unsaved text of an open editor" } else { "" };
     let (start_line, end_line) = card.lines;
-    let Card { path, symbol, kind, .. } = card;
+    let starts = LineStarts::of(&text);
+    let lines = text.match_indices(literal).map(|(at, _)| start_line + starts.line_at(at) - 1);
+    let lines: Vec<u32> = lines.take(LINES_TOLD_MAX).collect();
+    let first = lines.first().copied().unwrap_or(start_line);
+    let (symbol, kind) = symbol_at(&card.names, card.symbol.as_deref(), &card.kind, start_line, first);
     Hit {
-        path,
+        path: card.path,
         start_line,
         end_line,
         symbol,
@@ -200,6 +215,7 @@ fn hit(card: Card, text: String, literal: &str, unsaved: bool) -> Hit {
         score: 0.0,
         why: format!("holds `{literal}` just so{unsaved}"),
         text,
+        lines,
     }
 }
 
@@ -218,6 +234,10 @@ mod tests {
             ("the tank is empty now", Some("the tank is empty now")),
             ("how is the tank filled?", None),
             ("session hash", None),
+            ("tank.fill()", None),
+            ("std::mem::take()", None),
+            ("tank = fill(1)", Some("tank = fill(1)")),
+            ("fill(tank, 1)", Some("fill(tank, 1)")),
             ("one two three four\nfive", None),
             ("", None),
         ] {

@@ -34,6 +34,28 @@ pub(crate) fn best_name<'a>(names: &'a [Name], plan: &Plan, used: Option<&str>) 
     best.map(|(_, name)| name).or_else(|| names.iter().find(is_used))
 }
 
+/// The definition that line `line` of a chunk stands in, and its kind; `subject` and `kind` are what the chunk as a whole
+/// is about, `start_line` is its first line.
+pub(crate) fn symbol_at(
+    names: &[Name],
+    subject: Option<&str>,
+    kind: &str,
+    start_line: u32,
+    line: u32,
+) -> (Option<String>, String) {
+    let at = line.saturating_sub(start_line);
+    let inside = names.iter().filter(|name| (name.line..=name.line + name.more_lines).contains(&at));
+    if let Some(name) = inside.max_by_key(|name| name.line) {
+        return (Some(name.qualified.clone()), name.kind.clone());
+    }
+    // Below the one definition that the chunk is named after, and in none of the others.
+    let is_behind = |name: &Name| subject == Some(name.qualified.as_str()) && at > name.line + name.more_lines;
+    if names.iter().any(is_behind) {
+        return (None, "text".to_owned());
+    }
+    (subject.map(str::to_owned), kind.to_owned())
+}
+
 /// A sentence fragment such as ``defines `User.save`; path matches 'models'; text matches: save, signal``.
 pub(crate) fn why(
     card: &Card,

@@ -248,6 +248,7 @@ mod tests {
             score: 1.0,
             why: String::new(),
             text: String::new(),
+            lines: Vec::new(),
         };
         let result = |paths: &[&str]| SearchResult {
             hits: paths.iter().map(|path| hit(path)).collect(),

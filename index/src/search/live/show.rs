@@ -24,7 +24,7 @@ use crate::search::live::scan::{Found, LINES_PER_FILE_MAX};
 use crate::search::overlay::Overlay;
 use crate::search::rank::role_factor;
 use crate::search::searcher::Hit;
-use crate::search::why::{best_name, why};
+use crate::search::why::{best_name, symbol_at, why};
 use crate::storage::document::Card;
 
 /// Files read for each wanted hit, because cutting changes their order, and the fewest.
@@ -282,14 +282,23 @@ fn line_hit(shown: &Shown<'_>, lines: &Lines, group: &Group<'_>, factor: f32) ->
     #[expect(clippy::cast_precision_loss, reason = "a few hundred lines")]
     let many = 0.1 * (matches.len() as f32).ln_1p();
     let score = factor * (best + defined + many);
-    let why = with_unsaved(line_why(shown, lines, matches, name), shown.unsaved);
-    match chunk {
+    let numbers: Vec<u32> = matches.iter().map(|one| shown.lines.line_at(one.from)).collect();
+    let why = with_unsaved(line_why(lines, &numbers, name), shown.unsaved);
+    let found = match chunk {
         Some(chunk) => {
             let text = shown.text[whole_lines(&shown.text, chunk.span.clone())].to_owned();
-            hit(shown.path, *span, chunk, name, score, why, text)
+            let first = numbers.first().copied().unwrap_or(chunk.start_line);
+            let subject = chunk.symbol.as_deref();
+            let (symbol, kind) = match name {
+                Some(name) => (Some(name.qualified.clone()), name.kind.clone()),
+                None => symbol_at(&chunk.names, subject, &chunk.kind, chunk.start_line, first),
+            };
+            Hit { symbol, kind, ..hit(shown.path, *span, chunk, name, score, why, text) }
         }
         None => Hit { score, why, ..plain(shown, *span, matches.first().map_or(0, |one| one.from)) },
-    }
+    };
+    let is_shown = |line: &u32| (found.start_line..=found.end_line).contains(line);
+    Hit { lines: numbers.into_iter().filter(is_shown).collect(), ..found }
 }
 
 /// Whether a matched text is the name of a definition, alone or with its keyword before it.
@@ -298,8 +307,7 @@ fn defines(part: &str, name: &Name) -> bool {
     part == name.name || part == name.qualified || part.rsplit(' ').next() == Some(name.name.as_str())
 }
 
-fn line_why(shown: &Shown<'_>, lines: &Lines, matches: &[LineMatch], name: Option<&Name>) -> String {
-    let numbers: Vec<u32> = matches.iter().map(|one| shown.lines.line_at(one.from)).collect();
+fn line_why(lines: &Lines, numbers: &[u32], name: Option<&Name>) -> String {
     let listed: Vec<String> = numbers.iter().take(LINES_LISTED_MAX).map(u32::to_string).collect();
     let more = numbers.len().saturating_sub(LINES_LISTED_MAX);
     let plural = if numbers.len() == 1 { "line" } else { "lines" };
@@ -330,6 +338,7 @@ fn plain(shown: &Shown<'_>, (first, last): (u32, u32), at: usize) -> Hit {
         score: 0.0,
         why: String::new(),
         text: text.to_owned(),
+        lines: Vec::new(),
     }
 }
 
@@ -346,5 +355,6 @@ fn hit(
         Some(name) => (Some(name.qualified.clone()), name.kind.clone()),
         None => (chunk.symbol.clone(), chunk.kind.clone()),
     };
-    Hit { path: path.to_owned(), start_line: span.0, end_line: span.1, symbol, kind, score, why, text }
+    let path = path.to_owned();
+    Hit { path, start_line: span.0, end_line: span.1, symbol, kind, score, why, text, lines: Vec::new() }
 }

@@ -7,14 +7,14 @@ use std::sync::{Arc, OnceLock};
 
 use futures::{Stream, StreamExt};
 use index::{
-    Filter, HistoryCache, HistoryLimits, IndexDirs, IndexError, LiveBudget, Nearby, Overlay, SearchAnswer,
-    Searcher,
+    Filter, HistoryCache, HistoryLimits, IndexDirs, IndexError, LiveBudget, Nearby, Overlay, OverlayMemory,
+    SearchAnswer, Searcher, Skipped,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::related::{Related, related};
-use super::words::partly;
+use super::words::{left_out, partly};
 use super::workspace::Workspace;
 use super::{existing_folder, from_index, incomplete, slashed};
 use crate::streaming::streaming;
@@ -48,6 +48,9 @@ pub struct Hit {
     pub why: String,
     /// The lines themselves.
     pub text: String,
+    /// Those of them that hold the text or pattern that was asked for; none for a question in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<u32>,
 }
 
 /// What a search found, and what should be known about it.
@@ -315,9 +318,8 @@ impl App {
         let (app, root, query) = (self.clone(), workspace.to_owned(), query.to_owned());
         let (options, buffers, open) = (options.clone(), editing.buffers.to_vec(), editing.open.to_vec());
         let search = tokio::task::spawn_blocking(move || {
-            let workspace = app.inner.workspaces.open(&root, false)?;
-            let plan = Plan::new(&workspace.root, &options)?;
-            Asked::of(&workspace, &plan, Editing { buffers: &buffers, open: &open }).answer(&plan, &query)
+            let (asked, plan) = app.asked(&root, &options, Editing { buffers: &buffers, open: &open })?;
+            asked.answer(&plan, &query)
         });
         search.await.map_err(AppError::task_died)?
     }
@@ -330,10 +332,7 @@ impl App {
             let _busy = app.count_run();
             let opened = app.clone();
             let prepared = tokio::task::spawn_blocking(move || {
-                let workspace = opened.inner.workspaces.open(&root, false)?;
-                let plan = Plan::new(&workspace.root, &options)?;
-                let asked = Asked::of(&workspace, &plan, Editing::default());
-                Ok::<_, AppError>(Arc::new((asked, plan)))
+                opened.asked(&root, &options, Editing::default()).map(Arc::new)
             });
             let prepared = prepared.await.map_err(AppError::task_died)??;
             let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -347,6 +346,28 @@ impl App {
             }
             Ok(())
         })
+    }
+
+    /// What answers questions about a workspace: its index, or its files where an index can be neither read nor made.
+    fn asked(&self, root: &Path, options: &SearchOptions, editing: Editing<'_>) -> Result<(Asked, Plan)> {
+        match self.inner.workspaces.open(root, false) {
+            Ok(workspace) => {
+                let plan = Plan::new(&workspace.root, options)?;
+                Ok((Asked::of(&workspace, &plan, editing), plan))
+            }
+            Err(error) if lacks_storage(&error) => {
+                let root = existing_folder(root)?;
+                let plan = Plan::new(&root, options)?;
+                let next = error.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+                let notice = format!("These are matches in the files, without an index: {}{next}.", error.message);
+                let overlay = OverlayMemory::default().overlay(editing.buffers.iter().filter_map(|buffer| {
+                    let path = buffer.path.strip_prefix(&root).ok().map(slashed)?;
+                    Some((path, buffer.text.as_str()))
+                }));
+                Ok((Asked::without_index(&root, overlay, notice), plan))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Lines of a file of a workspace as they are now.
@@ -368,24 +389,47 @@ impl App {
     }
 }
 
+/// Whether an index is missing because the disk refuses it, which its user may be unable to change.
+fn lacks_storage(error: &AppError) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(IndexError::Storage { .. } | IndexError::DiskFull { .. }))
+}
+
 /// One state of a workspace, ready for questions.
 struct Asked {
-    searcher: Searcher,
+    /// None where there is no index; then the files are looked through.
+    searcher: Option<Searcher>,
     overlay: Overlay,
     nearby: Nearby,
     history: HistoryCache,
     notice: Option<String>,
+    /// What of the workspace no search finds.
+    skipped: Vec<Skipped>,
 }
 
 impl Asked {
     fn of(workspace: &Workspace, plan: &Plan, editing: Editing<'_>) -> Self {
+        let status = workspace.index.status();
         Self {
             overlay: workspace.overlay(editing.buffers),
             nearby: if plan.words_alone { Nearby::default() } else { workspace.nearby(&editing) },
             history: workspace.history.clone(),
             // Looked at before the search: what is complete then is complete in it.
-            notice: incomplete(&workspace.standing(&workspace.index.status())),
-            searcher: workspace.index.searcher(),
+            notice: incomplete(&workspace.standing(&status)),
+            skipped: status.skipped,
+            searcher: Some(workspace.index.searcher()),
+        }
+    }
+
+    /// The files of a folder (canonical), without an index; `notice` says why.
+    fn without_index(root: &Path, overlay: Overlay, notice: String) -> Self {
+        Self {
+            searcher: None,
+            overlay,
+            nearby: Nearby::default(),
+            history: HistoryCache::new(root, HistoryLimits::default()),
+            notice: Some(notice),
+            skipped: Vec::new(),
         }
     }
 
@@ -397,20 +441,28 @@ impl Asked {
         let mut request = plan.request(query);
         request.overlay = self.overlay.clone();
         request.nearby = self.nearby.clone();
-        self.searcher.answer(&request)
+        let Some(searcher) = &self.searcher else {
+            let live = index::live_search(&plan.root, &request, &LiveBudget::default())?;
+            return Ok(SearchAnswer { hits: live.hits, cut: live.cut, many_changed: false });
+        };
+        searcher.answer(&request)
     }
 
     fn result(&self, plan: &Plan, query: &str, answer: SearchAnswer) -> Result<SearchResult> {
         let SearchAnswer { hits, cut, many_changed } = answer;
-        let related = match hits.first().filter(|_| plan.related) {
-            Some(hit) => {
+        let related = match hits.first().filter(|_| plan.related).zip(self.searcher.as_ref()) {
+            Some((hit, searcher)) => {
                 let lines = (hit.start_line, hit.end_line);
                 let name = hit.symbol.as_deref();
-                Some(Box::new(related(&self.searcher, &hit.path, lines, name, &self.overlay, &self.history)?))
+                Some(Box::new(related(searcher, &hit.path, lines, name, &self.overlay, &self.history)?))
             }
             None => None,
         };
-        let why = if hits.is_empty() { plan.why_nothing(query, &self.overlay) } else { None };
+        let why = if hits.is_empty() {
+            plan.why_nothing(query, &self.overlay).or_else(|| left_out(&self.skipped).filter(|_| !cut))
+        } else {
+            None
+        };
         let more = self.notice.as_deref();
         let notice = match why {
             Some(why) => Some(with_more(why, more)),
@@ -454,35 +506,22 @@ pub fn search_read_only(home: &Home, root: &Path, query: &str, options: &SearchO
     checked(query)?;
     let root = existing_folder(root)?;
     let plan = Plan::new(&root, options)?;
-    let searcher = match Searcher::open(&root, &IndexDirs { cache: home.cache.clone() }) {
-        Ok(searcher) => searcher,
+    let dirs = IndexDirs { cache: home.cache.clone() };
+    let asked = match Searcher::open(&root, &dirs) {
+        Ok(searcher) => {
+            let notice = "Another process has the index this moment: answers may lack what is not in it yet.";
+            Asked { searcher: Some(searcher), ..Asked::without_index(&root, Overlay::default(), notice.into()) }
+        }
         Err(IndexError::Storage { .. }) => {
-            let live =
-                index::live_search(&root, &plan.request(query), &LiveBudget::default()).map_err(from_index)?;
-            let notice = match index::Index::stored(&root, &IndexDirs { cache: home.cache.clone() }) {
+            let notice = match index::Index::stored(&root, &dirs) {
                 None => "There is no index of this folder yet: these are matches in the files.",
                 Some(_) => {
                     "The index cannot be read while another process writes it: these are matches in the files."
                 }
             };
-            let why = if live.hits.is_empty() { plan.why_nothing(query, &Overlay::default()) } else { None };
-            let notice = match why {
-                Some(why) => with_more(why, Some(notice)),
-                None if live.cut => partly(false, Some(notice)),
-                None => notice.into(),
-            };
-            let hits = live.hits.into_iter().map(hit).collect();
-            return Ok(SearchResult { hits, related: None, notice: Some(notice) });
+            Asked::without_index(&root, Overlay::default(), notice.into())
         }
         Err(error) => return Err(from_index(error)),
-    };
-    let notice = "Another process has the index this moment: answers may lack what is not in it yet.";
-    let asked = Asked {
-        searcher,
-        overlay: Overlay::default(),
-        nearby: Nearby::default(),
-        history: HistoryCache::new(&root, HistoryLimits::default()),
-        notice: Some(notice.into()),
     };
     asked.answer(&plan, query)
 }
@@ -497,6 +536,7 @@ fn hit(hit: index::Hit) -> Hit {
         score: hit.score,
         why: hit.why,
         text: hit.text,
+        lines: hit.lines,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is said about an index: how complete it is, why a file is left out and what can be done about it. Refuses:
 //! reasons without a next step where there is one.
 
-use index::SkipReason;
+use index::{SkipReason, Skipped};
 
 use super::{IndexProgress, Progress};
 
@@ -37,6 +37,25 @@ pub(super) fn partly(many_changed: bool, more: Option<&str>) -> String {
          narrow the search to a folder, or say more."
     };
     more.map_or_else(|| said.to_owned(), |more| format!("{said} {more}"))
+}
+
+/// What to say when nothing was found though there is text that was not looked at.
+pub(super) fn left_out(skipped: &[Skipped]) -> Option<String> {
+    let holds_text = |one: &&Skipped| {
+        !matches!(
+            one.reason,
+            SkipReason::Binary
+                | SkipReason::Dependencies
+                | SkipReason::LockFile
+                | SkipReason::SlowToParse
+                | SkipReason::Special
+                | SkipReason::Symlink
+        )
+    };
+    let reasons: Vec<String> =
+        skipped.iter().filter(holds_text).map(|one| format!("{} {}", one.count, one.reason.words())).collect();
+    (!reasons.is_empty())
+        .then(|| format!("Not searched: {}; `familiar index --status` lists them.", reasons.join(", ")))
 }
 
 /// Whole percents, 100 only when all is done.
@@ -82,6 +101,16 @@ mod tests {
         assert!(partly(true, None).starts_with("Many files changed"));
         let said = partly(false, Some("The index is being built."));
         assert!(said.contains("too many matches") && said.ends_with("more. The index is being built."), "{said}");
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_by_reason() {
+        let of = |reason, count| Skipped { reason, count, examples: Vec::new() };
+        let said = left_out(&[of(SkipReason::Ignored, 2), of(SkipReason::Binary, 9), of(SkipReason::Minified, 1)]);
+        let expected =
+            "Not searched: 2 ignored by an ignore file, 1 minified; `familiar index --status` lists them.";
+        assert_eq!(said.as_deref(), Some(expected));
+        assert_eq!(left_out(&[of(SkipReason::Binary, 9)]), None);
     }
 
     #[test]

@@ -93,7 +93,16 @@ impl Search {
         }
         let context = Context::open()?;
         let options = self.options(&root);
-        let result = match reach_to_read(&context).await? {
+        let reach = match reach_to_read(&context).await {
+            Ok(reach) => reach,
+            // A home that cannot be used keeps nobody from looking through their own files.
+            Err(error) => {
+                let found = read_only(&context, &root, query, &options).await?;
+                self.print(query, &with_notice(found, &error))?;
+                return Ok(0);
+            }
+        };
+        let result = match reach {
             Some(Reach::Daemon(daemon)) => by_daemon(&daemon.client, &root, query, &options).await?,
             Some(Reach::Here(here)) => {
                 let settled = settle(&here.app, &root).await;
@@ -101,7 +110,8 @@ impl Search {
                 here.close().await;
                 match (settled, found) {
                     (Ok(()), found) => found?,
-                    (Err(error), Ok(found)) => with_notice(found, &error),
+                    (Err(error), Ok(found)) if found.notice.is_none() => with_notice(found, &error),
+                    (Err(_), Ok(found)) => found,
                     (Err(error), Err(_)) => return Err(error),
                 }
             }

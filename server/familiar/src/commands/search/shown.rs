@@ -10,6 +10,8 @@ use crate::render::{self, Style};
 const LINES_SHOWN_MAX: usize = 6;
 /// A shown line is cut behind this many characters.
 const LINE_CHARS_MAX: usize = 160;
+/// What the ending of a word has at most, as in `computing`.
+const ENDING_CHARS: usize = 3;
 /// A shorter word of a query says nothing about a line.
 const WORD_CHARS_MIN: usize = 3;
 
@@ -38,8 +40,10 @@ fn block(hit: &Hit, words: &[String], style: Style) -> String {
     let symbol = hit.symbol.as_deref().map(|symbol| format!("  {}", render::one_line(symbol))).unwrap_or_default();
     let about = render::one_line(&format!("{}, {}", hit.kind, hit.why));
     let mut text = format!("{}{symbol}  {}\n", style.bold(&place), style.dim(&about));
-    let lines: Vec<&str> = hit.text.lines().collect();
-    let first = most_telling(&lines, words);
+    // Some old files end their lines with a carriage return alone.
+    let hit_text = hit.text.replace("\r\n", "\n").replace('\r', "\n");
+    let lines: Vec<&str> = hit_text.lines().collect();
+    let first = most_telling(&tellings(hit, &lines, words));
     let width = hit.end_line.to_string().len();
     for (at, line) in lines.iter().enumerate().skip(first).take(LINES_SHOWN_MAX) {
         let number = hit.start_line as usize + at;
@@ -51,19 +55,38 @@ fn block(hit: &Hit, words: &[String], style: Style) -> String {
     text
 }
 
-/// The first of the lines to show: the beginning, unless another part has more words of the query.
-fn most_telling(lines: &[&str], words: &[String]) -> usize {
-    let found: Vec<usize> = lines
-        .iter()
-        .map(|line| {
-            let line = line.to_lowercase();
-            words.iter().filter(|word| line.contains(word.as_str())).count()
-        })
-        .collect();
-    let sum = |first: usize| found.iter().skip(first).take(LINES_SHOWN_MAX).sum::<usize>();
-    let last = lines.len().saturating_sub(LINES_SHOWN_MAX);
+/// How much each line tells: whether it holds what was spelled out, else how many words of the query, or forms of them.
+fn tellings(hit: &Hit, lines: &[&str], words: &[String]) -> Vec<usize> {
+    if !hit.lines.is_empty() {
+        return (hit.start_line..).take(lines.len()).map(|line| usize::from(hit.lines.contains(&line))).collect();
+    }
+    let telling = |line: &&str| {
+        let line = line.to_lowercase();
+        let of = |word: &String| match line.contains(word.as_str()) {
+            true => 2,
+            false => usize::from(line.contains(beginning(word))),
+        };
+        words.iter().map(of).sum()
+    };
+    lines.iter().map(telling).collect()
+}
+
+/// What the forms of a word have in common, as far as its length tells.
+fn beginning(word: &str) -> &str {
+    let chars = word.chars().count();
+    let kept = if chars > 2 * ENDING_CHARS { chars - ENDING_CHARS } else { chars };
+    word.char_indices().nth(kept).map_or(word, |(at, _)| &word[..at])
+}
+
+/// The first of the lines to show: the beginning, unless another part tells more. A telling line has what follows it
+/// below, and one line above.
+fn most_telling(tellings: &[usize]) -> usize {
+    let sum = |first: usize| tellings.iter().skip(first).take(LINES_SHOWN_MAX).sum::<usize>();
+    let last = tellings.len().saturating_sub(LINES_SHOWN_MAX);
     // The earliest of the best.
-    (0..=last).max_by_key(|&first| (sum(first), std::cmp::Reverse(first))).unwrap_or(0)
+    let first = (0..=last).max_by_key(|&first| (sum(first), std::cmp::Reverse(first))).unwrap_or(0);
+    let telling = tellings.iter().skip(first).position(|&telling| telling > 0).unwrap_or(0);
+    (first + telling.saturating_sub(1)).min(last)
 }
 
 #[cfg(test)]
@@ -80,6 +103,7 @@ mod tests {
             score: 1.0,
             why: "defines `f`".into(),
             text: (1..=9).map(|n| format!("line {n}\x07\n")).collect(),
+            lines: Vec::new(),
         }
     }
 
@@ -95,10 +119,19 @@ mod tests {
     #[test]
     fn the_lines_with_the_words_are_shown() {
         let mut hit = hit();
-        hit.text.push_str("the needle\n");
-        let result = SearchResult { hits: vec![hit], notice: None, related: None };
+        hit.text.push_str("the needle\r");
+        let result = SearchResult { hits: vec![hit.clone()], notice: None, related: None };
         let text = page(&result, "where is the Needle", Style::plain());
         assert!(text.contains("  12  the needle\n") && !text.contains("line 1\\x07"), "{text}");
+        // Another form of the word, and a pattern that says itself where it matches.
+        let text = page(&result, "needles", Style::plain());
+        assert!(text.contains("  12  the needle\n") && !text.contains("line 1\\x07"), "{text}");
+        hit.lines = vec![6];
+        hit.text.push_str(&"more\n".repeat(9));
+        let result = SearchResult { hits: vec![hit], notice: None, related: None };
+        let text = page(&result, "li.e 4", Style::plain());
+        let shown: Vec<&str> = text.lines().skip(1).map(str::trim_start).collect();
+        assert!(shown.first().is_some_and(|line| line.starts_with("5  line 3")), "{text}");
         assert_eq!(page(&SearchResult::default(), "x", Style::plain()), "nothing found\n");
     }
 }
