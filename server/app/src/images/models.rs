@@ -4,6 +4,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::SystemTime;
 
 use futures::future::BoxFuture;
 use model::{ImageModel, ImageModelInfo};
@@ -151,6 +152,12 @@ impl ImageModels {
 }
 
 impl ImageModelEntry {
+    /// Since when its folder is there, as far as the system tells; files in it may be shared with another model.
+    fn since(&self) -> Option<SystemTime> {
+        let about = std::fs::metadata(&self.path).ok()?;
+        about.created().or_else(|_| about.modified()).ok()
+    }
+
     /// Whether it goes from an image to its noise in parts of steps, so that any strength leaves a step. The scheduler of a
     /// pipeline tells by its name.
     pub(crate) fn matches_flow(&self) -> bool {
@@ -198,9 +205,11 @@ impl App {
 
     fn list(&self, choice: Option<String>) -> Vec<ImageModelEntry> {
         let mut entries = list_image_models(&self.inner.images.models.folder);
-        let chosen = entries.iter().position(|entry| Some(&entry.name) == choice.as_ref()).unwrap_or(0);
-        if let Some(entry) = entries.get_mut(chosen) {
-            entry.current = true;
+        let chosen = entries.iter().position(|entry| Some(&entry.name) == choice.as_ref());
+        // One that is brought later changes nothing until it is chosen.
+        let first = || (0..entries.len()).min_by_key(|&at| (entries[at].since(), at));
+        if let Some(at) = chosen.or_else(first) {
+            entries[at].current = true;
         }
         entries
     }

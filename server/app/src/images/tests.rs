@@ -333,6 +333,8 @@ async fn an_image_is_drawn_over_and_brought_back_by_its_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_model_that_was_chosen_draws_when_none_is_named() {
     let mut world = World::new();
+    // File systems know times to some milliseconds only.
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     let other = world.app.home().models.join("a-second");
     std::fs::create_dir(&other).expect("a folder");
     std::fs::write(other.join("model_index.json"), "{}").expect("written");
@@ -341,7 +343,9 @@ async fn the_model_that_was_chosen_draws_when_none_is_named() {
         let models = app.image_models().await.expect("they are listed");
         models.into_iter().filter(|entry| entry.current).map(|entry| entry.name).collect::<Vec<_>>()
     };
-    assert_eq!(current().await, ["a-second"], "the first of them, while nobody chose");
+    assert_eq!(current().await, ["scripted"], "the one that was there first, while nobody chose");
+    world.app.use_image_model("a-second").await.expect("it is there");
+    assert_eq!(current().await, ["a-second"]);
     world.app.use_image_model("scripted").await.expect("it is there");
     assert_eq!(current().await, ["scripted"]);
     let id = world.generate("a fox", 1).await;
@@ -491,6 +495,7 @@ async fn pages_of_the_gallery_join() {
 #[tokio::test(flavor = "multi_thread")]
 async fn models_are_found_by_name_and_chosen() {
     let world = World::new();
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     let models = &world.app.home().models;
     // A file alone is no model, and neither is one that is still being brought.
     std::fs::write(models.join("alone.safetensors"), b"weights").expect("it can be written");
@@ -505,9 +510,9 @@ async fn models_are_found_by_name_and_chosen() {
         let models = world.app.image_models().await.expect("they are listed");
         models.into_iter().map(|model| (model.name, model.size_bytes, model.current)).collect::<Vec<_>>()
     };
-    assert_eq!(names().await, [("other".to_owned(), 14, true), ("scripted".to_owned(), 0, false)]);
-    world.app.use_image_model("scripted").await.expect("it is there");
-    assert!(names().await[1].2);
+    assert_eq!(names().await, [("other".to_owned(), 14, false), ("scripted".to_owned(), 0, true)]);
+    world.app.use_image_model("other").await.expect("it is there");
+    assert!(names().await[0].2);
     let error = world.app.use_image_model("none").await.expect_err("it is not there");
     assert_eq!(error.kind, ErrorKind::NotFound);
     let request = GenerateRequest { prompt: "x".into(), model: Some("none".into()), ..GenerateRequest::default() };

@@ -65,10 +65,12 @@ async fn the_model_that_draws_is_chosen_and_gives_its_memory_back() {
         let models = list["models"].as_array().unwrap().clone();
         models.into_iter().find(|model| model["current"] == true).unwrap()["name"].clone()
     };
-    assert_eq!(current().await, "another");
+    assert_eq!(current().await, "scripted", "the one that was there first");
     let choose = async |body: Value, status| {
         program.json(Method::POST, "/api/v1/images/models/use", Some(body), status).await
     };
+    choose(json!({"name": "another"}), 204).await;
+    assert_eq!(current().await, "another");
     choose(json!({"name": "scripted"}), 204).await;
     assert_eq!(current().await, "scripted");
     choose(json!({"name": "../scripted"}), 404).await;
@@ -87,8 +89,9 @@ async fn the_model_that_draws_is_chosen_and_gives_its_memory_back() {
     unload(json!({"name": "none"}), 404).await;
 }
 
-/// Another folder that is an image model.
+/// Another folder that is an image model, made later. File systems know times to some milliseconds only.
 fn second_model(stage: &Stage) {
+    std::thread::sleep(std::time::Duration::from_millis(20));
     let folder = stage.app.home().models.join("another");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("model_index.json"), "{}").unwrap();
@@ -100,16 +103,16 @@ async fn the_settings_page_chooses_the_model_that_draws() {
     second_model(&stage);
     let page = stage.get("/settings").await.body;
     assert!(
-        page.contains("name=\"name\" value=\"scripted\">Use") && !page.contains("value=\"another\""),
+        page.contains("name=\"name\" value=\"another\">Use") && !page.contains("value=\"scripted\""),
         "{page}"
     );
-    let seen = stage.post("/settings/image-model", &[("name", "scripted")]).await;
+    let seen = stage.post("/settings/image-model", &[("name", "another")]).await;
     assert_eq!((seen.status, seen.header("location")), (StatusCode::SEE_OTHER, "/settings#image-models"));
     let page = stage.get("/settings").await.body;
-    assert!(page.contains("name=\"name\" value=\"another\">Use"), "{page}");
+    assert!(page.contains("name=\"name\" value=\"scripted\">Use"), "{page}");
     assert_eq!(stage.post("/settings/image-model", &[("name", "none")]).await.status, StatusCode::NOT_FOUND);
     stage.make(&[("prompt", "a fox")]).await;
-    assert_eq!(stage.app.image_jobs(None, 1).await.unwrap().ended[0].model, "scripted");
+    assert_eq!(stage.app.image_jobs(None, 1).await.unwrap().ended[0].model, "another");
 }
 
 #[tokio::test]
