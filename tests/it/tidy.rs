@@ -55,6 +55,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("candle-core", &["server/paint", "tests/tiny"]),
     ("candle-nn", &["server/paint"]),
     ("png", &["server/app", "server/paint"]),
+    ("image", &["server/app", "server/familiar"]),
     ("webp", &["server/app"]),
     ("viuer", &["server/familiar"]),
     ("llama-cpp-2", &["server/llama", "tests/bench"]),

@@ -10,6 +10,7 @@ mod jobs;
 mod memory;
 mod models;
 mod parameters;
+mod photo;
 mod picture;
 mod requests;
 mod settings;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::parameters::{ImageParameters, read_text};
-use super::picture::Pixels;
+use super::photo::to_png;
+use super::picture::{IMPORT_BYTES_MAX, Pixels};
 use super::views::{ImageOrigin, ImageView};
 use crate::{App, AppError, ErrorKind, Result};
 
@@ -18,6 +19,9 @@ pub struct BroughtImage {
     /// Whether it came with this file; the gallery may have had it before.
     pub is_new: bool,
 }
+
+/// Bytes of the files that are brought together, once all of them are PNG, which is larger than what photos come as.
+const PNG_BYTES_MAX: usize = 4 * IMPORT_BYTES_MAX;
 
 /// Files that are brought at once, over all doors. Each is held whole, and its pixels besides.
 pub const IMPORTS_AT_ONCE_MAX: usize = 2;
@@ -71,8 +75,8 @@ impl App {
         })
     }
 
-    /// Keeps a PNG file as an image of the gallery, with what it says about how it was made. An image that is there with
-    /// exactly this file is found instead.
+    /// Keeps a PNG, JPEG or WebP file as an image of the gallery, with what it says about how it was made. An image that
+    /// is there with exactly this file is found instead.
     ///
     /// # Errors
     /// `User` for a file that is no image or too large; `Unavailable` when Familiar is ending or the disk refuses.
@@ -89,6 +93,8 @@ impl App {
         let _counted = self.count_run();
         self.accept_work()?;
         let files: Vec<BroughtFile> = files.into_iter().map(Into::into).collect();
+        let count = files.len();
+        let files = tokio::task::spawn_blocking(move || as_png(files)).await.map_err(AppError::task_died)??;
         let known = self.stored(move |store| {
             let mut known = Vec::with_capacity(files.len());
             for file in files {
@@ -101,7 +107,6 @@ impl App {
         });
         let known = known.await?;
         let read = tokio::task::spawn_blocking(move || {
-            let count = known.len();
             let files = known.into_iter().enumerate().map(|(at, (file, image))| match image {
                 Some(image) => Ok(Given::Known(Box::new(image))),
                 None => match read(file.bytes) {
@@ -146,6 +151,30 @@ impl App {
     }
 }
 
+/// The files as PNG.
+fn as_png(files: Vec<BroughtFile>) -> Result<Vec<BroughtFile>> {
+    let count = files.len();
+    let mut left = PNG_BYTES_MAX;
+    let to_png = |(at, file): (usize, BroughtFile)| {
+        let BroughtFile { name, bytes } = file;
+        let bytes = to_png(bytes).and_then(|bytes| match left.checked_sub(bytes.len()) {
+            Some(rest) => {
+                left = rest;
+                Ok(bytes)
+            }
+            None => {
+                let message = format!("as PNG these files have more than {} MiB", PNG_BYTES_MAX >> 20);
+                Err(AppError::new(ErrorKind::User, message).hint("bring fewer of them at once"))
+            }
+        });
+        match bytes {
+            Ok(bytes) => Ok(BroughtFile { name, bytes }),
+            Err(problem) => Err(of_file(at, count, &name, problem)),
+        }
+    };
+    files.into_iter().enumerate().map(to_png).collect()
+}
+
 fn read(file: Vec<u8>) -> Result<ReadFile> {
     let pixels = Pixels::of_png(&file)?;
     let thumbnail = pixels.thumbnail()?;
@@ -166,21 +195,39 @@ fn of_file(at: usize, count: usize, name: &str, mut problem: AppError) -> AppErr
     problem
 }
 
-/// Whether a file, and a mask for it, can be drawn over; tells width and height in pixels. Nothing is kept.
+/// An image that is to be drawn over, as PNG.
+pub(super) struct DrawnOver {
+    /// It.
+    pub(super) image: Vec<u8>,
+    /// Where it may change, a PNG file of the same size.
+    pub(super) mask: Option<Vec<u8>>,
+    /// Width and height in pixels.
+    pub(super) size_pixels: (u32, u32),
+}
+
+/// Reads an image that is to be drawn over, and a mask for it, from files of any kind that is read. Nothing is kept.
 ///
 /// # Errors
-/// `User` for what is no PNG, damaged or too large, and for a mask of another size.
-pub fn check_source(image: &[u8], mask: Option<&[u8]>) -> Result<(u32, u32)> {
-    let pixels = Pixels::of_png(image)?;
-    let size = (pixels.width, pixels.height);
-    let Some(mask) = mask else { return Ok(size) };
-    let of_mask = Pixels::of_png(mask)?;
-    if size == (of_mask.width, of_mask.height) {
-        return Ok(size);
-    }
+/// `User` for what is no image, damaged or too large, and for a mask of another size.
+pub(super) fn drawn_over(image: Vec<u8>, mask: Option<Vec<u8>>) -> Result<DrawnOver> {
+    let (image, mask) = (to_png(image)?, mask.map(to_png).transpose()?);
+    let pixels = Pixels::of_png(&image)?;
+    let size_pixels = (pixels.width, pixels.height);
+    let of_mask = mask.as_deref().map(Pixels::of_png).transpose()?;
+    let Some(of_mask) = of_mask.filter(|of_mask| size_pixels != (of_mask.width, of_mask.height)) else {
+        return Ok(DrawnOver { image, mask, size_pixels });
+    };
     let message = format!(
         "the image has {} x {} pixels and its mask {} x {}",
         pixels.width, pixels.height, of_mask.width, of_mask.height
     );
     Err(AppError::new(ErrorKind::User, message).hint("make the mask as large as the image"))
+}
+
+/// Whether a file, and a mask for it, can be drawn over; tells width and height in pixels. Nothing is kept.
+///
+/// # Errors
+/// `User` for what is no image, damaged or too large, and for a mask of another size.
+pub fn check_source(image: &[u8], mask: Option<&[u8]>) -> Result<(u32, u32)> {
+    drawn_over(image.to_vec(), mask.map(<[u8]>::to_vec)).map(|source| source.size_pixels)
 }

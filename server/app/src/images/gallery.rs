@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{GALLERY_PAGE_MAX, GalleryCursor, IMAGES_REMOVED_MAX, StoreError};
 
 use super::parameters::{ImageParameters, read_text, without_text};
+use super::photo::to_png;
 use super::picture::Pixels;
 use super::views::ImageView;
 use crate::new_file::{slug, write_new};
@@ -213,12 +214,13 @@ impl App {
         .await
     }
 
-    /// What a PNG file says about how it was made; `None` when it says nothing.
+    /// What an image file says about how it was made; `None` when it says nothing.
     ///
     /// # Errors
     /// `User` for a file that is no image or too large.
     pub async fn read_parameters(&self, file: Vec<u8>) -> Result<Option<ImageParameters>> {
         let read = tokio::task::spawn_blocking(move || {
+            let file = to_png(file)?;
             Pixels::of_png(&file).map(|_| ImageParameters::of_file(&read_text(&file)))
         });
         read.await.map_err(AppError::task_died)?

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use super::bring::check_source;
+use super::bring::{DrawnOver, drawn_over};
 use super::events::{ImageEventStream, ImageJobEvent, ImageJobEventKind};
 use super::requests::{GenerateRequest, SourceOf, StoredRequest, leaves_a_step};
 use super::views::{ImageJobState, ImageJobView};
@@ -344,8 +344,8 @@ impl Queue {
 /// The files a job starts from, once they were read as images; a mask has the size of its image.
 async fn readable(image: Vec<u8>, mask: Option<Vec<u8>>) -> Result<(Vec<Vec<u8>>, (u32, u32))> {
     let read = tokio::task::spawn_blocking(move || {
-        let size = check_source(&image, mask.as_deref())?;
-        Ok((std::iter::once(image).chain(mask).collect(), size))
+        let DrawnOver { image, mask, size_pixels } = drawn_over(image, mask)?;
+        Ok((std::iter::once(image).chain(mask).collect(), size_pixels))
     });
     read.await.map_err(AppError::task_died)?
 }

@@ -81,29 +81,42 @@ impl Pixels {
 
     /// A PNG file, with `settings` in both forms where there are some.
     pub(crate) fn png(&self, settings: Option<&ImageSettings>) -> Result<Vec<u8>> {
+        let own = settings.map(serde_json::to_string).transpose();
+        let own =
+            own.map_err(|error| AppError::new(ErrorKind::Bug, "settings cannot be written").caused_by(error))?;
+        self.png_with(settings.map(write_infotext), own)
+    }
+
+    /// A PNG file with what another tool said about it in the form that such tools share.
+    pub(super) fn png_saying(&self, shared: Option<String>) -> Result<Vec<u8>> {
+        self.png_with(shared, None)
+    }
+
+    fn png_with(&self, shared: Option<String>, own: Option<String>) -> Result<Vec<u8>> {
         let mut file = Vec::new();
-        self.write_png(settings, &mut file)
+        self.write_png(shared, own, &mut file)
             .map_err(|error| AppError::new(ErrorKind::Bug, "an image could not be written").caused_by(error))?;
         Ok(file)
     }
 
     fn write_png(
         &self,
-        settings: Option<&ImageSettings>,
+        shared: Option<String>,
+        own: Option<String>,
         file: &mut Vec<u8>,
     ) -> std::result::Result<(), png::EncodingError> {
         let mut encoder = Encoder::new(file, self.width, self.height);
         encoder.set_color(ColorType::Rgb);
         encoder.set_depth(BitDepth::Eight);
-        if let Some(settings) = settings {
-            let text = write_infotext(settings);
+        if let Some(text) = shared {
             // What Latin-1 cannot say goes into the other kind of chunk, as other tools do it.
             if text.chars().all(|c| u32::from(c) < 256) {
                 encoder.add_text_chunk(SHARED_KEY.to_owned(), text)?;
             } else {
                 encoder.add_itxt_chunk(SHARED_KEY.to_owned(), text)?;
             }
-            let own = serde_json::to_string(settings).map_err(std::io::Error::from)?;
+        }
+        if let Some(own) = own {
             encoder.add_itxt_chunk(OWN_KEY.to_owned(), own)?;
         }
         let mut writer = encoder.write_header()?;
@@ -117,11 +130,11 @@ impl Pixels {
     /// `User` for what is no PNG, damaged or too large.
     pub(crate) fn of_png(file: &[u8]) -> Result<Self> {
         if file.len() > IMPORT_BYTES_MAX {
-            let message = format!("the file has {} bytes, at most {IMPORT_BYTES_MAX} are taken", file.len());
-            return Err(AppError::new(ErrorKind::User, message).hint("make it smaller"));
+            return Err(too_many_bytes(file.len()));
         }
         let unreadable = |error: png::DecodingError| {
-            let hint = "PNG files are read; save the image as one with another program first";
+            let hint =
+                "PNG, JPEG and WebP files are read; save the image as one of them with another program first";
             AppError::new(ErrorKind::User, format!("the image cannot be read: {error}")).hint(hint)
         };
         let mut decoder = Decoder::new_with_limits(Cursor::new(file), Limits { bytes: DECODER_BYTES_MAX });
@@ -131,9 +144,7 @@ impl Pixels {
         let info = decoder.read_header_info().map_err(unreadable)?;
         let (width, height) = (info.width, info.height);
         if u64::from(width) * u64::from(height) > IMPORT_PIXELS_MAX {
-            let message =
-                format!("the image has {width} x {height} pixels, at most {IMPORT_PIXELS_MAX} are taken");
-            return Err(AppError::new(ErrorKind::User, message).hint("make it smaller"));
+            return Err(too_many_pixels(width, height));
         }
         // The pixels were bounded above; this is room for them besides.
         decoder.set_limits(Limits { bytes: DECODER_BYTES_MAX + IMPORT_PIXELS_MAX as usize * 4 });
@@ -152,11 +163,25 @@ fn share(at: u32, parts: u32, all: u32) -> std::ops::Range<usize> {
     edge(at)..edge(at + 1).max(edge(at) + 1)
 }
 
+/// The refusal of a file that is too large.
+pub(super) fn too_many_bytes(bytes: usize) -> AppError {
+    let message = format!("the file has {bytes} bytes, at most {IMPORT_BYTES_MAX} are taken");
+    AppError::new(ErrorKind::User, message).hint("make it smaller")
+}
+
+/// The refusal of an image that is too large.
+pub(super) fn too_many_pixels(width: u32, height: u32) -> AppError {
+    let message = format!("the image has {width} x {height} pixels, at most {IMPORT_PIXELS_MAX} are taken");
+    AppError::new(ErrorKind::User, message).hint("make it smaller")
+}
+
+/// How bright a pixel is that lies on white, as transparent as it is.
+pub(super) fn on_white(value: u8, alpha: u8) -> u8 {
+    let (value, alpha) = (u32::from(value), u32::from(alpha));
+    ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+}
+
 fn to_rgb(bytes: &[u8], kind: ColorType) -> Vec<u8> {
-    let on_white = |value: u8, alpha: u8| {
-        let (value, alpha) = (u32::from(value), u32::from(alpha));
-        ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-    };
     match kind {
         ColorType::Grayscale => bytes.iter().flat_map(|value| [*value; 3]).collect(),
         ColorType::GrayscaleAlpha => {

@@ -76,7 +76,7 @@ pub struct ImageSource {
     pub image: SourceOf,
     /// How much of it is drawn anew, above 0 and up to 1.
     pub strength: f64,
-    /// What is drawn anew: a PNG file of the same size, white where the image may change.
+    /// What is drawn anew: an image file of the same size, white where the image may change.
     pub mask: Option<Vec<u8>>,
 }
 
@@ -85,7 +85,7 @@ pub struct ImageSource {
 pub enum SourceOf {
     /// The gallery, by id.
     Image(String),
-    /// A PNG file.
+    /// A PNG, JPEG or WebP file.
     File(Vec<u8>),
 }
 

@@ -78,7 +78,7 @@ enum Action {
         #[arg(long, short, value_name = "PATH", default_value = ".")]
         output: PathBuf,
     },
-    /// Bring PNG files into the gallery; what they say of how they were made is read. A file that is there is found.
+    /// Bring PNG, JPEG and WebP files into the gallery; what they say of how they were made is read. A file that is there is found.
     Import {
         /// The files.
         #[arg(required = true, num_args = 1..=IDS_MAX)]

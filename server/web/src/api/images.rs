@@ -198,7 +198,8 @@ pub(crate) async fn thumbnail(
     Ok(pictures::thumbnail(&web.app, &id, &headers).await?)
 }
 
-/// Keeps the body, a PNG file, as an image, with what it says about how it was made; the gallery may have it already.
+/// Keeps the body, a PNG, JPEG or WebP file, as an image, with what it says about how it was made; the gallery may have
+/// it already.
 pub(crate) async fn import(
     State(web): State<Shared>,
     upload: Uploaded,

@@ -52,6 +52,11 @@ pub(crate) fn read_text(file: &[u8]) -> FileText {
     texts
 }
 
+/// The user's comment in the EXIF data of a file of another kind, at most [`TEXT_BYTES_MAX`] of it.
+pub(crate) fn exif_comment(data: &[u8]) -> Option<String> {
+    exif::comment(data, TEXT_BYTES_MAX)
+}
+
 /// The same PNG file without what it says; what is no PNG file stays as it is.
 pub(crate) fn without_text(file: &[u8]) -> Vec<u8> {
     let Some(mut rest) = file.strip_prefix(&SIGNATURE) else { return file.to_vec() };

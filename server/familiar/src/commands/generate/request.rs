@@ -52,7 +52,7 @@ pub(super) struct Wishes {
     /// Layers of the text encoder that are left out at the end.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     clip_skip: u32,
-    /// Start from this image instead of noise: a PNG file, or the id of one in the gallery.
+    /// Start from this image instead of noise: an image file, or the id of one in the gallery.
     #[arg(long, value_name = "FILE|ID")]
     from: Option<String>,
     /// Make it so many times as wide and high, more than 1 and up to 4, with details drawn anew.
@@ -61,7 +61,7 @@ pub(super) struct Wishes {
     /// How much of it is drawn anew, above 0 and up to 1 [default: 0.75; 0.3 with --upscale; 1 under a mask]
     #[arg(long, value_name = "X", requires = "from", value_parser = number)]
     strength: Option<f64>,
-    /// Change it only where this PNG file of the same size is white.
+    /// Change it only where this image file of the same size is white.
     #[arg(long, value_name = "FILE", requires = "from")]
     mask: Option<PathBuf>,
 }

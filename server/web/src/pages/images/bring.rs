@@ -43,7 +43,9 @@ async fn brought(web: &Web, headers: &HeaderMap, body: &Bytes) -> Result<Vec<Str
     };
     let files = files(body, &boundary, FIELD)?;
     if files.is_empty() {
-        return Err(AppError::new(ErrorKind::User, "no file was chosen").hint("choose a PNG file first"));
+        return Err(
+            AppError::new(ErrorKind::User, "no file was chosen").hint("choose a PNG, JPEG or WebP file first")
+        );
     }
     let files = files.into_iter().map(|file| BroughtFile { name: file.name, bytes: file.bytes.to_vec() });
     let brought = web.app.import_images(files.collect()).await?;
