@@ -319,7 +319,9 @@ fn create_private(folder: &Path) -> std::io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    builder
+        .create(folder)
+        .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", folder.display())))
 }
 
 fn take_lock(root: &Path, folder: &Path) -> Result<File, IndexError> {

@@ -29,6 +29,8 @@ pub struct Symbol {
     pub kind: &'static str,
     /// 1-based first line, with the comments and attributes that belong to it.
     pub start_line: u32,
+    /// 1-based line on which it begins without them.
+    pub line: u32,
     /// 1-based last line, inclusive.
     pub end_line: u32,
     /// The text up to the body, on one line.
@@ -74,6 +76,7 @@ pub fn outline(path: &str, text: &str) -> Option<Outline> {
     let symbols = symbols
         .map(|item| Symbol {
             start_line: lines.line_at(item.outer_start),
+            line: lines.line_at(item.span.start),
             end_line: lines.line_at(item.span.end.saturating_sub(1)),
             name: item.name,
             qualified: item.qualified,

@@ -1,4 +1,5 @@
-//! A name that stands nowhere: the definitions that are one letter off, or differ in `_` and capitals only, come first.
+//! A name that stands nowhere: the definitions that are one letter off, or differ in `_` and capitals only, come first,
+//! and where there are none, what is found says that the name is not.
 //!
 //! Refuses: to second-guess a name that is there, and questions of several words.
 
@@ -39,6 +40,8 @@ impl Searcher {
         });
         meant.truncate(FIRST_MAX);
         if meant.is_empty() {
+            // Whoever asked for a name should not take what shares a word with it for that name.
+            hits.iter_mut().for_each(|hit| hit.why = format!("`{asked}` stands nowhere; {}", hit.why));
             return Ok(hits);
         }
         let best = hits.first().map_or(1.0, |hit| hit.score);

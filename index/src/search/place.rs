@@ -101,16 +101,23 @@ fn place_of(question: &str) -> Option<Place> {
     places.all(|other| other == place).then_some(place)
 }
 
-/// A path with the line behind it, as in `a.py:3` and, with a column, `a.py:3:7`.
+/// A path with the line behind it, as in `a.py:3`, with a column `a.py:3:7`, with the last line `a.py:3-7`, and `a.py#L3` as
+/// web pages write it. Of several lines the first is meant.
 fn with_line(run: &str) -> Option<(&str, u32)> {
     let mut path = run.trim_end_matches([':', '.', '?', '!']);
     let mut line = None;
     for _ in 0..NUMBERS_MAX {
-        let Some((before, number)) = path.rsplit_once(':') else { break };
-        let Ok(number) = number.parse() else { break };
+        let Some((before, number)) = path.rsplit_once("#L").or_else(|| path.rsplit_once(':')) else { break };
+        let first = number.split_once('-').filter(|(_, last)| is_line(last)).map_or(number, |(first, _)| first);
+        let Ok(number) = first.parse() else { break };
         (path, line) = (before, Some(number));
     }
     Some((path, line?)).filter(|(path, _)| !path.is_empty() && !path.ends_with(':'))
+}
+
+/// Whether the end of a range of lines is one.
+fn is_line(last: &str) -> bool {
+    last.strip_prefix('L').unwrap_or(last).parse::<u32>().is_ok()
 }
 
 #[cfg(test)]
@@ -126,6 +133,10 @@ mod tests {
             ("File \"src/app.py\", line 12, in run", Some(("src/app.py", 12))),
             ("error in app.py line 4.", Some(("app.py", 4))),
             ("src/app.py:12: TypeError", Some(("src/app.py", 12))),
+            ("src/app.py:904-920", Some(("src/app.py", 904))),
+            ("src/app.py#L9-L20", Some(("src/app.py", 9))),
+            ("src/app.py#L9", Some(("src/app.py", 9))),
+            ("src/app.py:9-x", None),
             ("app.py:1 app.py:1", Some(("app.py", 1))),
             ("app.py:1 or app.py:2", None),
             ("src/app.py", None),

@@ -493,7 +493,7 @@ fn holds(symbol: &Symbol, line: u32) -> bool {
 fn item(path: &str, symbol: &Symbol) -> RelatedItem {
     RelatedItem {
         path: path.to_owned(),
-        line: symbol.start_line,
+        line: symbol.line,
         name: symbol.qualified.clone(),
         kind: symbol.kind.to_owned(),
     }

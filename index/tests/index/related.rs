@@ -52,6 +52,15 @@ fn shape(items: &[RelatedItem]) -> Vec<(&str, u32, &str)> {
     items.iter().map(|item| (item.path.as_str(), item.line, item.name.as_str())).collect()
 }
 
+/// A definition stands where a hit says that it does, and not where the comments above it begin.
+#[test]
+fn lines_of_an_outline_are_those_of_definitions() {
+    let text = "# what\n# it\n# does\ndef alpha():\n    return beta()\n\n\ndef beta():\n    return 1\n";
+    let related = related(&Space::with(&[("a.py", text)]), "a.py", 4..=5);
+    assert_eq!(shape(&related.outline), [("a.py", 4, "alpha"), ("a.py", 8, "beta")]);
+    assert_eq!(shape(&related.callees), [("a.py", 8, "beta")]);
+}
+
 #[test]
 fn a_method_has_callers_callees_imports_and_tests() {
     let related = related(&space(), "app/store.py", 8..=11);

@@ -22,6 +22,9 @@ fn a_misspelt_name_is_found_unless_it_stands_somewhere() {
     }
     let first = &search(&index, "getsessionhash")[0];
     assert_eq!(first.symbol.as_deref(), Some("get_session_hash"), "{first:?}");
+    let others = search(&index, "session_frobnicator");
+    let says_so = |hit: &index::Hit| hit.why.starts_with("`session_frobnicator` stands nowhere; ");
+    assert!(!others.is_empty() && others.iter().all(says_so), "{others:?}");
     // A name that is there is what is meant, also when it is only used.
     space.write("shop/till.py", b"def pay(get_sesion_hash):\n    return get_sesion_hash()\n");
     refresh(&index);

@@ -102,8 +102,14 @@ fn private_folder(folder: &Path) -> Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(|error| {
+        let otherwise = match error.kind() {
+            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+                "move the file away that stands where a folder should be, or set FAMILIAR_HOME to another folder"
+            }
+            _ => "make the folder writable, or set FAMILIAR_HOME to another one",
+        };
         AppError::new(ErrorKind::Unavailable, format!("cannot create {}: {error}", folder.display()))
-            .hint(disk_hint(&error, "make the folder writable, or set FAMILIAR_HOME to another one"))
+            .hint(disk_hint(&error, otherwise))
             .caused_by(error)
     })
 }

@@ -75,6 +75,13 @@ fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
     kinds.any(|kind| matches!(kind, io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem))
 }
 
+/// Whether something that is no folder stands where one is needed.
+fn is_in_the_way(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let mut kinds = causes.filter_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
+    kinds.any(|kind| matches!(kind, io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists))
+}
+
 /// What the caller can do about an error of the index.
 pub(crate) fn from_index(error: IndexError) -> AppError {
     let (kind, hint) = match &error {
@@ -85,6 +92,12 @@ pub(crate) fn from_index(error: IndexError) -> AppError {
             ErrorKind::Unavailable,
             Some(
                 "make the cache folder writable (`familiar doctor` names it), or set FAMILIAR_HOME to another folder",
+            ),
+        ),
+        IndexError::Storage { source, .. } if is_in_the_way(source.as_ref()) => (
+            ErrorKind::Unavailable,
+            Some(
+                "move the file away that stands where a folder should be, or set FAMILIAR_HOME to another folder",
             ),
         ),
         IndexError::Storage { .. } => {
@@ -115,6 +128,9 @@ mod tests {
         };
         for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem] {
             assert!(hint(kind).contains("writable"), "{kind}");
+        }
+        for kind in [io::ErrorKind::NotADirectory, io::ErrorKind::AlreadyExists] {
+            assert!(hint(kind).contains("move the file away"), "{kind}");
         }
         assert!(hint(io::ErrorKind::InvalidData).contains("--forget"));
     }
