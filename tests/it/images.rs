@@ -85,7 +85,7 @@ async fn images_are_made_listed_saved_brought_and_removed_from_the_command_line(
     assert!(brought.contains("96 x 64") && count() == Some(2), "the gallery has it: {brought}");
     std::fs::write(folder.join("other.png"), b"no image").expect("written");
     let refused = run(&["gallery", "import", "fox.png", "other.png"]).failure(1);
-    assert!(refused.contains("other.png"), "{refused}");
+    assert!(refused.contains("other.png") && refused.contains("none of the files is kept"), "{refused}");
     for wrong in [["--steps", "999"], ["--model", "none"], ["--strength", "2"], ["--mask", "other.png"]] {
         let over = ["generate", "x", "--from", "fox.png"];
         let refused = run(&[&over[..], &wrong].concat()).failure(1);

@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use png::{BitDepth, ColorType, Decoder, Encoder, Limits, Transformations};
 
-use super::parameters::{OWN_KEY, SHARED_KEY, write_infotext};
+use super::parameters::{OWN_KEY, SHARED_KEY, SIGNATURE, write_infotext};
 use super::settings::ImageSettings;
 use crate::{AppError, ErrorKind, Result};
 
@@ -132,10 +132,15 @@ impl Pixels {
         if file.len() > IMPORT_BYTES_MAX {
             return Err(too_many_bytes(file.len()));
         }
+        if !file.starts_with(&SIGNATURE) {
+            let message = "the image cannot be read: it is no PNG, JPEG or WebP";
+            return Err(
+                AppError::new(ErrorKind::User, message).hint("save it as one of them with another program")
+            );
+        }
         let unreadable = |error: png::DecodingError| {
-            let hint =
-                "PNG, JPEG and WebP files are read; save the image as one of them with another program first";
-            AppError::new(ErrorKind::User, format!("the image cannot be read: {error}")).hint(hint)
+            AppError::new(ErrorKind::User, format!("the image cannot be read: {error}"))
+                .hint("save it anew with another program")
         };
         let mut decoder = Decoder::new_with_limits(Cursor::new(file), Limits { bytes: DECODER_BYTES_MAX });
         decoder.set_transformations(Transformations::normalize_to_color8());

@@ -375,7 +375,8 @@ pub(crate) fn leaves_a_step(
     let message = format!("a strength of {} leaves none of {}", source.strength, counted(steps.into(), "step"));
     // Rounded up, so that what is said is enough.
     let strength = (100.0 / f64::from(steps)).ceil() / 100.0;
-    Err(user(message, format!("take {more_steps}a strength of {strength} or more")))
+    let strength = if strength < 1.0 { format!("{strength} or more") } else { "1".to_owned() };
+    Err(user(message, format!("take {more_steps}a strength of {strength}")))
 }
 
 /// What both sides of a model's images are multiples of, in pixels.
@@ -504,7 +505,7 @@ mod tests {
         }
         let error = leaves_a_step(&over(Some(1), 0.5), &entry, None).expect_err("no step is left");
         assert_eq!(error.message, "a strength of 0.5 leaves none of 1 step");
-        assert_eq!(error.hint.as_deref(), Some("take 2 steps or more, or a strength of 1 or more"));
+        assert_eq!(error.hint.as_deref(), Some("take 2 steps or more, or a strength of 1"));
         std::fs::create_dir(folder.path().join("scheduler")).expect("a folder");
         let config = r#"{"_class_name": "FlowMatchEulerDiscreteScheduler"}"#;
         std::fs::write(folder.path().join("scheduler/scheduler_config.json"), config).expect("written");

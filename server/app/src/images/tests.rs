@@ -303,7 +303,7 @@ async fn an_image_is_drawn_over_and_brought_back_by_its_file() {
     };
     let small =
         super::picture::Pixels::new(8, 8, vec![0; 192]).and_then(|pixels| pixels.png(None)).expect("a file");
-    for (mask, expected) in [(small, "as large"), (b"no image".to_vec(), "PNG")] {
+    for (mask, expected) in [(small, "as large"), (b"no image".to_vec(), "another program")] {
         let error = world.app.generate(over(Some(mask))).await.expect_err("it is no mask");
         assert!(error.kind == ErrorKind::User && error.hint.is_some_and(|hint| hint.contains(expected)));
     }

@@ -239,10 +239,10 @@ fn said(number: Option<impl ToString>) -> String {
     number.map(|number| number.to_string()).unwrap_or_default()
 }
 
-/// What the API calls a value without fields; empty for nothing.
+/// What the options of `familiar generate` call a value without fields; empty for nothing.
 fn known_as(value: &Option<impl Serialize>) -> String {
     match serde_json::to_value(value) {
-        Ok(Value::String(name)) => name,
+        Ok(Value::String(name)) => name.replace('_', "-"),
         _ => String::new(),
     }
 }
@@ -263,11 +263,26 @@ async fn import(client: &Client, files: &[PathBuf]) -> anyhow::Result<()> {
         tokio::fs::read(file).await.map_err(failed)
     };
     // All are looked at before the first is sent, so that a mistake keeps nothing.
+    let mut wrong = Vec::new();
     for file in files {
-        app::check_source(&read(file).await?, None).map_err(|problem| {
-            let failure = Failure::new(format!("{}: {}", file.display(), problem.message));
-            Failure { hint: problem.hint, ..failure }
-        })?;
+        let looked = match read(file).await {
+            Ok(bytes) => app::check_source(&bytes, None).map(drop).map_err(|problem| {
+                let failure = Failure::new(format!("{}: {}", file.display(), problem.message));
+                Failure { hint: problem.hint, ..failure }
+            }),
+            Err(failure) => Err(failure),
+        };
+        wrong.extend(looked.err());
+    }
+    if let Some(mut first) = wrong.pop() {
+        while let Some(before) = wrong.pop() {
+            first.message = format!("{}; {}", before.message, first.message);
+            first.hint = before.hint.or(first.hint);
+        }
+        if files.len() > 1 {
+            first.message = format!("none of the files is kept, because of {}", first.message);
+        }
+        return Err(first.into());
     }
     for file in files {
         let bytes = read(file).await?;
@@ -309,7 +324,7 @@ mod tests {
             missing: false,
         };
         let shown = described(&image(Some(parameters)), Style::plain());
-        for line in ["seed       9", "steps      20", "guidance   7.5", "sampler    dpm_pp2m", "Denoising  0.4"] {
+        for line in ["seed       9", "steps      20", "guidance   7.5", "sampler    dpm-pp2m", "Denoising  0.4"] {
             assert!(shown.contains(line), "{line} in {shown}");
         }
         assert!(shown.contains("read from  infotext"), "{shown}");

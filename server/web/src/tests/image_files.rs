@@ -190,10 +190,10 @@ async fn what_is_no_image_or_too_large_is_refused_with_the_reason() {
     let cut = &file[..file.len() / 2];
     for (files, status, message) in [
         (vec![], 400, "No file was chosen."),
-        (vec![&b"GIF89a"[..]], 400, "PNG, JPEG and WebP files are read"),
+        (vec![&b"GIF89a"[..]], 400, "it is no PNG, JPEG or WebP"),
         (vec![&b"GIF89a"[..]], 400, "The file <code>a.png</code> is not kept: "),
-        (vec![&b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>"[..]], 400, "PNG, JPEG and WebP files are read"),
-        (vec![cut], 400, "PNG, JPEG and WebP files are read"),
+        (vec![&b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>"[..]], 400, "it is no PNG, JPEG or WebP"),
+        (vec![cut], 400, "the image cannot be read"),
         (vec![&file[..], cut], 400, "None of the files is kept, because of <code>b.png</code>: "),
     ] {
         let seen = bring(&stage, &token, &files).await;

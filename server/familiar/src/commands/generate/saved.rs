@@ -77,9 +77,17 @@ pub(crate) async fn save(client: &Client, image: &ImageView, file: &Path) -> any
         Failure::new(format!("cannot write {}: {error}", file.display()))
             .hint(format!("the image is kept: `familiar gallery save {} --output PATH`", image.id))
     };
-    let mut new = std::fs::File::create_new(file).map_err(failed)?;
-    new.write_all(&bytes).and_then(|()| new.sync_all()).map_err(failed)?;
+    write_new(file, &bytes).map_err(failed)?;
     Ok(file.to_owned())
+}
+
+/// Writes a file that was not there; one that could not be written whole is removed again.
+fn write_new(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut new = std::fs::File::create_new(file)?;
+    new.write_all(bytes).and_then(|()| new.sync_all()).inspect_err(|_| {
+        // The disk that refused may refuse this too.
+        let _ = std::fs::remove_file(file);
+    })
 }
 
 fn file_path(id: &str) -> String {
@@ -99,19 +107,54 @@ pub(crate) fn line(image: &ImageView, file: Option<&Path>) -> String {
 
 /// Shows the picture itself where the terminal can. It is an extra: what goes wrong is not worth a word.
 pub(crate) async fn show_picture(client: &Client, image: &ImageView) {
-    if !std::io::stdout().is_terminal() {
-        return;
-    }
+    let Some(terminal) = Terminal::of_output() else { return };
     let Ok(bytes) = client.bytes(&file_path(&image.id)).await else { return };
     let Ok(picture) = image::load_from_memory_with_format(&bytes, image::ImageFormat::Png) else { return };
     let config = viuer::Config {
         absolute_offset: false,
         width: Some(PICTURE_COLUMNS_MAX.min(picture.width() / 8).max(1)),
-        use_kitty: true,
-        use_iterm: true,
+        use_kitty: terminal == Terminal::Kitty,
+        use_sixel: terminal == Terminal::Sixel,
         ..viuer::Config::default()
     };
     drop(viuer::print(&picture, &config));
+}
+
+/// How a terminal shows pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Terminal {
+    /// By the protocol of kitty.
+    Kitty,
+    /// In sixels.
+    Sixel,
+    /// In blocks of colour, or by the protocol of iTerm, which its own variables tell.
+    Other,
+}
+
+impl Terminal {
+    /// What standard output is, if pictures are worth trying there.
+    fn of_output() -> Option<Self> {
+        let is_seen = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+        is_seen.then(|| Self::of(|name| std::env::var(name).ok())).flatten()
+    }
+
+    /// By its environment. To ask the terminal itself would wait for ever where one does not answer.
+    fn of(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let (kind, program) = (variable("TERM")?, variable("TERM_PROGRAM").unwrap_or_default());
+        // What stands between a program and its terminal lets no pictures through.
+        let is_between = variable("TMUX").is_some() || kind.starts_with("screen") || kind.starts_with("tmux");
+        Some(match kind.as_str() {
+            "dumb" => return None,
+            _ if is_between => Self::Other,
+            "xterm-kitty" | "xterm-ghostty" => Self::Kitty,
+            _ if program == "ghostty" || variable("KITTY_WINDOW_ID").is_some() => Self::Kitty,
+            _ if kind.starts_with("foot") || kind.starts_with("mlterm") || kind.starts_with("contour") => {
+                Self::Sixel
+            }
+            _ if kind.contains("sixel") || program == "WezTerm" => Self::Sixel,
+            _ => Self::Other,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +174,25 @@ mod tests {
         assert!(check_output(Some(&file), 2).is_err(), "the second one is there");
         assert!(check_output(Some(&folder.path().join("none/fox.png")), 1).is_err());
         assert!(check_output(Some(folder.path()), 9).is_ok());
+    }
+
+    #[test]
+    fn terminals_are_told_by_what_they_say_of_themselves() {
+        for (variables, expected) in [
+            (&[("TERM", "xterm-256color")][..], Some(Terminal::Other)),
+            (&[("TERM", "dumb")], None),
+            (&[], None),
+            (&[("TERM", "xterm-kitty")], Some(Terminal::Kitty)),
+            (&[("TERM", "xterm-256color"), ("KITTY_WINDOW_ID", "1")], Some(Terminal::Kitty)),
+            (&[("TERM", "tmux-256color"), ("KITTY_WINDOW_ID", "1")], Some(Terminal::Other)),
+            (&[("TERM", "foot")], Some(Terminal::Sixel)),
+            (&[("TERM", "xterm-256color"), ("TERM_PROGRAM", "WezTerm")], Some(Terminal::Sixel)),
+        ] {
+            let variable = |name: &str| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            };
+            assert_eq!(Terminal::of(variable), expected, "{variables:?}");
+        }
     }
 
     #[test]

@@ -119,7 +119,7 @@ export const DOORS: readonly Scenario[] = [
       await desk.familiar("gallery", "delete", image?.id ?? "", "--yes");
       await page.goto(new URL("/images", page.url()).href);
       await page.locator(".bring summary").click();
-      await page.getByLabel(/PNG files/).setInputFiles(desk.file("fox.png"));
+      await page.getByLabel(/PNG, JPEG or WebP files/).setInputFiles(desk.file("fox.png"));
       await page.getByRole("button", { name: "Bring" }).click();
       await page.locator(".viewer-image img").waitFor();
       equal(await page.locator("#prompt").textContent(), "a red fox");
@@ -132,7 +132,7 @@ export const DOORS: readonly Scenario[] = [
       equal(await page.getByLabel("What is not to be seen").inputValue(), "fog");
       await writeFile(desk.file("words.png"), "no image at all");
       await page.locator(".bring summary").click();
-      await page.getByLabel(/PNG files/).setInputFiles(desk.file("words.png"));
+      await page.getByLabel(/PNG, JPEG or WebP files/).setInputFiles(desk.file("words.png"));
       await page.getByRole("button", { name: "Bring" }).click();
       match((await page.locator(".bring").getByRole("alert").first().textContent()) ?? "", /words\.png.+PNG/);
       desk.forgive(/status of 4\d\d/);
