@@ -12,7 +12,7 @@ use crate::limits::{CHUNK_BYTES_MAX, FILE_BYTES_MAX, RECUT_FILES_MAX};
 use crate::parse::cut::{Chunk, chunk_hash};
 use crate::parse::light;
 use crate::parse::terms::Terms;
-use crate::search::score::Changed;
+use crate::search::corpus::Changed;
 use crate::storage::document::Card;
 
 type ReportStale = Arc<dyn Fn(&str) + Send + Sync>;

@@ -1,5 +1,6 @@
 //! A question against one snapshot. Refuses: to change what is stored.
 
+pub(crate) mod corpus;
 pub(crate) mod filter;
 pub(crate) mod imports;
 pub(crate) mod light;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::files::secrets::is_secret;
 use crate::limits::{FILE_BYTES_MAX, SEARCH_PARSE_MS_MAX, UNSAVED_KNOWN_MAX};
 use crate::parse::incremental::Parsed;
-use crate::search::score::Changed;
+use crate::search::corpus::Changed;
 
 /// Buffers by relative path. Clones share texts and chunks.
 #[derive(Debug, Clone, Default)]

@@ -7,10 +7,11 @@ use std::collections::{HashMap, HashSet};
 use crate::files::role::{EXAMPLE, HISTORY, PROSE, TEST, VENDORED};
 use crate::limits::{CANDIDATES_MIN, CANDIDATES_PER_HIT};
 use crate::parse::tokenize::for_each_token;
+use crate::search::corpus::Corpus;
 use crate::search::filter::Filter;
 use crate::search::nearby::Gains;
 use crate::search::query::Plan;
-use crate::search::score::{Corpus, Scores};
+use crate::search::score::Scores;
 
 /// How numbers become an order. Chosen on the development sets; see `tests/eval/results/`.
 struct Mix {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::limits::{SAVED_BYTES_MAX, SAVED_FILES_MAX};
 use crate::parse::cut::Chunk;
 use crate::parse::terms::Terms;
-use crate::search::score::Changed;
+use crate::search::corpus::Changed;
 
 /// One saved file, cut.
 #[derive(Debug)]

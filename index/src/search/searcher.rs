@@ -19,6 +19,7 @@ use crate::handle::{canonical, folder_of};
 use crate::limits::{CANDIDATES_PER_HIT, CancelFlag, HITS_MAX, IndexDirs, RANKING_ROUNDS_MAX};
 use crate::parse::deadline::search_deadline;
 use crate::parse::qualified::normal;
+use crate::search::corpus::{Changed, Corpus};
 use crate::search::filter::Filter;
 use crate::search::live::{LiveAnswer, LiveBudget, live_search};
 use crate::search::live_files::{Differing, LiveFiles};
@@ -27,7 +28,7 @@ use crate::search::overlay::Overlay;
 use crate::search::query::Plan;
 use crate::search::rank::{Ranked, Ranking};
 use crate::search::saved::Saved;
-use crate::search::score::{Changed, Corpus};
+use crate::search::score::Scores;
 use crate::search::snapshot::Snapshot;
 use crate::search::symbols::names;
 use crate::search::uses::{PASSAGES, Passage, raise_used};
@@ -305,7 +306,7 @@ impl Searcher {
             let gone: Vec<&str> = self.saved.hidden().chain(differing.gone()).collect();
             let corpus = Corpus::new(&self.snapshot, &changed, &gone)?;
             let mut ranking = Ranking::new(&corpus, &plan, filter, &gains);
-            let mut scores = corpus.score(&plan)?;
+            let mut scores = Scores::of(&corpus, &plan)?;
             let (mut stale, mut raised) = (Vec::new(), HashMap::new());
             // A report mentions much that it is not about, and a name is itself what is looked for: what their passages
             // use would lead astray.

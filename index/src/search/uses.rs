@@ -8,8 +8,9 @@ use std::collections::{HashMap, HashSet};
 use crate::error::IndexError;
 use crate::limits::{USED_NAMES_MAX, USED_NAMES_SEEN_MAX};
 use crate::parse::tokenize::tokens;
+use crate::search::corpus::Corpus;
 use crate::search::query::Plan;
-use crate::search::score::{Corpus, Scores};
+use crate::search::score::Scores;
 
 /// Passages whose names are followed.
 pub(crate) const PASSAGES: usize = 8;
@@ -72,7 +73,7 @@ pub(crate) fn raise_used(
     let most = followed.first().map_or(1.0, |(weight, ..)| *weight);
     let mut raised = HashMap::new();
     for (weight, name, defining) in followed {
-        corpus.raise(scores, &defining, FOLLOW.most * weight / most);
+        scores.raise(corpus, &defining, FOLLOW.most * weight / most);
         for chunk in defining {
             raised.entry(chunk).or_insert_with(|| name.to_owned());
         }
