@@ -58,7 +58,7 @@ test: assets
 
 # 1,000 desks of 100 edits each, 10,000 sequences of events, 200,000 answers of models, which is 800,000 where only a panic
 # would be wrong, and 1,000,000 messages of hostile clients; the tests run a sample of the same. The program sets its
-# allocator itself; a test that watches memory is given the same settings.
+# allocator itself; a test that watches memory is given the same settings, as on two cores.
 soak: setup
 	@rm -f tests/bench/results/soak.md
 	FAMILIAR_SOAK_DESKS=1000 FAMILIAR_SOAK_SEQUENCES=10000 \
@@ -66,7 +66,7 @@ soak: setup
 	cargo test --workspace $(TEST_BUILD) --test index -- fuzz --nocapture
 	FAMILIAR_SOAK_ANSWERS=200000 FAMILIAR_SOAK_RESULTS=$(CURDIR)/tests/bench/results/soak.md \
 	cargo test --workspace $(TEST_BUILD) --test edits -- properties --nocapture
-	MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=1048576 MALLOC_MMAP_THRESHOLD_=262144 \
+	MALLOC_ARENA_MAX=4 MALLOC_TRIM_THRESHOLD_=1048576 MALLOC_MMAP_THRESHOLD_=262144 \
 	FAMILIAR_SOAK_MESSAGES=1000000 FAMILIAR_SOAK_RESULTS=$(CURDIR)/tests/bench/results/soak.md \
 	cargo test --workspace $(TEST_BUILD) --test hostile -- no_client_harms_the_server --nocapture
 

@@ -22,6 +22,8 @@ pub struct Inputs {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // As the program does, whose figures these are.
+    worker::give_back_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // The decode bench starts this program again as the child that runs the model.
     if let [role, model] = arguments.as_slice()
