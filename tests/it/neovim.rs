@@ -133,6 +133,29 @@ fn a_question_that_is_waved_away_is_decided_later_in_the_diff() {
 }
 
 #[test]
+fn an_edit_of_several_files_is_judged_in_its_diff() {
+    let Some(desk) = Desk::new() else { return };
+    desk.workspace.write("land.py", "HEIGHT = 10\n");
+    let answer = [
+        "app.py\n<<<<<<< SEARCH\n    return fuel > 9000\n=======\n    return fuel >= 9001\n>>>>>>> REPLACE\n",
+        "<<<<<<< SEARCH\n    return height < 10\n=======\n    return height <= 9\n>>>>>>> REPLACE\n",
+        "RENAME FILE: land.py -> pad.py\n",
+    ];
+    let _daemon = desk.daemon(&json!([{ "text": [answer.concat()] }]));
+    let seen = desk.run("client_files.lua");
+    let lines = seen["lines"].as_array().expect("lines");
+    let begins = ["@@ -1", "@@ -", "rename from land.py", "@@ -1", "rename from land.py"];
+    assert_eq!(lines.len(), begins.len());
+    for (line, begins) in lines.iter().zip(begins) {
+        assert!(line.as_str().is_some_and(|line| line.starts_with(begins)), "{begins}: {seen:#}");
+    }
+    assert_eq!(seen["app"], FIRST_EDITED.trim_end());
+    assert!(!desk.workspace.root().join("land.py").exists(), "it has its new name");
+    assert_eq!(desk.workspace.read("pad.py"), "HEIGHT = 10\n");
+    assert_eq!(desk.workspace.read("app.py"), ORIGINAL, "nothing is saved");
+}
+
+#[test]
 fn the_words_of_an_edit_that_was_lost_with_the_daemon_come_back() {
     let Some(desk) = Desk::new() else { return };
     let daemon = desk.daemon(&json!([endless()]));
@@ -222,6 +245,17 @@ fn two_editors_on_one_file_do_not_harm_each_other() {
     check_shows(&seen, "waiting", &["waiting, place 1 in the queue", "<Space>ac cancels"]);
     check_shows(&seen, "writing", &["return fuel >= 9001", "<Space>ac cancels"]);
     assert_eq!(desk.workspace.read("app.py"), EDITED, "what the first saved");
+}
+
+#[test]
+fn what_waits_for_the_server_is_done_in_each_file() {
+    let Some(desk) = Desk::new() else { return };
+    for name in ["words", "more-words"] {
+        desk.workspace.write(name, "All rights are yours.\n");
+    }
+    let _daemon = desk.daemon(&json!([code(EDITED)]));
+    let seen = desk.run("client_waiting.lua");
+    assert_eq!(seen["clients"], 0, "nothing attached them before: {seen:#}");
 }
 
 #[test]

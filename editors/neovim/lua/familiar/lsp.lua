@@ -244,7 +244,8 @@ local function why_none(buffer)
   end
 end
 
----Runs something with the client of a buffer, as soon as there is one, or says why there is none.
+---Runs something with the client of a buffer, as soon as there is one, or says why there is none. What waits for a buffer
+---gives way to what comes after it, so that a key pressed again does its work once.
 ---@param buffer integer
 ---@param run fun(client: vim.lsp.Client)
 function M.with(buffer, run)
@@ -252,13 +253,10 @@ function M.with(buffer, run)
   if client then return run(client) end
   local why = why_none(buffer)
   if why then return familiar.say(why, vim.log.levels.WARN) end
-  familiar.say('the server is starting; this waits for it')
-  familiar.start()
-  -- A file of no kind made no event that would have started it.
-  if vim.bo[buffer].filetype == '' then vim.lsp.enable(NAME) end
+  -- Before anything is started: a server that runs already takes the buffer up at once.
   vim.api.nvim_create_autocmd('User', {
     pattern = 'FamiliarAttach',
-    group = vim.api.nvim_create_augroup('familiar.waiting', {}),
+    group = vim.api.nvim_create_augroup('familiar.waiting.' .. buffer, {}),
     callback = function(event)
       if event.data.buf ~= buffer then return end
       vim.schedule(function()
@@ -268,6 +266,10 @@ function M.with(buffer, run)
       return true
     end,
   })
+  familiar.start()
+  -- A file of no kind made no event that would have started it.
+  if vim.bo[buffer].filetype == '' then vim.lsp.enable(NAME) end
+  if not M.client(buffer) then familiar.say('the server is starting; this waits for it') end
 end
 
 ---Sends a command. What comes of it comes later, as an edit, a document or a message.

@@ -49,9 +49,35 @@ function M.judge(name, all)
   end)
 end
 
----Moves to another change of the diff.
+-- The lines where changes begin, as the server marks them: a rename has no line `@@`.
+local function marked()
+  local lines = {}
+  for _, mark in ipairs(vim.diagnostic.get(0)) do
+    if mark.source == 'familiar' then table.insert(lines, mark.lnum + 1) end
+  end
+  return lines
+end
+
+---Moves to another change of the diff, around the ends of the text.
 ---@param forward boolean
 ---@return boolean moved
-function M.go(forward) return vim.fn.search('^@@', forward and 'w' or 'bw') > 0 end
+function M.go(forward)
+  local here, lines = vim.fn.line('.'), marked()
+  table.sort(lines, function(one, other)
+    if forward then return one < other end
+    return one > other
+  end)
+  local target = vim.iter(lines):find(function(line)
+    if forward then return line > here end
+    return line < here
+  end) or lines[1]
+  if not target then
+    familiar.say('no change is marked here yet')
+    return false
+  end
+  vim.cmd("normal! m'")
+  vim.api.nvim_win_set_cursor(0, { target, 0 })
+  return true
+end
 
 return M
