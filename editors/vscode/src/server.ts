@@ -227,13 +227,13 @@ export class Server implements vscode.Disposable {
   }
 }
 
-/** Whether functions get lenses, unless that is left to the configuration of the program. */
 /** Whether edits that the server offers by itself, such as those of its menu, are asked about first. */
 function edits(): { edits?: string } {
   const setting = vscode.workspace.getConfiguration("familiar").get<string>("review", "configured");
   return setting === "configured" ? {} : { edits: setting };
 }
 
+/** Whether functions get lenses, unless that is left to the configuration of the program. */
 function functionLenses(): { functionLenses?: boolean } {
   const setting = vscode.workspace.getConfiguration("familiar").get<string>("functionLenses", "configured");
   return setting === "configured" ? {} : { functionLenses: setting === "on" };
