@@ -149,6 +149,9 @@ fn an_edit_of_several_files_is_judged_in_its_diff() {
     for (line, begins) in lines.iter().zip(begins) {
         assert!(line.as_str().is_some_and(|line| line.starts_with(begins)), "{begins}: {seen:#}");
     }
+    // The change under the cursor says how it stands, and with which keys it is judged.
+    let keys = "Change 3 of 3: accept or reject it with a code action  <Space>ak accept  <Space>au";
+    check_shows(&seen, "hint", &[keys]);
     assert_eq!(seen["app"], FIRST_EDITED.trim_end());
     assert!(!desk.workspace.root().join("land.py").exists(), "it has its new name");
     assert_eq!(desk.workspace.read("pad.py"), "HEIGHT = 10\n");

@@ -4,17 +4,47 @@ local familiar = require('familiar')
 
 local M = {}
 
+local HINTS = vim.api.nvim_create_namespace('familiar.proposal')
+
 -- How the server calls what a key does, by the state of the change.
 local VERBS = {
   keep = { 'Accept', 'Keep' },
   revert = { 'Reject', 'Take back' },
 }
 
+-- The server's marks: one at the first line of each change, also of a rename, which has no line `@@`.
+local function marks(buffer)
+  return vim.tbl_filter(function(mark) return mark.source == 'familiar' end, vim.diagnostic.get(buffer))
+end
+
+-- How the change under the cursor stands and which keys judge it, behind its first line.
+local function hint(buffer)
+  vim.api.nvim_buf_clear_namespace(buffer, HINTS, 0, -1)
+  if vim.api.nvim_get_current_buf() ~= buffer then return end
+  local row, here = vim.fn.line('.') - 1, nil
+  for _, mark in ipairs(marks(buffer)) do
+    if mark.lnum <= row and (not here or mark.lnum > here.lnum) then here = mark end
+  end
+  if not here then return end
+  -- Those who have messages shown behind their lines see this one already.
+  local text = vim.diagnostic.config().virtual_text and {} or { { '  ' .. here.message, 'FamiliarHint' } }
+  for _, key in ipairs({ { 'keep', 'accept' }, { 'revert', 'reject' } }) do
+    local lhs = require('familiar.keys').of(key[1])
+    if lhs then vim.list_extend(text, { { '  ' .. lhs, 'FamiliarKey' }, { ' ' .. key[2], 'FamiliarHint' } }) end
+  end
+  vim.api.nvim_buf_set_extmark(buffer, HINTS, here.lnum, 0, { virt_text = text, hl_mode = 'combine', strict = false })
+end
+
 ---Makes a buffer that shows a proposal known, with its keys.
 ---@param buffer integer
 function M.take(buffer)
   vim.b[buffer].familiar_proposal = true
   require('familiar.keys').set_judging(buffer)
+  vim.api.nvim_create_autocmd({ 'CursorMoved', 'DiagnosticChanged', 'BufEnter' }, {
+    group = vim.api.nvim_create_augroup('familiar.proposal.' .. buffer, {}),
+    buffer = buffer,
+    callback = function() hint(buffer) end,
+  })
 end
 
 ---Whether a buffer shows a proposal.
@@ -49,20 +79,12 @@ function M.judge(name, all)
   end)
 end
 
--- The lines where changes begin, as the server marks them: a rename has no line `@@`.
-local function marked()
-  local lines = {}
-  for _, mark in ipairs(vim.diagnostic.get(0)) do
-    if mark.source == 'familiar' then table.insert(lines, mark.lnum + 1) end
-  end
-  return lines
-end
-
 ---Moves to another change of the diff, around the ends of the text.
 ---@param forward boolean
 ---@return boolean moved
 function M.go(forward)
-  local here, lines = vim.fn.line('.'), marked()
+  local here = vim.fn.line('.')
+  local lines = vim.tbl_map(function(mark) return mark.lnum + 1 end, marks(0))
   table.sort(lines, function(one, other)
     if forward then return one < other end
     return one > other
