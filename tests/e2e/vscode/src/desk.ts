@@ -57,6 +57,8 @@ const SETTINGS = {
   "extensions.autoUpdate": false,
   "extensions.ignoreRecommendations": true,
   "git.enabled": false,
+  // Other programs of this machine listen on ports too, which VS Code would tell of over the page.
+  "remote.otherPortsAttributes": { "onAutoForward": "silent" },
   "telemetry.telemetryLevel": "off",
   "update.mode": "none",
   "window.dialogStyle": "custom",
@@ -145,10 +147,13 @@ export class Desk {
     return JSON.parse(await this.familiar("status", "--json")) as { pid: number; sessions: number };
   }
 
-  /** Copies what the daemon and code-server wrote into a folder that stays. */
+  /** Copies what the daemon and code-server wrote into a folder that stays; where one never began the other is what tells. */
   async keepLogs(folder: string): Promise<void> {
-    await cp(path.join(this.root, "home/state"), path.join(folder, "familiar"), { recursive: true });
-    await cp(path.join(this.root, "data/logs"), path.join(folder, "code-server"), { recursive: true });
+    const written = { familiar: "home/state", "code-server": "data/logs" };
+    const copies = Object.entries(written).map(([name, from]) =>
+      cp(path.join(this.root, from), path.join(folder, name), { recursive: true }),
+    );
+    await Promise.allSettled(copies);
   }
 
   /** Ends everything that was started, and removes the folders. */

@@ -31,6 +31,15 @@ export class Editor {
     await this.page.context().close();
   }
 
+  /** What keys go to now, for the report of a failure. */
+  async focus(): Promise<string> {
+    return this.page.evaluate(() => {
+      const focused = document.activeElement;
+      const around = focused?.closest(".monaco-editor[data-uri], .part, .notification-toast, .quick-input-widget");
+      return `${focused?.tagName} ${focused?.className} in ${around?.getAttribute("data-uri") ?? around?.className}`;
+    });
+  }
+
   /** Presses keys one after the other, for example `Control+i`. */
   async press(...keys: string[]): Promise<void> {
     for (const key of keys) await this.page.keyboard.press(key);

@@ -75,6 +75,7 @@ async function play(scenario: Scenario, programs: Programs): Promise<Result> {
     error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
     for (const [at, editor] of (desk?.pages ?? []).entries()) {
       await editor.page.screenshot({ path: file(`failed-${at}`) }).catch(() => undefined);
+      error += `\nkeys of page ${at} go to ${await editor.focus().catch(() => "nothing that can be seen")}`;
     }
     await desk?.keepLogs(file("logs").replace(/\.png$/, "")).catch(() => undefined);
   } finally {
