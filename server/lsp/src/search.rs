@@ -157,11 +157,14 @@ pub(crate) fn passages(found: Vec<(PathBuf, SearchResult)>, limit: usize) -> Val
 }
 
 fn passage(root: &Path, hit: Hit) -> Option<Value> {
-    let Hit { path, start_line, end_line, symbol, kind, why, text, .. } = hit;
+    let Hit { path, start_line, end_line, symbol, kind, why, text, lines: told, .. } = hit;
     let uri = uri_of(&root.join(&path))?;
     let range = lines(start_line, end_line);
+    // From zero, as the range is.
+    let told: Vec<u32> = told.into_iter().map(|line| line.saturating_sub(1)).collect();
     Some(json!({
         "uri": uri, "range": range, "path": path, "symbol": symbol, "kind": kind, "why": why, "text": text,
+        "lines": told,
     }))
 }
 
@@ -248,7 +251,7 @@ mod tests {
             score: 1.0,
             why: String::new(),
             text: String::new(),
-            lines: Vec::new(),
+            lines: vec![3],
         };
         let result = |paths: &[&str]| SearchResult {
             hits: paths.iter().map(|path| hit(path)).collect(),
@@ -262,5 +265,6 @@ mod tests {
         assert_eq!(uris, ["file:///a/1", "file:///b/4", "file:///a/2"]);
         assert_eq!(answer["notice"], "not all", "what both say is said once");
         assert_eq!(answer["hits"][0]["range"]["end"], json!({ "line": 3, "character": 0 }));
+        assert_eq!(answer["hits"][0]["lines"], json!([2]), "lines are counted as those of the range are");
     }
 }
