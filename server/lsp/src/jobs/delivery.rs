@@ -38,6 +38,8 @@ pub(crate) struct Target {
     pub(crate) before: Option<Document>,
     /// The text when the edit is applied.
     pub(crate) expected: Rope,
+    /// Whether the edit makes the file, where none was.
+    pub(crate) creates: bool,
     /// Whether the text was seen.
     pub(crate) landed: bool,
 }
@@ -108,19 +110,23 @@ pub(crate) struct LateEdit {
     pub(crate) target: Target,
 }
 
-/// Whether each of `targets` shows its edit, with the documents as they are now, and each file is there or not. Reads files.
-pub(crate) fn all_in(targets: &[(Target, Option<Document>)], files: &[(PathBuf, bool)]) -> bool {
-    targets.iter().all(|(target, now)| shows(target, now.as_ref()))
+/// Whether each of `targets` shows its edit, with the documents as they are now, and each file is there or not. `last`
+/// says that nothing more will come. Reads files.
+pub(crate) fn all_in(targets: &[(Target, Option<Document>)], files: &[(PathBuf, bool)], last: bool) -> bool {
+    targets.iter().all(|(target, now)| shows(target, now.as_ref(), last))
         && files.iter().all(|(path, there)| path.try_exists().is_ok_and(|exists| exists == *there))
 }
 
-fn shows(target: &Target, now: Option<&Document>) -> bool {
+fn shows(target: &Target, now: Option<&Document>, last: bool) -> bool {
     if target.landed {
         return true;
     }
     let expected = target.expected.to_string();
     match (&target.before, now) {
-        (_, None) => path_of(&target.uri).and_then(|path| read(&path)).is_some_and(|text| text == expected),
+        (_, None) => path_of(&target.uri).and_then(|path| read(&path)).is_some_and(|text| {
+            // Of a new file of a kind that the editor does not show us the text is not saved yet, but the file is made.
+            text == expected || target.creates && last && text.is_empty()
+        }),
         (None, Some(now)) => target.is_in(now.rope()),
         // Nothing happened since it was sent.
         (Some(before), Some(now)) if before.revision() == now.revision() => false,
@@ -132,4 +138,34 @@ fn shows(target: &Target, now: Option<&Document>) -> bool {
 fn read(path: &Path) -> Option<String> {
     let small = std::fs::metadata(path).is_ok_and(|meta| meta.len() <= READ_BYTES_MAX);
     small.then(|| std::fs::read_to_string(path).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uris::uri_of;
+
+    /// An editor that attaches us to some kinds of file alone makes a file, whose text it holds unsaved.
+    #[test]
+    fn a_file_that_was_made_counts_though_its_text_is_not_saved() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().join("notes.txt");
+        let target = |creates| Target {
+            uri: uri_of(&path).expect("a path"),
+            before: None,
+            expected: Rope::from_str("# Careful\n"),
+            creates,
+            landed: false,
+        };
+        let shows = |creates, last| all_in(&[(target(creates), None)], &[], last);
+        assert!(!shows(true, true), "there is no file");
+        std::fs::write(&path, "").expect("written");
+        assert!(!shows(true, false), "its text may still come");
+        assert!(shows(true, true));
+        assert!(!shows(false, true), "an empty file that was there proves nothing");
+        std::fs::write(&path, "something else\n").expect("written");
+        assert!(!shows(true, true));
+        std::fs::write(&path, "# Careful\n").expect("written");
+        assert!(shows(true, false));
+    }
 }

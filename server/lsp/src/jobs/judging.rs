@@ -245,7 +245,7 @@ fn edit(
         let accepted = Accepted { proposal: made.proposal.id.clone(), file: file_number, review };
         made.accepted.push((uri.clone(), accepted));
     }
-    made.targets.push(Target { uri, before, expected, landed: false });
+    made.targets.push(Target { uri, before, expected, creates: false, landed: false });
     Ok(())
 }
 
@@ -342,7 +342,8 @@ fn create(
         "textDocument": { "uri": uri, "version": null },
         "edits": [{ "range": { "start": start, "end": start }, "newText": put_in }],
     }));
-    made.targets.push(Target { uri, before: None, expected: Rope::from_str(text), landed: false });
+    let expected = Rope::from_str(text);
+    made.targets.push(Target { uri, before: None, expected, creates: true, landed: false });
     Ok(())
 }
 

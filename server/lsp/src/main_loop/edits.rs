@@ -251,7 +251,8 @@ impl MainLoop {
         let Some(now) = self.documents.get(&job.uri).filter(|now| now.revision() == revision).cloned() else {
             return self.prepare(number, made, rounds);
         };
-        let target = Target { uri: job.uri.clone(), before: Some(now.clone()), expected, landed: false };
+        let target =
+            Target { uri: job.uri.clone(), before: Some(now.clone()), expected, creates: false, landed: false };
         let (summary, purpose) = (made.summary.clone(), Purpose::Begin(Box::new(begun)));
         let again = Some((made, rounds));
         let delivery = Delivery { targets: vec![target], files: Vec::new(), summary, purpose, again };
@@ -372,7 +373,7 @@ impl MainLoop {
         let targets: Vec<_> = delivery.targets.iter().map(|target| (target.clone(), now(target))).collect();
         let files = delivery.files.clone();
         self.start(number, |_| async move {
-            let looked = tokio::task::spawn_blocking(move || all_in(&targets, &files));
+            let looked = tokio::task::spawn_blocking(move || all_in(&targets, &files, last));
             JobEvent::LookedAt { is_in: looked.await.unwrap_or(false), last }
         });
     }

@@ -86,7 +86,7 @@ impl MainLoop {
         let title =
             format!("Revert {count} {} of {}", if count == 1 { "change" } else { "changes" }, name_of(&uri));
         let number = self.add_silent_job(uri.clone(), title)?;
-        let targets = vec![Target { uri, before: Some(now.clone()), expected, landed: false }];
+        let targets = vec![Target { uri, before: Some(now.clone()), expected, creates: false, landed: false }];
         let purpose = Purpose::TakeBack { changes };
         let delivery = Delivery { targets, files: Vec::new(), summary: String::new(), purpose, again: None };
         self.deliver_edit(number, &edit, &now, delivery);
