@@ -342,10 +342,12 @@ impl<'a> Helix<'a> {
     }
 }
 
-/// The lines of the menu of code actions. Helix shows progress and messages in the last line of the screen.
+/// The lines of the menu of code actions. Helix shows progress and messages in the last line of the screen, and the diff of
+/// a proposal begins with our name.
 fn entries(screen: &str) -> Vec<String> {
     let lines = screen.lines().take(SCREEN_LINES - 1);
-    lines.filter(|line| line.contains("Familiar: ")).map(Into::into).collect()
+    let is_entry = |line: &&str| line.contains("Familiar: ") && !line.contains("# Familiar: ");
+    lines.filter(is_entry).map(Into::into).collect()
 }
 
 /// tmux with this socket, in `home`.

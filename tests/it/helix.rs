@@ -14,6 +14,25 @@ use crate::neovim::{EDITED as TWO_EDITED, FIRST_EDITED, ORIGINAL as TWO};
 const OTHERWISE: &str = "def launch_rocket(fuel):\n    return fuel > 8000\n";
 /// What stands behind each change that waits.
 const MARK: &str = "keep or revert";
+/// An answer with two changes of one file and another file.
+const SEVERAL: &str = "app.py
+<<<<<<< SEARCH
+    return fuel > 9000
+=======
+    return fuel >= 9001
+>>>>>>> REPLACE
+<<<<<<< SEARCH
+    return height < 10
+=======
+    return height <= 9
+>>>>>>> REPLACE
+
+notes.md
+<<<<<<< SEARCH
+=======
+# Careful
+>>>>>>> REPLACE
+";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn helix_explains_with_its_own_code_actions() {
@@ -86,6 +105,47 @@ async fn helix_keeps_one_change_and_reverts_the_other() {
     helix.save().await;
     helix.quit().await;
     assert_eq!(workspace.read("app.py"), FIRST_EDITED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn helix_judges_an_edit_of_several_files_in_its_diff() {
+    let Some(editors) = editors() else { return };
+    let (home, workspace) = (TempHome::new(), workspace());
+    workspace.write("app.py", TWO);
+    let _daemon = daemon_saying(&home, &json!([{ "text": [SEVERAL] }]));
+    let mut helix = Helix::open(&editors, &home, &workspace).await;
+    helix.ready().await;
+    let app = workspace.root().join("app.py");
+    let edit = format!("lsp-workspace-command familiar.edit 1 6 \"{}\" \"careful\" \"workspace\"", app.display());
+    helix.command(&edit);
+    // The first answer is chosen already.
+    helix.shows("Show changes").await;
+    helix.press(&["Enter"]);
+    let diff = helix.shows("+    return height <= 9").await;
+    assert!(diff.contains("+    return fuel >= 9001") && diff.contains("+++ b/notes.md"), "{diff}");
+    // Each change says how it stands, and is gone to like any other mark.
+    helix.shows("Change 3 of 3: accept or reject").await;
+    helix.press(&["g", "g", "]", "d"]);
+    helix.choose("Accept change 1").await;
+    helix.shows("Change 1 of 3: accepted").await;
+    helix.press(&["]", "d"]);
+    helix.choose("Reject change 2").await;
+    helix.shows("Change 2 of 3: not applied").await;
+    helix.press(&["]", "d"]);
+    helix.choose("Accept change 3").await;
+    helix.shows("Change 3 of 3: accepted").await;
+    helix.command("wa");
+    helix.command(&format!("open {}", app.display()));
+    helix.hides("Change 1 of 3").await;
+    let accepted = helix.shows("return fuel >= 9001").await;
+    assert!(accepted.contains("return height < 10"), "what was rejected is not there:\n{accepted}");
+    helix.command("w");
+    helix.shows("app.py' written").await;
+    assert_eq!(workspace.read("app.py"), FIRST_EDITED);
+    assert_eq!(workspace.read("notes.md"), "# Careful\n");
+    helix.press(&["u"]);
+    helix.shows("return fuel > 9000").await;
+    helix.quit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
