@@ -109,6 +109,14 @@ fn idle_unload(config: &Config) -> Option<Duration> {
     (idle > 0).then(|| MINUTE.saturating_mul(idle))
 }
 
+/// Whether the parts of an image model in a folder fit together, as loading it would tell.
+///
+/// # Errors
+/// `BadFile` with the file, and within it the key or tensor, that is missing, left over or does not fit.
+pub(crate) fn check_image_model(folder: &Path) -> Result<(), ModelError> {
+    Ok(paint::pipeline::check(folder)?)
+}
+
 impl Backend for Workers {
     fn open(&self, file: &Path, config: &Config) -> Arc<dyn RunningModel> {
         let name = file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

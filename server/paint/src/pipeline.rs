@@ -23,7 +23,7 @@ use crate::vae::Vae;
 use start::{Beginning, Kept, Origin};
 
 pub use denoiser::{Denoiser, Family, OwnSide, Prompted};
-pub use folder::{Loading, weight_bytes};
+pub use folder::{Loading, check, weight_bytes};
 pub use stable_diffusion::StableDiffusion;
 pub use start::Start;
 pub use text::{TextEncoder, TextEncoders};

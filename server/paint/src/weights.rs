@@ -38,6 +38,14 @@ pub trait TensorSource {
     /// `BadModel` when it is missing, has another shape or cannot be read.
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, PaintError>;
 
+    /// Whether a tensor is there and has this shape, without its numbers where the source can tell.
+    ///
+    /// # Errors
+    /// As for [`TensorSource::read`].
+    fn check(&mut self, name: &str, shape: &[usize]) -> Result<(), PaintError> {
+        self.read(name, shape).map(drop)
+    }
+
     /// A tensor as it is, where the source has it quantised.
     ///
     /// # Errors
@@ -62,6 +70,8 @@ struct Shared<'a> {
     device: Device,
     dtype: DType,
     reading: Reading<'a>,
+    /// Whether nothing but names and shapes counts.
+    heads_only: bool,
 }
 
 /// The tensors below a prefix. Clones share what was used.
@@ -90,8 +100,16 @@ impl<'a> Weights<'a> {
             device: device.clone(),
             dtype,
             reading,
+            heads_only: false,
         };
         Self { shared: Rc::new(RefCell::new(shared)), prefix: String::new() }
+    }
+
+    /// The same, but tensors are compared by name and shape alone, and a single zero stands in for the numbers of each.
+    #[must_use]
+    pub(crate) fn heads_only(self) -> Self {
+        self.shared.borrow_mut().heads_only = true;
+        self
     }
 
     /// The tensors whose names go on with `name` and a dot.
@@ -127,6 +145,11 @@ impl<'a> Weights<'a> {
             shared.missing.insert(name);
             return Ok(Tensor::zeros(1, shared.dtype, &shared.device)?.broadcast_as(shape)?);
         }
+        if shared.heads_only {
+            shared.source.check(&name, shape)?;
+            shared.used.insert(name);
+            return Ok(Tensor::zeros(1, shared.dtype, &shared.device)?.broadcast_as(shape)?);
+        }
         let numbers = shared.source.read(&name, shape)?;
         (shared.reading)(numbers.len() as u64)?;
         if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
@@ -145,6 +168,9 @@ impl<'a> Weights<'a> {
     pub(crate) fn quantised(&self, name: &str, shape: &[usize]) -> Result<Option<QTensor>, PaintError> {
         let name = format!("{}{name}", self.prefix);
         let shared = &mut *self.shared.borrow_mut();
+        if shared.heads_only {
+            return Ok(None);
+        }
         let tensor = shared.source.read_quantised(&name, shape, &shared.device)?;
         if tensor.is_some() {
             (shared.reading)(shape.iter().fold(1, |all, size| all * *size as u64))?;
@@ -177,14 +203,12 @@ impl<'a> Weights<'a> {
             names.iter().filter(|name| !shared.used.contains(*name) && !may_be_left(name)).collect();
         let mut reasons = Vec::new();
         if !shared.missing.is_empty() {
-            reasons.push(format!(
-                "{} tensors are missing: {}",
-                shared.missing.len(),
-                listed(shared.missing.iter())
-            ));
+            let (count, names) = (shared.missing.len(), listed(shared.missing.iter()));
+            let are_missing = if count == 1 { "1 tensor is".to_owned() } else { format!("{count} tensors are") };
+            reasons.push(format!("{are_missing} missing: {names}"));
         }
         if !left.is_empty() {
-            reasons.push(format!("{} tensors belong to no part of it: {}", left.len(), listed(left.into_iter())));
+            reasons.push(of_no_part(left.into_iter()));
         }
         if reasons.is_empty() {
             Ok(())
@@ -192,6 +216,13 @@ impl<'a> Weights<'a> {
             Err(PaintError::bad_model(&shared.source.place(), reasons.join("; ")))
         }
     }
+}
+
+/// What is said of tensors that nothing needs.
+pub(crate) fn of_no_part<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+    let count = names.len();
+    let belong = if count == 1 { "1 tensor belongs".to_owned() } else { format!("{count} tensors belong") };
+    format!("{belong} to no part of it: {}", listed(names))
 }
 
 /// Some names for an error, and a sign where there are more.

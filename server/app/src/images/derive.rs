@@ -8,10 +8,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use model::ModelError;
 use serde::{Deserialize, Serialize};
 
 use super::models::{INDEX_FILE, is_weights, list_image_models};
-use super::verify::{RECORD_FILE, check_weights};
+use super::verify::{RECORD_FILE, check_weights, misfit};
 use crate::pull::check_name;
 use crate::{AppError, ErrorKind, Result};
 
@@ -47,13 +48,19 @@ struct Lora {
     scale: f64,
 }
 
-/// Makes the image model `name` of the one called `base`, in the model folder, and tells where it lies. Whether the files fit
-/// the model is seen when it is loaded first.
+/// Makes the image model `name` of the one called `base`, in the model folder, and tells where it lies. `fits` tells whether
+/// its parts fit together, as loading would; one whose do not is not kept.
 ///
 /// # Errors
-/// `User` with what to change; `NotFound` without the model; `Unavailable` for files that are damaged, and when the disk
-/// refuses.
-pub fn derive_image_model(folder: &Path, base: &str, name: &str, what: &Derivation) -> Result<PathBuf> {
+/// `User` with what to change; `NotFound` without the model; `Unavailable` for files that are damaged or do not fit, and when
+/// the disk refuses.
+pub fn derive_image_model(
+    folder: &Path,
+    base: &str,
+    name: &str,
+    what: &Derivation,
+    fits: impl FnOnce(&Path) -> std::result::Result<(), ModelError>,
+) -> Result<PathBuf> {
     check_name(name)?;
     check(what)?;
     let Some(base) = list_image_models(folder).into_iter().find(|entry| entry.name == base) else {
@@ -67,7 +74,7 @@ pub fn derive_image_model(folder: &Path, base: &str, name: &str, what: &Derivati
     }
     // Nothing of this name is a model before it is whole.
     let aside = folder.join(format!(".{name}.derived"));
-    let made = || -> io::Result<()> {
+    let make = || -> io::Result<()> {
         remove(&aside)?;
         fs::create_dir(&aside)?;
         let mut left = FILES_MAX;
@@ -75,15 +82,23 @@ pub fn derive_image_model(folder: &Path, base: &str, name: &str, what: &Derivati
         if let Some(weights) = &what.weights {
             share(weights, &aside.join(file_name(weights)))?;
         }
-        add_loras(&aside, &what.loras)?;
-        fs::rename(&aside, &place)
+        add_loras(&aside, &what.loras)
     };
-    made().map_err(|error| {
-        // What is left of it is removed by the next attempt too.
-        let _ = remove(&aside);
+    let refused = |error: io::Error| {
         AppError::new(ErrorKind::Unavailable, format!("{} cannot be made: {error}", place.display()))
             .hint("free some space or make the model folder writable, then try again")
             .caused_by(error)
+    };
+    let misfits = |error| {
+        let message = format!("{name} is not made, because it could not be used: {}", misfit(error));
+        let hint = "name files that were made for a model of the same kind; `familiar models verify` checks the one \
+                    that it is made of";
+        AppError::new(ErrorKind::Unavailable, message).hint(hint)
+    };
+    let made = make().map_err(refused).and_then(|()| fits(&aside).map_err(misfits));
+    made.and_then(|()| fs::rename(&aside, &place).map_err(refused)).inspect_err(|_| {
+        // What is left of it is removed by the next attempt too.
+        let _ = remove(&aside);
     })?;
     Ok(place)
 }
@@ -105,6 +120,10 @@ fn check(what: &Derivation) -> Result<()> {
         if path.extension().is_none_or(|end| end != EXTENSION) {
             let message = format!("{} is no safetensors file", path.display());
             return user(message, "other kinds of files can hold programs, and are not read");
+        }
+        if !path.is_file() {
+            let message = format!("there is no file {}", path.display());
+            return user(message, "name a safetensors file that lies on this machine");
         }
         check_weights(path).map_err(|error| {
             AppError::new(ErrorKind::Unavailable, format!("{} cannot be used: {error}", path.display()))
@@ -229,11 +248,14 @@ mod tests {
     fn a_checkpoint_takes_the_place_of_the_weights() {
         let models = models();
         let what = Derivation { weights: Some(models.path().join("dream.safetensors")), loras: Vec::new() };
-        let made = derive_image_model(models.path(), "sd", "dream", &what).unwrap();
+        let made = derive_image_model(models.path(), "sd", "dream", &what, |_| Ok(())).unwrap();
         assert_eq!(names(&made), ["dream.safetensors", INDEX_FILE, "unet"]);
         assert_eq!(names(&made.join("unet")), ["config.json"]);
         assert!(models.path().join("sd/unet/model.safetensors").is_file(), "the other model stays");
-        assert!(derive_image_model(models.path(), "sd", "dream", &what).is_err(), "nothing is replaced");
+        assert!(
+            derive_image_model(models.path(), "sd", "dream", &what, |_| Ok(())).is_err(),
+            "nothing is replaced"
+        );
     }
 
     #[test]
@@ -241,9 +263,9 @@ mod tests {
         let models = models();
         let lora = |name: &str, scale| (models.path().join(name), scale);
         let first = Derivation { loras: vec![lora("style.safetensors", 0.8)], weights: None };
-        derive_image_model(models.path(), "sd", "styled", &first).unwrap();
+        derive_image_model(models.path(), "sd", "styled", &first, |_| Ok(())).unwrap();
         let second = Derivation { loras: vec![lora("other.safetensors", -0.5)], weights: None };
-        let made = derive_image_model(models.path(), "styled", "both", &second).unwrap();
+        let made = derive_image_model(models.path(), "styled", "both", &second, |_| Ok(())).unwrap();
         assert_eq!(names(&made.join(LORAS_FOLDER)), ["other.safetensors", "style.safetensors"]);
         let listed = known_loras(&made).unwrap();
         let listed: Vec<_> = listed.iter().map(|lora| (lora.file.as_str(), lora.scale)).collect();
@@ -254,7 +276,10 @@ mod tests {
             "the other model has its own list"
         );
         assert!(made.join("unet/model.safetensors").is_file());
-        assert!(derive_image_model(models.path(), "both", "twice", &second).is_err(), "one LoRA counts once");
+        assert!(
+            derive_image_model(models.path(), "both", "twice", &second, |_| Ok(())).is_err(),
+            "one LoRA counts once"
+        );
         assert!(!models.path().join(".twice.derived").exists(), "nothing is left of it");
     }
 
@@ -272,12 +297,25 @@ mod tests {
             ("sd", "new", lora("style.safetensors", f64::NAN), "cannot count"),
             ("sd", "new", lora("style.safetensors", 5.0), "cannot count"),
             ("sd", "new", lora("broken.safetensors", 1.0), "broken.safetensors cannot be used"),
-            ("sd", "new", lora("missing.safetensors", 1.0), "missing.safetensors cannot be used"),
+            ("sd", "new", lora("missing.safetensors", 1.0), "there is no file "),
             ("sd", "new", lora("style.ckpt", 1.0), "no safetensors file"),
         ] {
-            let error = derive_image_model(models.path(), base, name, &what).unwrap_err();
+            let error = derive_image_model(models.path(), base, name, &what, |_| Ok(())).unwrap_err();
             assert!(error.message.contains(message), "{}", error.message);
         }
         assert!(!models.path().join("new").exists());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_kept() {
+        let models = models();
+        let what = Derivation { weights: Some(models.path().join("dream.safetensors")), loras: Vec::new() };
+        let refuses = |folder: &Path| {
+            assert!(folder.join("dream.safetensors").is_file(), "it is looked at as it would be");
+            Err(ModelError::BadFile("./dream.safetensors (unet): 1 tensor is missing: a".into()))
+        };
+        let error = derive_image_model(models.path(), "sd", "dream", &what, refuses).unwrap_err();
+        assert!(error.message.contains("dream is not made") && error.message.ends_with("missing: a"), "{error}");
+        assert!(!models.path().join("dream").exists() && !models.path().join(".dream.derived").exists());
     }
 }

@@ -1,13 +1,15 @@
 //! Whether the files of an image model are whole, without loading it. Refuses: following a name out of the model's folder.
 //!
-//! A pull records the SHA-256 of every file it brought, and all of them are computed again. A folder that was brought in
-//! another way has no record; then its weights are checked as far as their own descriptions tell.
+//! Its parts have to fit together, which whoever loads it knows. A pull records the SHA-256 of every file it brought, and all
+//! of them are computed again. A folder that was brought in another way has no record; then its weights are checked as far as
+//! their own descriptions tell.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
+use model::ModelError;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -35,17 +37,17 @@ pub struct VerifiedImageModel {
     pub weight_files: usize,
 }
 
-/// Checks the files of an image model without loading it.
+/// Checks the files of an image model without loading it. `fits` tells whether its parts do, as loading would.
 ///
 /// # Errors
-/// `Unavailable` with the first file that is missing, damaged or cannot be read.
-pub fn verify_image_model(folder: &Path) -> Result<VerifiedImageModel> {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+/// `Unavailable` with the first file that is missing, damaged, does not fit or cannot be read.
+pub fn verify_image_model(
+    folder: &Path,
+    fits: impl FnOnce(&Path) -> std::result::Result<(), ModelError>,
+) -> Result<VerifiedImageModel> {
     let wrong = |problem: String| {
         let message = format!("{} cannot be used: {problem}", folder.display());
-        let hint =
-            format!("take it away with `familiar models remove {name}`, then pull it again from where it came");
-        AppError::new(ErrorKind::Unavailable, message).hint(hint)
+        AppError::new(ErrorKind::Unavailable, message).hint(mending(folder))
     };
     check_index(&folder.join(INDEX_FILE)).map_err(wrong)?;
     let mut weights = Vec::new();
@@ -63,8 +65,27 @@ pub fn verify_image_model(folder: &Path) -> Result<VerifiedImageModel> {
         };
         checked.map_err(|problem| wrong(format!("{shown}: {problem}")))?;
     }
+    fits(folder).map_err(|error| wrong(misfit(error)))?;
     let recorded_files = compare(folder).map_err(wrong)?;
     Ok(VerifiedImageModel { recorded_files, weight_files: weights.len() })
+}
+
+/// What is wrong with the files of a model.
+pub(super) fn misfit(error: ModelError) -> String {
+    match error {
+        ModelError::BadFile(what) => what,
+        error => error.to_string(),
+    }
+}
+
+/// What to do about an image model whose files are no good: only one that was pulled can be pulled again.
+pub(super) fn mending(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let remove = format!("take it away with `familiar models remove {name}`");
+    if folder.join(RECORD_FILE).is_file() {
+        return format!("{remove}, then pull it again from where it came");
+    }
+    format!("mend it, or {remove} and make or bring it anew")
 }
 
 fn check_index(path: &Path) -> std::result::Result<(), String> {
@@ -196,7 +217,7 @@ mod tests {
     }
 
     fn problem(folder: &tempfile::TempDir) -> String {
-        let error = verify_image_model(folder.path()).expect_err("it is damaged");
+        let error = verify_image_model(folder.path(), |_| Ok(())).expect_err("it is damaged");
         assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("models remove")), "{error:?}");
         error.message
     }
@@ -205,7 +226,7 @@ mod tests {
     fn weights_are_whole_or_said_not_to_be() {
         let folder = model(&weights(HEADER, 8));
         let sound = VerifiedImageModel { recorded_files: 0, weight_files: 1 };
-        assert_eq!(verify_image_model(folder.path()).expect("it is whole"), sound);
+        assert_eq!(verify_image_model(folder.path(), |_| Ok(())).expect("it is whole"), sound);
         for (bytes, expected) in [
             (weights(HEADER, 7), "unet/model.safetensors: it is cut short"),
             (weights(b"{\"a\":{}}", 0), "`a` says nothing of where its numbers are"),
@@ -223,12 +244,25 @@ mod tests {
     }
 
     #[test]
+    fn parts_that_do_not_fit_are_told_with_what_to_do() {
+        let folder = model(&weights(HEADER, 8));
+        let refuses = |_: &Path| Err(ModelError::BadFile("unet: 1 tensor is missing: a".into()));
+        let error = verify_image_model(folder.path(), refuses).expect_err("it does not fit");
+        assert!(error.message.ends_with(" cannot be used: unet: 1 tensor is missing: a"), "{}", error.message);
+        let hint = error.hint.unwrap_or_default();
+        assert!(hint.contains("make or bring it anew"), "nobody pulled it: {hint}");
+        std::fs::write(folder.path().join(RECORD_FILE), "").expect("written");
+        let hint = verify_image_model(folder.path(), refuses).expect_err("still").hint.unwrap_or_default();
+        assert!(hint.contains("pull it again"), "{hint}");
+    }
+
+    #[test]
     fn what_was_recorded_is_computed_again() {
         let folder = model(&weights(HEADER, 8));
         let hash = sha256_of(&folder.path().join("unet/model.safetensors")).expect("it is read");
         let record = |lines: &str| std::fs::write(folder.path().join(RECORD_FILE), lines).expect("written");
         record(&format!("{hash}  unet/model.safetensors\n"));
-        assert_eq!(verify_image_model(folder.path()).expect("it is whole").recorded_files, 1);
+        assert_eq!(verify_image_model(folder.path(), |_| Ok(())).expect("it is whole").recorded_files, 1);
         // One number changed, and nothing else tells.
         let mut changed = weights(HEADER, 8);
         *changed.last_mut().expect("it is not empty") = 1;

@@ -16,13 +16,14 @@ use clap::{Args, Subcommand};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render;
+use crate::wiring::check_image_model;
 use derive::DeriveArgs;
 use pull::PullArgs;
 
 /// The models: for text, a file each; for images, a folder each.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  familiar models pull starter\n  familiar models pull hf:OWNER/REPO/FILE.gguf --name small\n  familiar models pull https://example.org/model.gguf --sha256 HASH\n  familiar models recommend                     image models that fit this machine\n  familiar models pull sd-turbo                 one of them\n  familiar models pull hf:OWNER/REPO            another one, as diffusers lays it out\n  familiar models derive dream --from sd15 --weights dream.safetensors\n  familiar models derive sketch --from sd15 --lora pencil.safetensors:0.8\n  familiar models use sd-turbo                  it draws when none is named\n  familiar models unload                        frees the memory they take now\n\nThe model for text that is in use is named by `model` in config.toml."
+    after_help = "Examples:\n  familiar models pull starter\n  familiar models pull hf:OWNER/REPO/FILE.gguf --name small\n  familiar models pull https://example.org/model.gguf --sha256 HASH\n  familiar models recommend                     image models that fit this machine\n  familiar models pull sd-turbo                 one of them\n  familiar models pull hf:OWNER/REPO            another one, as diffusers lays it out\n  familiar models derive dream --from sd15 --weights dream.safetensors\n  familiar models derive sketch --from sd15 --lora pencil.safetensors:0.8\n  familiar models use sd-turbo                  it draws when none is named\n  familiar models unload                        frees the memory they take now\n\nThe model for text that is in use is named by `model` in config.toml.\n\nA model of your own goes into the model folder, which `familiar doctor` names and FAMILIAR_MODELS moves: for text a file NAME.gguf, for images a folder NAME as diffusers lays it out, with model_index.json in it. `familiar models verify NAME` then checks it."
 )]
 pub(crate) struct Models {
     #[command(subcommand)]
@@ -57,8 +58,8 @@ enum Action {
     },
     /// Check the files of a model without loading it.
     ///
-    /// Of an image model that `pull` brought every file is compared with what arrived; of any other one the weights are
-    /// checked as far as they describe themselves.
+    /// The parts of an image model have to fit together, by the names and shapes of their tensors. When `pull` brought it, every
+    /// file is compared with what arrived; of any other one the weights are checked as far as they describe themselves.
     Verify {
         /// Its name in `models list`.
         name: String,
@@ -115,7 +116,7 @@ impl Found {
                 verify_model(&entry.path)?;
                 format!("{} is sound\n", entry.name)
             }
-            Self::Image(entry) => sound(&entry.name, verify_image_model(&entry.path)?),
+            Self::Image(entry) => sound(&entry.name, verify_image_model(&entry.path, check_image_model)?),
         })
     }
 }
@@ -126,7 +127,10 @@ fn sound(name: &str, verified: VerifiedImageModel) -> String {
         return format!("{name} is sound: {} as it arrived\n", app::counted(recorded_files as u64, "file"));
     }
     let files = app::counted(weight_files as u64, "file");
-    format!("{name} is sound as far as its {files} of weights tell; there is no record of what arrived\n")
+    format!(
+        "{name} is sound: its parts fit together, and its {files} of weights are whole; there is no record of what arrived, \
+         so their numbers were not compared\n"
+    )
 }
 
 /// The models of this name: one, unless a file and a folder share it.
@@ -153,6 +157,6 @@ mod tests {
     fn a_sound_model_says_how_much_that_means() {
         let said = |recorded_files, weight_files| sound("m", VerifiedImageModel { recorded_files, weight_files });
         assert_eq!(said(12, 3), "m is sound: 12 files as it arrived\n");
-        assert!(said(0, 3).contains("as far as its 3 files of weights tell"));
+        assert!(said(0, 3).contains("its 3 files of weights are whole; there is no record"));
     }
 }

@@ -94,13 +94,20 @@ impl GgufFile {
         self.places.values().map(bytes).fold(0, u64::saturating_add)
     }
 
-    /// Type, shape and bytes of a tensor that has this shape.
-    fn bytes(&mut self, name: &str, shape: &[usize]) -> Result<(GgmlDType, Vec<u8>), PaintError> {
+    /// The place of a tensor that has this shape.
+    fn found(&self, name: &str, shape: &[usize]) -> Result<&Place, PaintError> {
         let wrong = |reason: String| PaintError::bad_model(&self.name, reason);
         let place = self.places.get(name).ok_or_else(|| wrong(format!("`{name}` is missing")))?;
         if place.shape() != shape {
             return Err(wrong(format!("`{name}` has the shape {:?}, not {shape:?}", place.shape())));
         }
+        Ok(place)
+    }
+
+    /// Type and bytes of a tensor that has this shape.
+    fn bytes(&mut self, name: &str, shape: &[usize]) -> Result<(GgmlDType, Vec<u8>), PaintError> {
+        self.found(name, shape)?;
+        let (place, wrong) = (&self.places[name], |reason: String| PaintError::bad_model(&self.name, reason));
         let mut bytes = Vec::new();
         for (first, count) in &place.rows {
             let start = bytes.len();
@@ -145,6 +152,10 @@ impl TensorSource for GgufFile {
 
     fn has(&self, name: &str) -> bool {
         self.places.contains_key(name)
+    }
+
+    fn check(&mut self, name: &str, shape: &[usize]) -> Result<(), PaintError> {
+        self.found(name, shape).map(drop)
     }
 
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, PaintError> {

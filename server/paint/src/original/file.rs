@@ -13,7 +13,7 @@ use crate::clip::ClipConfig;
 use crate::error::PaintError;
 use crate::unet::UNetConfig;
 use crate::vae::VaeConfig;
-use crate::weights::{SafetensorFiles, TensorSource, listed};
+use crate::weights::{SafetensorFiles, TensorSource, of_no_part};
 
 /// What says which layers there are.
 pub(crate) struct Configs {
@@ -108,8 +108,7 @@ pub(crate) fn open(folder: &Path, name: &str, configs: &Configs) -> Result<BTree
     if left.is_empty() {
         return Ok(parts);
     }
-    let reason = format!("{} tensors belong to no part of it: {}", left.len(), listed(left.iter()));
-    Err(PaintError::bad_model(&name, reason))
+    Err(PaintError::bad_model(&name, of_no_part(left.iter())))
 }
 
 /// What a checkpoint has beside the weights.
@@ -197,6 +196,20 @@ impl Part {
     pub(crate) fn elements(&self) -> u64 {
         self.elements
     }
+
+    /// The tensor of the file that has the one called so, and its shape there when that one has this shape.
+    fn found(&self, name: &str, shape: &[usize]) -> Result<(&Place, Vec<usize>), PaintError> {
+        let place = self.places.get(name);
+        let place = place.ok_or_else(|| PaintError::bad_model(&self.place, format!("`{name}` is missing")))?;
+        let mut there = shape.to_vec();
+        match place.how {
+            How::Same => {}
+            How::Matrix => there.resize(self.file.borrow().shape(&place.name).len().max(shape.len()), 1),
+            How::Third(_) => there.iter_mut().take(1).for_each(|rows| *rows *= 3),
+            How::Turned => there.reverse(),
+        }
+        Ok((place, there))
+    }
 }
 
 impl TensorSource for Part {
@@ -212,19 +225,14 @@ impl TensorSource for Part {
         self.places.contains_key(name)
     }
 
+    fn check(&mut self, name: &str, shape: &[usize]) -> Result<(), PaintError> {
+        let (Place { name, .. }, there) = self.found(name, shape)?;
+        self.file.borrow_mut().check(name, &there)
+    }
+
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, PaintError> {
-        let place = self.places.get(name);
-        let Place { name, how } =
-            place.ok_or_else(|| PaintError::bad_model(&self.place, format!("`{name}` is missing")))?;
-        let file = &mut *self.file.borrow_mut();
-        let mut there = shape.to_vec();
-        match how {
-            How::Same => {}
-            How::Matrix => there.resize(file.shape(name).len().max(shape.len()), 1),
-            How::Third(_) => there.iter_mut().take(1).for_each(|rows| *rows *= 3),
-            How::Turned => there.reverse(),
-        }
-        let numbers = file.read(name, &there)?;
+        let (Place { name, how }, there) = self.found(name, shape)?;
+        let numbers = self.file.borrow_mut().read(name, &there)?;
         Ok(match (how, shape) {
             (How::Third(at), _) => {
                 let count = numbers.len() / 3;

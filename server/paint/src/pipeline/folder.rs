@@ -50,6 +50,8 @@ pub(crate) struct Parts<'a> {
     dtype: DType,
     sources: RefCell<Sources>,
     reading: Reading<'a>,
+    /// Whether no numbers are read.
+    heads_only: bool,
 }
 
 impl Pipeline {
@@ -59,6 +61,10 @@ impl Pipeline {
     /// # Errors
     /// `BadModel` with the file, and within it the key or tensor, that is missing, left over or damaged; `Cancelled`.
     pub fn open(folder: &Path, loading: Loading<'_>) -> Result<Self, PaintError> {
+        Self::of_folder(folder, loading, false)
+    }
+
+    fn of_folder(folder: &Path, loading: Loading<'_>, heads_only: bool) -> Result<Self, PaintError> {
         let Loading { device, progress, stop } = loading;
         let index = index(folder)?;
         let class = Class::of(&index)?;
@@ -76,7 +82,8 @@ impl Pipeline {
             (progress.borrow_mut())(read.get() as f32 / all as f32);
             Ok(())
         };
-        let parts = Parts { folder, device: &device, dtype, sources: RefCell::new(sources), reading: &reading };
+        let sources = RefCell::new(sources);
+        let parts = Parts { folder, device: &device, dtype, sources, reading: &reading, heads_only };
         let vae = parts.config("vae", VaeConfig::parse)?;
         if vae.image_channels != 3 {
             let reason = format!("its images have {} channels, not 3", vae.image_channels);
@@ -95,6 +102,16 @@ impl Pipeline {
         let vae = within("vae", Vae::load(&vae, &parts.weights("vae")?))?;
         Ok(Self { denoiser, vae, schedule, weight_bytes, device: device.clone() })
     }
+}
+
+/// Whether the models of a folder can be loaded, as far as all but the numbers in their weights tell: everything that loading
+/// checks, in the time that headers take.
+///
+/// # Errors
+/// As [`Pipeline::open`].
+pub fn check(folder: &Path) -> Result<(), PaintError> {
+    let loading = Loading { device: Device::Cpu, progress: &mut |_| {}, stop: Stop::NEVER };
+    Pipeline::of_folder(folder, loading, true).map(drop)
 }
 
 /// Bytes that the models of a folder take where this build loads them, by the headers of their files.
@@ -192,7 +209,8 @@ impl<'a> Parts<'a> {
     pub(crate) fn weights(&self, part: &str) -> Result<Weights<'a>, PaintError> {
         let source = self.sources.borrow_mut().remove(part);
         let source = source.ok_or_else(|| PaintError::Bug(format!("{part} has no weights")))?;
-        Ok(Weights::watched(source.tensors, self.device, part_type(part, self.dtype), self.reading))
+        let weights = Weights::watched(source.tensors, self.device, part_type(part, self.dtype), self.reading);
+        Ok(if self.heads_only { weights.heads_only() } else { weights })
     }
 }
 

@@ -58,6 +58,9 @@ enum Kind {
     Other,
 }
 
+/// What makes numbers of bytes.
+type Numbers = fn(&[u8]) -> Vec<f32>;
+
 /// The tensors of some safetensors files.
 pub struct SafetensorFiles {
     folder: String,
@@ -143,6 +146,31 @@ impl SafetensorFiles {
     /// Numbers in one tensor.
     pub(crate) fn elements_of(&self, name: &str) -> u64 {
         self.shape(name).iter().fold(1, |all, size| all.saturating_mul(*size as u64))
+    }
+
+    /// Where a tensor of this shape lies, and how its numbers are read.
+    fn found(&self, name: &str, shape: &[usize]) -> Result<(&Place, Numbers), PaintError> {
+        let missing = || PaintError::bad_model(&self.folder, format!("`{name}` is missing"));
+        let place = self.places.get(name).ok_or_else(missing)?;
+        let wrong = |reason: String| Err(PaintError::bad_model(&self.files[place.file].0, reason));
+        if place.shape != shape {
+            return wrong(format!("`{name}` has the shape {:?}, not {shape:?}", place.shape));
+        }
+        let numbers: Numbers = match place.dtype {
+            Kind::F32 => {
+                |bytes| bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+            }
+            Kind::F16 => {
+                |bytes| bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+            }
+            Kind::Bf16 => {
+                |bytes| bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+            }
+            Kind::F64 | Kind::I64 | Kind::Other => {
+                return wrong(format!("`{name}` is of a type that weights do not have"));
+            }
+        };
+        Ok((place, numbers))
     }
 
     fn add(&mut self, folder: &Path, name: &str) -> Result<(), PaintError> {
@@ -249,29 +277,14 @@ impl TensorSource for SafetensorFiles {
         self.places.contains_key(name)
     }
 
+    fn check(&mut self, name: &str, shape: &[usize]) -> Result<(), PaintError> {
+        self.found(name, shape).map(drop)
+    }
+
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, PaintError> {
-        let folder = self.folder.clone();
-        let place =
-            self.places.get(name).ok_or_else(|| PaintError::bad_model(&folder, format!("`{name}` is missing")))?;
+        let (_, numbers) = self.found(name, shape)?;
+        let place = &self.places[name];
         let (file_name, file) = &mut self.files[place.file];
-        let wrong = |reason: String| PaintError::bad_model(file_name, reason);
-        if place.shape != shape {
-            return Err(wrong(format!("`{name}` has the shape {:?}, not {shape:?}", place.shape)));
-        }
-        let numbers: fn(&[u8]) -> Vec<f32> = match place.dtype {
-            Kind::F32 => {
-                |bytes| bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-            }
-            Kind::F16 => {
-                |bytes| bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
-            }
-            Kind::Bf16 => {
-                |bytes| bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
-            }
-            Kind::F64 | Kind::I64 | Kind::Other => {
-                return Err(wrong(format!("`{name}` is of a type that weights do not have")));
-            }
-        };
         Ok(numbers(&bytes(file_name, file, name, place)?))
     }
 }

@@ -39,9 +39,9 @@ impl Change {
         self.file.borrow().place()
     }
 
-    /// Adds it to the numbers of a tensor of this name and shape.
-    fn add(&self, name: &str, shape: &[usize], numbers: &mut [f32]) -> Result<(), PaintError> {
-        let file = &mut *self.file.borrow_mut();
+    /// Whether it can be added to a tensor of this name and shape; the shapes of its two matrices as the file has them.
+    fn check(&self, name: &str, shape: &[usize]) -> Result<(Vec<usize>, Vec<usize>), PaintError> {
+        let file = self.file.borrow();
         let (down, up) = (file.shape(&self.down).to_vec(), file.shape(&self.up).to_vec());
         // A convolution is a matrix too: what it makes one number of is a row. Shapes are compared before anything is
         // read, so that no more is taken into memory than the model has.
@@ -59,6 +59,13 @@ impl Change {
             );
             return Err(PaintError::bad_model(&file.place(), reason));
         }
+        Ok((down, up))
+    }
+
+    /// Adds it to the numbers of a tensor of this name and shape.
+    fn add(&self, name: &str, shape: &[usize], numbers: &mut [f32]) -> Result<(), PaintError> {
+        let (down, up) = self.check(name, shape)?;
+        let file = &mut *self.file.borrow_mut();
         let outputs = shape[0];
         let inputs = numbers.len() / outputs;
         let matrix = |file: &mut SafetensorFiles, name: &str, shape: &[usize], size: (usize, usize)| {
@@ -113,6 +120,11 @@ impl TensorSource for Merged {
 
     fn has(&self, name: &str) -> bool {
         self.source.has(name)
+    }
+
+    fn check(&mut self, name: &str, shape: &[usize]) -> Result<(), PaintError> {
+        self.source.check(name, shape)?;
+        self.changes.get(name).into_iter().flatten().try_for_each(|change| change.check(name, shape).map(drop))
     }
 
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, PaintError> {

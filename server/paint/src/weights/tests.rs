@@ -54,7 +54,7 @@ fn tensors_come_by_name_and_all_of_them_count() {
     assert!(reason(weights.at("a").tensor("bias", &[2])).contains("`a.bias` has the shape [1], not [2]"));
     weights.tensor("c.weight", &[7]).unwrap();
     let said = reason(weights.finish(|_| false));
-    assert!(said.contains("1 tensors are missing: c.weight"), "{said}");
+    assert!(said.contains("1 tensor is missing: c.weight"), "{said}");
     assert!(said.contains("2 tensors belong to no part of it: a.bias, b.weight"), "{said}");
 }
 

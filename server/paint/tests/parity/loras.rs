@@ -7,7 +7,7 @@ use std::path::Path;
 
 use candle_core::quantized::GgmlDType;
 use paint::Stop;
-use paint::pipeline::{Drawing, Pipeline, weight_bytes};
+use paint::pipeline::{Drawing, Pipeline, check, weight_bytes};
 use serde_json::Value;
 use tiny::integers::numbers;
 
@@ -174,6 +174,7 @@ fn transformers_take_them_unless_they_are_quantised() {
     lora.truncate(2);
     add(folder.path(), &[lora], &[0.5]);
     assert!(weight_bytes(folder.path()).is_ok(), "its text encoder is not quantised");
+    assert_eq!(check(folder.path()), Ok(()));
     fs::remove_file(gguf).unwrap();
     fs::remove_file(folder.path().join("loras.json")).unwrap();
     // Two of them lie in one file.

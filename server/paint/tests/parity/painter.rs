@@ -7,8 +7,10 @@ use std::path::Path;
 
 use candle_core::Device;
 use model::{IMAGE_ROWS_BYTES_MAX, ImageEvent, ImageRequest, ImageSampler, NoiseSpacing};
+use paint::pipeline::check;
 use paint::{PaintError, Painter};
 
+use crate::folders::same_by_heads;
 use crate::pipelines::{pipeline, same_pixels, scheduler};
 use crate::references::{References, description};
 
@@ -214,6 +216,7 @@ fn a_folder_makes_what_its_parts_make() {
     let opened = Painter::open(folder.path(), &Device::Cpu, &mut |share| shares.push(share), &|| false).unwrap();
     let from_folder = drawn(&opened, &request()).unwrap().1;
     assert_eq!(from_folder, drawn(&painter("sd", "ddim"), &request()).unwrap().1);
+    assert_eq!(check(folder.path()), Ok(()));
     assert_eq!((from_folder.len(), from_folder[0].len()), (2, 16 * 24 * 3));
     assert!(shares.len() > 100 && shares.windows(2).all(|pair| pair[0] <= pair[1]));
     assert!((shares[shares.len() - 1] - 1.0).abs() < 1e-6, "{:?}", shares.last());
@@ -240,6 +243,7 @@ fn damaged_folders_are_refused_by_name() {
         fs::write(&at, bytes).expect("written");
         let Err(error) = open(folder.path()) else { panic!("{file} was taken") };
         assert!(error.to_string().contains(said), "{file}: {error}");
+        same_by_heads(folder.path(), &error);
         fs::write(&at, sound).expect("written");
     };
     let read = |file: &str| fs::read(folder.path().join(file)).unwrap();

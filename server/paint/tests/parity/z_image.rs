@@ -18,6 +18,7 @@ use serde_json::Value;
 use tiny::Model;
 use tiny::integers::fnv;
 
+use crate::folders::same_by_heads;
 use crate::models::{off, tensor};
 use crate::painter::{drawn, request};
 use crate::pipelines::{self, agrees, flow_drawing};
@@ -256,6 +257,7 @@ fn damaged_folders_are_refused_by_name() {
         fs::write(&at, bytes).expect("written");
         let Err(error) = open(folder.path()) else { panic!("{file} was taken") };
         assert!(error.to_string().contains(said), "{file}: {error}");
+        same_by_heads(folder.path(), &error);
         fs::write(&at, sound).expect("written");
     };
     let changed = |part: &str, key: &str, value: Value| {

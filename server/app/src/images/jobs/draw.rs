@@ -12,10 +12,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::events::{ImageJobEventKind, ImagePreview};
-use super::super::models::{ImageHolder, RunningImageModel};
+use super::super::models::{ImageHolder, ImageModelEntry, RunningImageModel};
 use super::super::picture::{Pixels, THUMBNAIL_SIDE_PIXELS_MAX};
 use super::super::requests::StoredRequest;
 use super::super::settings::ImageSettings;
+use super::super::verify::mending;
 use super::super::{Held, Lease, Wish};
 use super::file::Rows;
 use super::pace::Pace;
@@ -91,7 +92,7 @@ impl Drawing<'_> {
         let entry = self.app.image_model(Some(&job.model)).await?;
         let model = self.app.inner.images.models.open(&entry, &self.app.config()).await?;
         let _lease = self.lease(&model, &stored, &entry).await?;
-        let info = self.load(&model).await?;
+        let info = self.load(&model, &entry).await?;
         let (settings, request) = self.complete(&stored, &info).await?;
         if request.count == 0 {
             // Everything was saved before its end was stored.
@@ -106,7 +107,7 @@ impl Drawing<'_> {
         &self,
         model: &Arc<dyn RunningImageModel>,
         stored: &StoredRequest,
-        entry: &super::super::ImageModelEntry,
+        entry: &ImageModelEntry,
     ) -> Result<Lease> {
         // Before it was ever loaded, the model says nothing of its own side.
         let (width, height) = stored.size(&model.info());
@@ -129,7 +130,11 @@ impl Drawing<'_> {
         self.app.inner.memory.lease(wish, tell).await
     }
 
-    async fn load(&self, model: &Arc<dyn RunningImageModel>) -> std::result::Result<ImageModelInfo, Stop> {
+    async fn load(
+        &self,
+        model: &Arc<dyn RunningImageModel>,
+        entry: &ImageModelEntry,
+    ) -> std::result::Result<ImageModelInfo, Stop> {
         if !model.info().loaded {
             self.tell(ImageJobEventKind::Loading { fraction: 0.0 });
         }
@@ -139,7 +144,10 @@ impl Drawing<'_> {
         loop {
             tokio::select! {
                 biased;
-                loaded = &mut load => return Ok(loaded?),
+                loaded = &mut load => return loaded.map_err(|error| match error {
+                    ModelError::BadFile(_) => Stop::Failed(AppError::from(error).hint(mending(&entry.path))),
+                    error => error.into(),
+                }),
                 _ = look.tick() => {
                     if let Some(fraction) = model.info().loading.filter(|fraction| *fraction > told) {
                         told = fraction;

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::pull::one_at_a_time;
 use crate::render;
+use crate::wiring::check_image_model;
 
 /// How much a LoRA counts when nothing is said.
 const SCALE: f64 = 1.0;
@@ -35,7 +36,7 @@ impl DeriveArgs {
         let _lock = one_at_a_time(home)?;
         let loras = self.loras.iter().map(|lora| scaled(lora)).collect();
         let what = Derivation { weights: self.weights, loras };
-        let path = derive_image_model(&home.models, &self.from, &self.name, &what)?;
+        let path = derive_image_model(&home.models, &self.from, &self.name, &what, check_image_model)?;
         let text = format!(
             "{} is ready: {}\ntry it: familiar generate \"a lighthouse at dusk\" --model {}\n",
             self.name,
