@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::ImageSettings;
 
-pub(crate) use chunks::{FileText, SIGNATURE, exif_comment, read_text, without_text};
+pub(crate) use chunks::{
+    FileText, SIGNATURE, exif_comment, exif_of, read_text, texts_of, with_texts, without_text,
+};
 pub(crate) use infotext::write as write_infotext;
 
 /// Key of our own JSON in a file.

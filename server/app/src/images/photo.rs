@@ -1,5 +1,5 @@
 //! JPEG and WebP that somebody brings -> PNG, the one form in which images are kept: upright, on white where they are
-//! transparent, and with the settings that other tools put into their EXIF data.
+//! transparent, and with the settings that other tools put into their EXIF data. A PNG that says it lies otherwise is turned too.
 //!
 //! Refuses: the rest of their metadata, such as where a photo was taken, and more pixels than a PNG may have.
 
@@ -8,20 +8,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::webp::WebPDecoder;
-use image::{DynamicImage, ImageDecoder, ImageResult, Limits};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageResult, Limits, RgbImage};
 
-use super::parameters::exif_comment;
+use super::parameters::{SIGNATURE, exif_comment, exif_of, texts_of, with_texts};
 use super::picture::{IMPORT_BYTES_MAX, IMPORT_PIXELS_MAX, Pixels, on_white, too_many_bytes, too_many_pixels};
 use crate::{AppError, ErrorKind, Result};
 
 /// Bytes that one pixel takes while it is unpacked, at most.
 const BYTES_PER_PIXEL_MAX: u64 = 8;
 
-/// The file as PNG; one that is neither JPEG nor WebP stays as it is.
+/// The file as PNG, upright; one that is none of the three stays as it is.
 ///
 /// # Errors
 /// `User` for one that is damaged or too large.
 pub(super) fn to_png(file: Vec<u8>) -> Result<Vec<u8>> {
+    if file.starts_with(&SIGNATURE) {
+        return upright(file);
+    }
     let is_jpeg = file.starts_with(&[0xFF, 0xD8, 0xFF]);
     let is_webp = file.starts_with(b"RIFF") && file.get(8..12) == Some(b"WEBP");
     if !is_jpeg && !is_webp {
@@ -45,6 +49,23 @@ pub(super) fn to_png(file: Vec<u8>) -> Result<Vec<u8>> {
         Err(AppError::new(ErrorKind::User, "the image cannot be read: it is damaged").hint(OTHERWISE))
     })?;
     pixels.png_saying(comment)
+}
+
+/// A PNG file whose EXIF data say that its image is turned, upright and with its texts; every other one as it is.
+fn upright(file: Vec<u8>) -> Result<Vec<u8>> {
+    let Some(exif) = exif_of(&file) else { return Ok(file) };
+    let turned = Orientation::from_exif_chunk(exif).filter(|turned| *turned != Orientation::NoTransforms);
+    let Some(turned) = turned else { return Ok(file) };
+    let Pixels { width, height, rgb } = Pixels::of_png(&file)?;
+    let lying = RgbImage::from_raw(width, height, rgb)
+        .ok_or_else(|| AppError::new(ErrorKind::Bug, "an image has other pixels than its size says"))?;
+    let mut image = DynamicImage::ImageRgb8(lying);
+    image.apply_orientation(turned);
+    let pixels = Pixels::new(image.width(), image.height(), image.into_rgb8().into_raw())?;
+    let texts = texts_of(&file);
+    // The comment is where settings stand that have no text of their own.
+    let comment = if texts.is_empty() { exif_comment(exif) } else { None };
+    Ok(with_texts(&pixels.png_saying(comment)?, &texts))
 }
 
 /// Whether a JPEG file has its end mark behind its pixels. Within the segments before them there may be a small version with
@@ -166,6 +187,33 @@ mod tests {
         let (above, below) = (pixels.rgb[3 * 16 * 4], pixels.rgb[3 * 16 * 28]);
         assert!(above < 40 && below > 210, "{above} above, {below} below");
         assert!(read_text(&png).is_empty());
+    }
+
+    #[test]
+    fn a_png_is_turned_upright_and_keeps_its_texts() {
+        let said = "a fox\nSteps: 7, Sampler: Euler a, CFG scale: 5, Seed: 11, Size: 32x16";
+        let lying_png = |orientation: u8, said: Option<String>| {
+            let png = Pixels::new(32, 16, halves(32, 16)).unwrap().png_saying(said).unwrap();
+            let (data, mut chunk) = (lying(orientation), b"eXIf".to_vec());
+            chunk.extend(&data);
+            let mut crc = flate2::Crc::new();
+            crc.update(&chunk);
+            let chunk = [&(data.len() as u32).to_be_bytes()[..], &chunk, &crc.sum().to_be_bytes()].concat();
+            // Behind the signature and the head.
+            [&png[..33], &chunk, &png[33..]].concat()
+        };
+        let png = to_png(lying_png(6, Some(said.to_owned()))).unwrap();
+        let pixels = Pixels::of_png(&png).unwrap();
+        assert_eq!((pixels.width, pixels.height), (16, 32));
+        let (above, below) = (pixels.rgb[3 * 16 * 4], pixels.rgb[3 * 16 * 28]);
+        assert!(above < 40 && below > 210, "{above} above, {below} below");
+        let settings = ImageParameters::of_file(&read_text(&png)).expect("they are there");
+        assert_eq!((settings.prompt.as_str(), settings.seed), ("a fox", Some(11)));
+        assert_eq!(to_png(png.clone()).unwrap(), png, "once is enough");
+        for orientation in [0, 1, 9] {
+            let file = lying_png(orientation, None);
+            assert_eq!(to_png(file.clone()).unwrap(), file, "{orientation}: what lies upright stays as it came");
+        }
     }
 
     #[test]

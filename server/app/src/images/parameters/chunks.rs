@@ -57,6 +57,40 @@ pub(crate) fn exif_comment(data: &[u8]) -> Option<String> {
     exif::comment(data, TEXT_BYTES_MAX)
 }
 
+/// The EXIF data of a PNG file.
+pub(crate) fn exif_of(file: &[u8]) -> Option<&[u8]> {
+    let mut rest = file.strip_prefix(&SIGNATURE)?;
+    for _ in 0..CHUNKS_MAX {
+        let (kind, data, after) = next_chunk(rest)?;
+        match kind {
+            b"eXIf" => return Some(data),
+            b"IEND" => return None,
+            _ => rest = after,
+        }
+    }
+    None
+}
+
+/// The texts of a PNG file as its chunks have them, one after the other.
+pub(crate) fn texts_of(file: &[u8]) -> Vec<u8> {
+    let mut texts = Vec::new();
+    let mut rest = file.strip_prefix(&SIGNATURE).unwrap_or_default();
+    while let Some((kind, _, after)) = next_chunk(rest) {
+        if matches!(kind, b"tEXt" | b"zTXt" | b"iTXt") {
+            texts.extend_from_slice(&rest[..rest.len() - after.len()]);
+        }
+        rest = after;
+    }
+    texts
+}
+
+/// A PNG file with further texts, as [`texts_of`] has them.
+pub(crate) fn with_texts(file: &[u8], texts: &[u8]) -> Vec<u8> {
+    // They go behind the first chunk, which is the head.
+    let after = file.strip_prefix(&SIGNATURE).and_then(next_chunk).map_or(file, |(_, _, after)| after);
+    [&file[..file.len() - after.len()], texts, after].concat()
+}
+
 /// The same PNG file without what it says; what is no PNG file stays as it is.
 pub(crate) fn without_text(file: &[u8]) -> Vec<u8> {
     let Some(mut rest) = file.strip_prefix(&SIGNATURE) else { return file.to_vec() };
