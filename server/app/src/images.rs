@@ -1,5 +1,6 @@
 //! Images: the queue, the memory it shares with language models, and the gallery. Refuses: drawing; that is a model's.
 
+mod again;
 mod arbiter;
 mod beside;
 mod bring;
@@ -26,6 +27,7 @@ use tokio::sync::Semaphore;
 
 use crate::Backend;
 
+pub use again::ImageStart;
 pub use beside::ImagesBeside;
 pub use bring::{BroughtFile, BroughtImage, IMPORTS_AT_ONCE_MAX, ImportGuard, check_source};
 pub use derive::{Derivation, derive_image_model};

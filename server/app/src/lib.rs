@@ -45,9 +45,9 @@ pub use images::{
     GenerateRequest, IMAGE_PIXELS_MAX, IMAGE_SIDE_PIXELS_MAX, IMAGE_SIDE_PIXELS_MIN, IMPORT_BYTES_MAX,
     IMPORT_PIXELS_MAX, IMPORTS_AT_ONCE_MAX, ImageEventStream, ImageJobEvent, ImageJobEventKind, ImageJobState,
     ImageJobView, ImageJobs, ImageModelEntry, ImageOrigin, ImageParameters, ImagePreview, ImagePriority,
-    ImageSettings, ImageSource, ImageView, ImagesBeside, ImportGuard, ParametersForm, RunningImageModel, SourceOf,
-    StepPlace, SweptImages, VerifiedImageModel, check_source, derive_image_model, list_image_models,
-    verify_image_model,
+    ImageSettings, ImageSource, ImageStart, ImageView, ImagesBeside, ImportGuard, ParametersForm,
+    RunningImageModel, SourceOf, StepPlace, SweptImages, VerifiedImageModel, check_source, derive_image_model,
+    list_image_models, verify_image_model,
 };
 pub use index::counted;
 pub use indexing::{

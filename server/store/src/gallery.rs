@@ -1,5 +1,5 @@
 //! Pages of the gallery: filters, places in the list and totals. Refuses: reading whole rows that are not shown; every
-//! filter is decided from the narrow index `images_shown` and the words' own.
+//! filter is decided from the narrow index `images_shown` and the words' own. Of images whose file is gone there are few.
 
 mod beside;
 
@@ -38,6 +38,8 @@ pub struct GalleryFilter {
     pub size_pixels: Option<(u32, u32)>,
     /// What its noise was made from.
     pub seed: Option<u64>,
+    /// Those whose file is gone, which are not shown otherwise.
+    pub missing: bool,
 }
 
 /// A place in the gallery.
@@ -147,7 +149,9 @@ impl Query {
     }
 
     fn shown(columns: &str, filter: &GalleryFilter) -> Self {
-        let sql = format!("SELECT {columns} FROM images INDEXED BY images_shown WHERE missing_ms IS NULL");
+        let (index, is_gone) =
+            if filter.missing { ("images_missing", "NOT NULL") } else { ("images_shown", "NULL") };
+        let sql = format!("SELECT {columns} FROM images INDEXED BY {index} WHERE missing_ms IS {is_gone}");
         let mut query = Self { sql, values: Vec::new() };
         if let Some(words) = words_query(&filter.words) {
             query.and("seq IN (SELECT rowid FROM images_words WHERE images_words MATCH ?)", [words.into()]);

@@ -108,8 +108,15 @@ impl Store {
     /// # Errors
     /// The disk's errors.
     pub fn image_of_file(&self, file: &[u8]) -> Result<Option<Image>, StoreError> {
-        let blob = blake3::hash(file).to_hex();
-        self.user.read(|connection| of_blob(connection, &blob))
+        self.image_of_blob(&blake3::hash(file).to_hex())
+    }
+
+    /// The same by the hash of the file.
+    ///
+    /// # Errors
+    /// The disk's errors.
+    pub fn image_of_blob(&self, blob: &str) -> Result<Option<Image>, StoreError> {
+        self.user.read(|connection| of_blob(connection, blob))
     }
 
     /// Stores the files and then the row, unless `known` finds one for the hash of the file; tells whether it is new.

@@ -49,7 +49,20 @@ pub(crate) async fn thumbnail(app: &App, id: &str, headers: &HeaderMap) -> Resul
     Ok(tagged(app.image_thumbnail(id).await?, "image/webp", headers))
 }
 
-/// What an image is called where it is saved: words of its prompt, its seed and the end of its id, in plain letters.
+/// A picture in the place of a small version that is not there. What it says is ours, and it fits both themes.
+pub(crate) fn no_thumbnail(status: StatusCode, words: &'static str) -> Response {
+    let picture = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 160 160\" width=\"160\" height=\"160\"><g fill=\"none\" \
+         stroke=\"#7d8592\" stroke-width=\"2\"><rect x=\"56\" y=\"36\" width=\"48\" height=\"40\" rx=\"4\"/><path d=\"M50 82 \
+         110 30\"/></g><text x=\"80\" y=\"106\" fill=\"#7d8592\" font-family=\"system-ui,sans-serif\" font-size=\"13\" \
+         text-anchor=\"middle\">file {words}</text></svg>"
+    );
+    let kind = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "no-store")];
+    (status, kind, picture).into_response()
+}
+
+/// What an image is called where it is saved: words of its prompt, its seed if it is known and the end of its id, in plain
+/// letters.
 pub(crate) fn file_name(image: &ImageView) -> String {
     let mut name = String::new();
     for c in image.prompt.chars() {
@@ -67,7 +80,8 @@ pub(crate) fn file_name(image: &ImageView) -> String {
     // Two images of one prompt and one seed are still two files.
     let mut id: Vec<char> = image.id.chars().filter(char::is_ascii_alphanumeric).collect();
     let end: String = id.split_off(id.len().saturating_sub(6)).into_iter().collect();
-    format!("{words}-{}-{end}.png", image.seed)
+    let seed = image.known_seed().map(|seed| format!("-{seed}")).unwrap_or_default();
+    format!("{words}{seed}-{end}.png")
 }
 
 fn tagged(bytes: Vec<u8>, content_type: &'static str, headers: &HeaderMap) -> Response {
@@ -99,7 +113,7 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use app::ImageOrigin;
+    use app::{ImageOrigin, ImageSettings};
 
     use super::*;
 
@@ -114,7 +128,9 @@ mod tests {
             model: String::new(),
             prompt: prompt.into(),
             negative_prompt: String::new(),
-            origin: ImageOrigin::Brought { parameters: None },
+            origin: ImageOrigin::Made {
+                settings: Box::new(ImageSettings { seed: 7, ..ImageSettings::default() }),
+            },
             created_ms: 0,
             favourite: false,
             size_bytes: 0,
@@ -133,5 +149,7 @@ mod tests {
             assert_eq!(file_name(&image(prompt)), name);
         }
         assert!(file_name(&image(&"long ".repeat(1000))).len() < 100);
+        let brought = ImageView { origin: ImageOrigin::Brought { parameters: None }, ..image("a photo") };
+        assert_eq!(file_name(&brought), "a-photo-6789ab.png", "no seed is known");
     }
 }

@@ -208,26 +208,31 @@ pub(super) struct DrawnOver {
 /// Reads an image that is to be drawn over, and a mask for it, from files of any kind that is read. Nothing is kept.
 ///
 /// # Errors
-/// `User` for what is no image, damaged or too large, and for a mask of another size.
+/// `User` for what is no image, damaged or too large, and for a mask of another size or without anything white.
 pub(super) fn drawn_over(image: Vec<u8>, mask: Option<Vec<u8>>) -> Result<DrawnOver> {
     let (image, mask) = (to_png(image)?, mask.map(to_png).transpose()?);
     let pixels = Pixels::of_png(&image)?;
     let size_pixels = (pixels.width, pixels.height);
-    let of_mask = mask.as_deref().map(Pixels::of_png).transpose()?;
-    let Some(of_mask) = of_mask.filter(|of_mask| size_pixels != (of_mask.width, of_mask.height)) else {
-        return Ok(DrawnOver { image, mask, size_pixels });
-    };
-    let message = format!(
-        "the image has {} x {} pixels and its mask {} x {}",
-        pixels.width, pixels.height, of_mask.width, of_mask.height
-    );
-    Err(AppError::new(ErrorKind::User, message).hint("make the mask as large as the image"))
+    if let Some(of_mask) = mask.as_deref().map(Pixels::of_png).transpose()? {
+        if size_pixels != (of_mask.width, of_mask.height) {
+            let message = format!(
+                "the image has {} x {} pixels and its mask {} x {}",
+                pixels.width, pixels.height, of_mask.width, of_mask.height
+            );
+            return Err(AppError::new(ErrorKind::User, message).hint("make the mask as large as the image"));
+        }
+        if !of_mask.is_any_white() {
+            let message = "the mask is black all over, so that nothing may change";
+            return Err(AppError::new(ErrorKind::User, message).hint("paint white what is to be drawn anew"));
+        }
+    }
+    Ok(DrawnOver { image, mask, size_pixels })
 }
 
 /// Whether a file, and a mask for it, can be drawn over; tells width and height in pixels. Nothing is kept.
 ///
 /// # Errors
-/// `User` for what is no image, damaged or too large, and for a mask of another size.
+/// `User` for what is no image, damaged or too large, and for a mask of another size or without anything white.
 pub fn check_source(image: &[u8], mask: Option<&[u8]>) -> Result<(u32, u32)> {
     drawn_over(image.to_vec(), mask.map(<[u8]>::to_vec)).map(|source| source.size_pixels)
 }

@@ -31,6 +31,8 @@ pub struct GalleryFilter {
     pub size_pixels: Option<(u32, u32)>,
     /// What its noise was made from.
     pub seed: Option<u64>,
+    /// Those whose file somebody removed, which are not shown otherwise.
+    pub missing: bool,
 }
 
 /// One page of the gallery, newest first.
@@ -68,8 +70,8 @@ pub struct SweptImages {
 
 impl From<GalleryFilter> for store::GalleryFilter {
     fn from(filter: GalleryFilter) -> Self {
-        let GalleryFilter { words, model, from_ms, before_ms, favourites, size_pixels, seed } = filter;
-        Self { words, model, from_ms, before_ms, favourites, size_pixels, seed }
+        let GalleryFilter { words, model, from_ms, before_ms, favourites, size_pixels, seed, missing } = filter;
+        Self { words, model, from_ms, before_ms, favourites, size_pixels, seed, missing }
     }
 }
 
@@ -138,10 +140,33 @@ impl App {
         let image_id = id.to_owned();
         let file = self.stored(move |store| {
             let image = store.look_at_image(&image_id)?;
-            if image.missing_ms.is_some() { Ok(None) } else { store.blob(&image.blob).map(Some) }
+            if image.missing_ms.is_some() {
+                return Ok(Err(removed(&image_id)));
+            }
+            match store.blob(&image.blob) {
+                Err(error @ StoreError::Corrupt { .. }) => Ok(Err(damaged(&image_id).caused_by(error))),
+                file => file.map(Ok),
+            }
         });
-        let file = file.await?.ok_or_else(|| removed(id))?;
+        let file = file.await??;
         Ok(if with_settings { file } else { without_text(&file) })
+    }
+
+    /// Whether the file of an image can be shown: it is there and holds what it was stored with.
+    ///
+    /// # Errors
+    /// As [`App::image_file`], but for a file that is damaged or gone.
+    pub async fn is_image_whole(&self, id: &str) -> Result<bool> {
+        let image_id = id.to_owned();
+        self.stored(move |store| {
+            let image = store.look_at_image(&image_id)?;
+            match store.blob(&image.blob) {
+                Ok(_) => Ok(true),
+                Err(StoreError::NotFound { what: "blob", .. } | StoreError::Corrupt { .. }) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+        .await
     }
 
     /// Writes the PNG file of an image into a folder of the user's, under a new name that its prompt gives, and tells where.
@@ -246,10 +271,21 @@ fn removed(id: &str) -> AppError {
     AppError::new(ErrorKind::NotFound, "the file of this image was deleted outside of Familiar").hint(hint)
 }
 
+/// The error for an image whose file is damaged.
+fn damaged(id: &str) -> AppError {
+    let hint = format!(
+        "bring a whole copy of it again, or make it again with its settings, which are still on its page and in `familiar \
+         gallery show {id}`"
+    );
+    AppError::new(ErrorKind::Unavailable, "the file of this image is damaged").hint(hint)
+}
+
 fn place(cursor: &str) -> Result<GalleryCursor> {
     let numbers =
         cursor.split_once('-').and_then(|(created, seq)| Some((created.parse().ok()?, seq.parse().ok()?)));
-    let (created_ms, seq) =
-        numbers.ok_or_else(|| AppError::new(ErrorKind::User, "this is no place in the gallery"))?;
+    let (created_ms, seq) = numbers.ok_or_else(|| {
+        AppError::new(ErrorKind::User, "this is no place in the gallery")
+            .hint("take the one that the list before ended with, or begin anew without one")
+    })?;
     Ok(GalleryCursor { created_ms, seq })
 }

@@ -57,6 +57,16 @@ impl Pixels {
         Self { width, height, rgb }
     }
 
+    /// Whether any pixel is nearer to white than to black, as masks are read.
+    pub(super) fn is_any_white(&self) -> bool {
+        // As ITU-R BT.601 weighs colours, in thousandths.
+        let brightness = |pixel: &[u8]| {
+            let [red, green, blue] = [0, 1, 2].map(|at| pixel.get(at).copied().map_or(0, u32::from));
+            299 * red + 587 * green + 114 * blue
+        };
+        self.rgb.chunks_exact(3).any(|pixel| brightness(pixel) >= 127_500)
+    }
+
     fn mean(&self, rows: std::ops::Range<usize>, columns: std::ops::Range<usize>) -> [u8; 3] {
         let count = (rows.len() * columns.len()).max(1) as u64;
         let mut sums = [0_u64; 3];

@@ -14,6 +14,8 @@ use crate::{AppError, ErrorKind, Result, counted};
 
 /// Most pixels of one image.
 pub const IMAGE_PIXELS_MAX: u64 = 2_048 * 2_048;
+/// How many times the model's own area an image has at most that nobody said the size of, because it is drawn over another.
+const SOURCE_AREAS_MAX: f64 = 4.0;
 /// How many times as large an image is made at once, at most.
 const UPSCALE_MAX: f64 = 4.0;
 /// How much of an image is drawn anew when it is drawn over, and when it is made larger.
@@ -316,8 +318,8 @@ impl StoredRequest {
         check_pixels(width, height)
     }
 
-    /// Width and height in pixels. What is drawn over another image has its shape: so many times as large as is asked for,
-    /// else in as many pixels as the model is used to, and no more than the image has.
+    /// Width and height in pixels. What is drawn over another image is as large, or so many times as large as is asked for;
+    /// one that is far larger than the model's own is made smaller.
     pub(crate) fn size(&self, info: &ImageModelInfo) -> (u32, u32) {
         let (side, multiple) = (own_side(info), side_multiple(info));
         let asked = (self.request.width_pixels, self.request.height_pixels);
@@ -325,12 +327,20 @@ impl StoredRequest {
             return (asked.0.unwrap_or(side), asked.1.unwrap_or(side));
         };
         let (width, height) = (f64::from(width), f64::from(height));
-        let scale = self.request.upscale.unwrap_or((f64::from(side) / (width * height).sqrt()).min(1.0));
-        let fit = |pixels: f64| {
-            let multiples = (pixels * scale / f64::from(multiple)).round() as u32;
+        let fit = |pixels: f64, round: fn(f64) -> f64| {
+            let multiples = round(pixels / f64::from(multiple)) as u32;
             multiples.saturating_mul(multiple).clamp(IMAGE_SIDE_PIXELS_MIN, IMAGE_SIDE_PIXELS_MAX)
         };
-        (fit(width), fit(height))
+        if let Some(times) = self.request.upscale {
+            return (fit(width * times, f64::round), fit(height * times, f64::round));
+        }
+        let area_max = (SOURCE_AREAS_MAX * f64::from(side).powi(2)).min(IMAGE_PIXELS_MAX as f64);
+        let own = (fit(width, f64::round), fit(height, f64::round));
+        if f64::from(own.0) * f64::from(own.1) <= area_max {
+            return own;
+        }
+        let scale = (area_max / (width * height)).sqrt().min(1.0);
+        (fit(width * scale, f64::floor), fit(height * scale, f64::floor))
     }
 }
 
@@ -520,11 +530,14 @@ mod tests {
     fn what_is_drawn_over_an_image_has_its_shape() {
         for (source, asked, expected) in [
             ((512, 512), None, (512, 512)),
-            ((1024, 512), None, (728, 360)),
-            ((4_000, 3_000), None, (592, 440)),
+            ((1024, 512), None, (1024, 512)),
+            ((1024, 1024), None, (1024, 1024)),
+            ((1026, 1030), None, (1016, 1024)),
+            ((4_000, 3_000), None, (1176, 880)),
             ((100, 70), None, (104, 72)),
             ((4_000, 10), None, (4_000, 64)),
             ((16_000, 1), None, (4_096, 64)),
+            ((16_000, 2_000), None, (2_896, 360)),
             ((1024, 512), Some(256), (256, 512)),
         ] {
             let request = with(|request| request.width_pixels = asked);

@@ -11,7 +11,7 @@ use store::IMAGE_JOBS_WAITING_MAX;
 use super::parameters::{ImageParameters, read_text};
 use crate::{
     ErrorKind, GalleryFilter, GenerateRequest, ImageJobEventKind, ImageJobState, ImageOrigin, ImageSource,
-    ParametersForm, SourceOf,
+    ImageView, ParametersForm, SourceOf,
 };
 use painter::{World, is_end, until};
 
@@ -303,11 +303,19 @@ async fn an_image_is_drawn_over_and_brought_back_by_its_file() {
     };
     let small =
         super::picture::Pixels::new(8, 8, vec![0; 192]).and_then(|pixels| pixels.png(None)).expect("a file");
-    for (mask, expected) in [(small, "as large"), (b"no image".to_vec(), "another program")] {
+    let size = (image.width_pixels, image.height_pixels);
+    let plain = |value| {
+        let pixels = super::picture::Pixels::new(size.0, size.1, vec![value; (size.0 * size.1 * 3) as usize]);
+        pixels.and_then(|pixels| pixels.png(None)).expect("a file")
+    };
+    let (black, white) = (plain(0), plain(255));
+    for (mask, expected) in
+        [(small, "as large"), (b"no image".to_vec(), "another program"), (black, "paint white")]
+    {
         let error = world.app.generate(over(Some(mask))).await.expect_err("it is no mask");
         assert!(error.kind == ErrorKind::User && error.hint.is_some_and(|hint| hint.contains(expected)));
     }
-    let id = world.app.generate(over(Some(file.clone()))).await.expect("it is taken").id;
+    let id = world.app.generate(over(Some(white.clone()))).await.expect("it is taken").id;
     let draw = world.draw().await;
     let source = draw.request.source.clone().expect("it starts from an image");
     assert_eq!((source.strength, std::fs::read(&source.path).expect("it is there")), (0.5, file.clone()));
@@ -317,8 +325,18 @@ async fn an_image_is_drawn_over_and_brought_back_by_its_file() {
     let made = world.app.images_of_job(&id).await.expect("kept").remove(0);
     let ImageOrigin::Made { settings } = made.origin else { panic!("{:?}", made.origin) };
     assert!(settings.source.is_some() && settings.strength == Some(0.5), "{settings:?}");
+    // What it started from can be started from again, for as long as it is there.
+    let again = async |made: &ImageView| world.app.image_start(made).await.expect("it is looked for");
+    let job = world.app.image_job(&id).await.expect("it is listed");
+    let started = world.app.image_job_start(&job).await.expect("it is looked for").expect("from an image");
+    assert_eq!((started.image.as_ref(), started.mask.as_ref()), (Some(&image.id), Some(&white)));
+    let made = world.app.images_of_job(&id).await.expect("kept").remove(0);
+    assert_eq!(again(&made).await, Some(started));
+    assert_eq!(again(&image).await, None, "from nothing");
 
     world.app.delete_images(&[image.id]).await.expect("removed");
+    let started = again(&made).await.expect("it still says so");
+    assert_eq!((started.image, started.strength, started.has_mask), (None, 0.5, true));
     let brought = world.app.import_image(file.clone()).await.expect("it is an image");
     assert!(brought.is_new);
     let brought = brought.image;
@@ -460,9 +478,20 @@ async fn a_file_that_somebody_deleted_is_noticed_when_it_is_asked_for() {
     }
     assert_eq!(gallery(&world).await, [], "it is no longer shown, without waiting for a sweep");
     assert!(world.app.image(&image.id).await.expect("its settings are known").missing);
+    let missing = GalleryFilter { missing: true, ..GalleryFilter::default() };
+    let listed = async || world.app.gallery(missing.clone(), None, 9).await.expect("it can be read").images;
+    assert_eq!(listed().await.iter().map(|image| image.id.as_str()).collect::<Vec<_>>(), [&image.id]);
+    assert!(!world.app.is_image_whole(&image.id).await.expect("it is looked at"));
     std::fs::write(&large[0].0, &large[0].1).expect("it can be written");
     assert!(world.app.image_file(&image.id, true).await.is_ok());
-    assert_eq!(gallery(&world).await.len(), 1);
+    assert_eq!((gallery(&world).await.len(), listed().await.len()), (1, 0));
+    assert!(world.app.is_image_whole(&image.id).await.expect("it is looked at"));
+    std::fs::write(&large[0].0, "damaged").expect("it can be written");
+    assert!(!world.app.is_image_whole(&image.id).await.expect("it is looked at"));
+    let error = world.app.image_file(&image.id, true).await.expect_err("it is damaged");
+    assert!(error.message.contains("damaged") && error.hint.is_some_and(|hint| hint.contains("whole copy")));
+    world.app.import_image(large[0].1.clone()).await.expect("it is an image");
+    assert!(world.app.is_image_whole(&image.id).await.expect("it is looked at"), "a whole copy mends it");
     std::fs::remove_file(&small[0].0).expect("it is there");
     std::fs::remove_file(&large[0].0).expect("it is there");
     let error = world.app.image_thumbnail(&image.id).await.expect_err("nothing is left to make it from");

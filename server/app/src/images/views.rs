@@ -145,6 +145,14 @@ pub struct ImageView {
 }
 
 impl ImageView {
+    /// What its noise was made from; `None` for one that was brought and does not say.
+    pub fn known_seed(&self) -> Option<u64> {
+        match &self.origin {
+            ImageOrigin::Made { settings } => Some(settings.seed),
+            ImageOrigin::Brought { parameters } => parameters.as_ref()?.seed,
+        }
+    }
+
     /// A text that stands for the image where it cannot be seen: its prompt, in one line.
     pub fn alt_text(&self) -> String {
         let words = self.prompt.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -60,6 +60,13 @@ function composer() {
       event.preventDefault();
       this.$root.requestSubmit();
     },
+    // One size at a time: what is typed takes the place of what is chosen, and the other way round.
+    typeSize() {
+      if (this.$refs.otherSize.value !== "") this.$refs.size.value = "";
+    },
+    chooseSize() {
+      if (this.$refs.size.value !== "") this.$refs.otherSize.value = "";
+    },
     grow() {
       // A style property set by script is allowed by `style-src 'self'`; a style attribute in markup is not.
       this.$refs.text.style.height = "auto";
@@ -191,7 +198,8 @@ function viewer() {
 /**
  * A mask painted over the image that is drawn over: <details x-data="mask"> with <canvas x-ref="board">, a brush x-ref="brush"
  * in hundredths of the longer side, and <input type="hidden" x-ref="value">, which holds a PNG file in base64, white where
- * something was painted, or nothing.
+ * something was painted; it is disabled before anything is. A mask that was there before, <input id="kept-mask">, counts no
+ * more from then on.
  */
 function mask() {
   return {
@@ -267,10 +275,11 @@ function mask() {
       this.paint(context, getComputedStyle(board).color, null);
     },
     keep() {
-      if (!this.strokes.some((stroke) => !stroke.erases)) {
-        this.$refs.value.value = "";
-        return;
-      }
+      const isPainted = this.strokes.some((stroke) => !stroke.erases);
+      this.$refs.value.disabled = !isPainted;
+      const before = document.getElementById("kept-mask");
+      if (before) before.disabled = isPainted;
+      if (!isPainted) return;
       const { width, height } = this.$refs.board;
       const sheet = Object.assign(document.createElement("canvas"), { width, height });
       const context = sheet.getContext("2d");

@@ -83,6 +83,10 @@ pub(crate) async fn create(
 
 fn request(mut body: Map<String, Value>) -> Result<GenerateRequest, AppError> {
     let source = body.remove(SOURCE).filter(|source| !source.is_null());
+    // Other tools write a random seed so.
+    if body.get("seed").and_then(Value::as_i64) == Some(-1) {
+        body.remove("seed");
+    }
     let known = serde_json::to_value(GenerateRequest::default()).unwrap_or_default();
     if let Some(unknown) = body.keys().find(|name| known.get(name.as_str()).is_none()) {
         let unknown: String = unknown.chars().take(80).collect();
@@ -254,6 +258,7 @@ mod tests {
         assert_eq!((full.prompt.as_str(), full.seed, full.count), ("a fox", Some(u64::MAX), 2));
         let source = full.source.expect("it names one");
         assert_eq!((source.image, source.strength), (SourceOf::Image("id".into()), 0.3));
+        assert_eq!(read(json!({"seed": -1})).seed, None);
         assert_eq!(read(json!({"source": null})).source, None);
         let masked = read(json!({"source": {"image": "id", "mask": "UE5H"}})).source.expect("it names one");
         assert_eq!((masked.strength, masked.mask), (1.0, Some(b"PNG".to_vec())));

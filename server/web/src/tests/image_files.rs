@@ -59,6 +59,71 @@ async fn a_browser_that_shows_an_image_alone_has_nothing_to_complain_of() {
     assert!(policy.contains("style-src 'self'") && !policy.contains("unsafe-inline"), "{policy}");
 }
 
+/// The files of images that a home has, without their small versions.
+fn image_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let found = entries.flat_map(|path| if path.is_dir() { image_files(&path) } else { vec![path] });
+    found.filter(|path| std::fs::read(path).unwrap().starts_with(b"\x89PNG")).collect()
+}
+
+#[tokio::test]
+async fn an_image_without_its_file_is_listed_apart_and_comes_back() {
+    let (stage, id) = with_image("A red fox").await;
+    let file = image_files(&stage.folder().join("home")).remove(0);
+    let bytes = std::fs::read(&file).unwrap();
+    let link = "<a href=\"/images?missing=1#gallery\">1 missing file</a>";
+    assert!(!stage.get("/images").await.body.contains("missing file"));
+    std::fs::remove_file(&file).unwrap();
+    let view = stage.get(&format!("/images/{id}")).await.body;
+    assert!(view.contains("was deleted outside of Familiar") && !view.contains(">Variations</a>"), "{view}");
+    let page = stage.get("/images").await.body;
+    assert!(page.contains(link) && !page.contains("alt=\"A red fox\""), "{page}");
+    let page = stage.get("/images?missing=1").await.body;
+    assert!(page.contains("alt=\"A red fox\"") && page.contains(">Look again</button>"), "{page}");
+    let seen = stage.post("/images/look", &[]).await;
+    assert_eq!(seen.header("location"), "/images?missing=1&found=0#gallery");
+    assert!(stage.get("/images?missing=1&found=0").await.body.contains("No file is back yet."));
+    std::fs::write(&file, &bytes).unwrap();
+    let seen = stage.post("/images/look", &[]).await;
+    assert_eq!(seen.header("location"), "/images?missing=1&found=1#gallery");
+    assert!(stage.get("/images?missing=1&found=1").await.body.contains("1 image is back with its file."));
+    assert!(stage.get("/images").await.body.contains("alt=\"A red fox\""));
+}
+
+#[tokio::test]
+async fn a_damaged_image_is_said_to_be_one() {
+    let (stage, id) = with_image("A red fox").await;
+    let home = stage.folder().join("home");
+    let file = image_files(&home).remove(0);
+    std::fs::write(&file, b"\x89PNG damaged").unwrap();
+    let view = stage.get(&format!("/images/{id}")).await.body;
+    assert!(view.contains("is damaged") && !view.contains("class=\"viewer-image\""), "{view}");
+    assert!(view.contains("Use these settings") && !view.contains(">Variations</a>"), "{view}");
+    // Its small version is whole; once that is gone too, a picture says so.
+    let path = format!("/images/{id}/thumbnail");
+    assert_eq!(stage.bytes(&path).await.0, StatusCode::OK);
+    let blobs = file.parent().and_then(std::path::Path::parent).unwrap();
+    for fan in std::fs::read_dir(blobs).unwrap() {
+        for blob in std::fs::read_dir(fan.unwrap().path()).unwrap().map(|blob| blob.unwrap().path()) {
+            if std::fs::read(&blob).unwrap().starts_with(b"RIFF") {
+                std::fs::remove_file(&blob).unwrap();
+            }
+        }
+    }
+    for (words, status) in
+        [("file damaged", StatusCode::SERVICE_UNAVAILABLE), ("file missing", StatusCode::NOT_FOUND)]
+    {
+        let (seen, headers, bytes) = stage.bytes(&path).await;
+        assert_eq!((seen, headers["content-type"].to_str().unwrap()), (status, "image/svg+xml"));
+        assert!(String::from_utf8_lossy(&bytes).contains(words));
+        // A browser that opens it alone runs nothing.
+        assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+        if file.exists() {
+            std::fs::remove_file(&file).unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_download_has_a_name_and_says_how_it_was_made_or_not() {
     let (stage, id) = with_image("A red fox").await;

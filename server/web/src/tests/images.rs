@@ -87,7 +87,8 @@ async fn the_form_begins_with_the_settings_of_an_image() {
     let (stage, id) = with_image(&fields).await;
     let page = stage.get(&format!("/images?use={id}")).await.body;
     let values = ["seed", "steps", "guidance", "other_size"].map(|name| field(&page, name));
-    assert_eq!(values, ["41", "3", "5", "64x128"]);
+    assert_eq!(values, ["41", "3", "5", ""]);
+    assert!(page.contains("<option value=\"64x128\" selected>64 × 128</option>"), "{page}");
     assert!(page.contains(">a fox</textarea>") && page.contains("<option value=\"euler\" selected>"), "{page}");
     let page = stage.get(&format!("/images?use={id}&reseed=1")).await.body;
     assert_eq!([field(&page, "seed"), field(&page, "steps")], ["", "3"]);
@@ -97,7 +98,19 @@ async fn the_form_begins_with_the_settings_of_an_image() {
     let page = stage.get(&format!("/images?job={job}")).await.body;
     assert_eq!([field(&page, "seed"), field(&page, "steps"), field(&page, "guidance")], ["41", "3", ""]);
     stage.make(&[("prompt", "again"), ("source", &id), ("strength", "0.3")]).await;
-    assert_eq!(ids(&stage.get("/images").await).len(), 2);
+    let all = ids(&stage.get("/images").await);
+    assert_eq!(all.len(), 2);
+    // What an image was drawn over comes with its settings, unless it is left out or gone.
+    let page = stage.get(&format!("/images?use={}", all[0])).await.body;
+    assert_eq!([field(&page, "source"), field(&page, "strength")], [&id, "0.3"]);
+    assert!(page.contains("The image's own</option>") && !page.contains("not here"), "{page}");
+    let without = format!("/images?use={}&alone=1", all[0]);
+    assert!(!stage.get(&without).await.body.contains("name=\"source\""));
+    let job = stage.app.image_jobs(None, 1).await.unwrap().ended.remove(0).id;
+    assert_eq!(field(&stage.get(&format!("/images?job={job}")).await.body, "source"), id);
+    stage.post(&format!("/images/{id}/delete"), &[]).await;
+    let page = stage.get(&format!("/images?use={}", all[0])).await.body;
+    assert!(!page.contains("name=\"source\"") && page.contains("drawn over an image that is not here"), "{page}");
 }
 
 #[tokio::test]

@@ -151,6 +151,16 @@ export class Desk {
     return all.filter((one) => one.isFile() && one.parentPath.includes("blobs")).map((one) => one.name);
   }
 
+  /** The file of the one image that the home has, besides its small version. */
+  async imageFile(): Promise<string> {
+    const all = await readdir(path.join(this.root, "home"), { recursive: true, withFileTypes: true });
+    const blobs = all.filter((one) => one.isFile() && one.parentPath.includes("blobs"));
+    for (const file of blobs.map((one) => path.join(one.parentPath, one.name))) {
+      if ((await readFile(file)).toString("latin1", 1, 4) === "PNG") return file;
+    }
+    throw new Error("there is no image file");
+  }
+
   async keepLogs(file: string): Promise<void> {
     for (const log of ["home/state/logs/familiar.log", "daemon.log"]) {
       await cp(path.join(this.root, log), `${file}-${path.basename(log)}`).catch(() => undefined);

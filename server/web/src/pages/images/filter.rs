@@ -28,6 +28,8 @@ pub(crate) struct Filter {
     pub(crate) to: String,
     /// What the noise was made from.
     pub(crate) seed: String,
+    /// `1` shows those whose file somebody removed.
+    pub(crate) missing: String,
 }
 
 impl Filter {
@@ -43,10 +45,18 @@ impl Filter {
             model: given(&self.model).map(str::to_owned),
             from_ms,
             before_ms,
-            favourites: given(&self.favourite).map_or(Ok(false), truth)?,
+            favourites: given(&self.favourite)
+                .map_or(Ok(false), |text| truth(text, "favourite=true shows only what you marked"))?,
             size_pixels: given(&self.size).map(size).transpose()?,
             seed: given(&self.seed).map(seed).transpose()?,
+            missing: given(&self.missing)
+                .map_or(Ok(false), |text| truth(text, "missing=true shows what has no file any more"))?,
         })
+    }
+
+    /// Whether images without their files are shown.
+    pub(crate) fn is_missing(&self) -> bool {
+        given(&self.missing).is_some_and(|text| truth(text, "").unwrap_or(false))
     }
 
     /// Whether all images are shown.
@@ -77,6 +87,7 @@ impl Filter {
             ("from", &self.from),
             ("to", &self.to),
             ("seed", &self.seed),
+            ("missing", &self.missing),
         ];
         all.into_iter().map(|(name, value)| (name, value.trim())).filter(|(_, value)| !value.is_empty())
     }
@@ -100,11 +111,11 @@ pub(crate) fn seed(text: &str) -> Result<u64, AppError> {
     text.trim().parse().map_err(|_| wrong(text, "is no seed", "a seed is a whole number, such as 1234"))
 }
 
-fn truth(text: &str) -> Result<bool, AppError> {
+fn truth(text: &str, hint: &str) -> Result<bool, AppError> {
     match text {
         "1" | "true" | "on" => Ok(true),
         "0" | "false" => Ok(false),
-        _ => Err(wrong(text, "is neither true nor false", "favourite=true shows only what you marked")),
+        _ => Err(wrong(text, "is neither true nor false", hint)),
     }
 }
 
@@ -138,6 +149,7 @@ mod tests {
                 "from" => &mut filter.from,
                 "to" => &mut filter.to,
                 "seed" => &mut filter.seed,
+                "missing" => &mut filter.missing,
                 other => panic!("{other}"),
             };
             *field = value.into_owned();
@@ -148,8 +160,7 @@ mod tests {
     #[test]
     fn a_filter_is_read_and_written_back() {
         let day = 24 * 60 * 60 * 1000;
-        let query =
-            "?words=a+%22fox%22+%26+hen&model=tiny&favourite=1&size=64x32&from=1970-01-02&to=1970-01-03&seed=7";
+        let query = "?words=a+%22fox%22+%26+hen&model=tiny&favourite=1&size=64x32&from=1970-01-02&to=1970-01-03&seed=7&missing=1";
         let filter = read(&query[1..]);
         let expected = GalleryFilter {
             words: "a \"fox\" & hen".into(),
@@ -159,11 +170,12 @@ mod tests {
             favourites: true,
             size_pixels: Some((64, 32)),
             seed: Some(7),
+            missing: true,
         };
         assert_eq!(filter.checked().expect("it is one"), expected);
         assert_eq!(filter.query(&[]), query);
         assert_eq!(filter.query(&[("cursor", "1-2")]), format!("{query}&cursor=1-2"));
-        assert!(filter.is_detailed() && !filter.is_empty());
+        assert!(filter.is_detailed() && !filter.is_empty() && filter.is_missing());
         let blank = read("words=+&model=&favourite=&size=&from=&to=&seed=");
         assert_eq!(blank.checked().expect("it is none"), GalleryFilter::default());
         assert!(blank.is_empty() && blank.query(&[]).is_empty());
@@ -185,6 +197,7 @@ mod tests {
             "to=2025-02-30",
             "from=2025-1-1",
             "favourite=maybe",
+            "missing=maybe",
         ] {
             assert_eq!(read(query).checked().expect_err(query).kind, ErrorKind::User, "{query}");
         }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use app::{
     AppError, ErrorKind, GenerateRequest, IMAGE_PIXELS_MAX, IMAGE_SIDE_PIXELS_MAX, IMAGE_SIDE_PIXELS_MIN,
-    ImageJobView, ImageModelEntry, ImageOrigin, ImageSource, ImageView, SourceOf,
+    ImageJobView, ImageModelEntry, ImageOrigin, ImageSource, ImageStart, ImageView, SourceOf,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -43,6 +43,10 @@ const SHAPES: [(&str, f64, f64); 5] = [
 const SIDES_PIXELS: [u32; 2] = [512, 1024];
 /// Sides that are offered are multiples of it, in pixels: every model of the usual size can draw them.
 const SIDE_STEP_PIXELS: u32 = 64;
+/// What other tools call a seed that nobody chose.
+const RANDOM_SEED: &str = "-1";
+/// Characters of a mask that the form holds; what is larger has to be painted again.
+const MASK_CHARS_MAX: usize = 128 * 1024;
 /// Images of a variation, and how much of it is drawn anew.
 const VARIATIONS: u32 = 4;
 const VARIATION_STRENGTH: f64 = 0.5;
@@ -56,9 +60,9 @@ pub(crate) struct Draft {
     pub(crate) prompt: String,
     pub(crate) negative_prompt: String,
     pub(crate) model: String,
-    /// One of those offered.
+    /// The one that is chosen.
     pub(crate) size: String,
-    /// Another one.
+    /// One that was typed.
     pub(crate) other_size: String,
     pub(crate) count: String,
     pub(crate) steps: String,
@@ -99,7 +103,7 @@ impl Draft {
         if self.prompt.trim().is_empty() {
             return Err(AppError::new(ErrorKind::User, "the prompt is empty").hint("say what is to be seen"));
         }
-        let sides = given(&self.other_size).or(given(&self.size)).map(size).transpose()?;
+        let sides = self.sides()?;
         let source = given(&self.source).map(|id| -> Result<ImageSource, AppError> {
             let strength = number(&self.strength, "strength")?.unwrap_or(VARIATION_STRENGTH);
             let mask = given(&self.mask).map(|mask| STANDARD.decode(mask)).transpose().map_err(|error| {
@@ -119,7 +123,8 @@ impl Draft {
             guidance: number(&self.guidance, "guidance")?,
             sampler: named(&self.sampler, "sampler")?,
             spacing: named(&self.spacing, "noise spacing")?,
-            seed: given(&self.seed).map(seed).transpose()?,
+            // Other tools write a random seed so.
+            seed: given(&self.seed).filter(|text| *text != RANDOM_SEED).map(seed).transpose()?,
             count: number(&self.count, "number of images")?.unwrap_or(1),
             clip_skip: number(&self.clip_skip, "number of layers")?.unwrap_or(0),
             source: source.transpose()?,
@@ -127,13 +132,30 @@ impl Draft {
         })
     }
 
-    /// How an image was made, to be made again.
+    /// The size that is asked for.
+    ///
+    /// # Errors
+    /// `User` for what is no size, and for two of them.
+    fn sides(&self) -> Result<Option<(u32, u32)>, AppError> {
+        let chosen = given(&self.size).map(size).transpose()?;
+        let typed = given(&self.other_size).map(size).transpose()?;
+        match (chosen, typed) {
+            (Some(chosen), Some(typed)) if chosen != typed => {
+                let shown = |(width, height): (u32, u32)| format!("{width} × {height}");
+                let message = format!("two sizes are asked for, {} and {}", shown(chosen), shown(typed));
+                Err(AppError::new(ErrorKind::User, message).hint("choose one, or clear the other"))
+            }
+            (chosen, typed) => Ok(typed.or(chosen)),
+        }
+    }
+
+    /// How an image was made, to be made again; what it was drawn over is [`Draft::carry`]'s.
     pub(crate) fn of_image(image: &ImageView) -> Self {
         let mut draft = Self {
             prompt: image.prompt.clone(),
             negative_prompt: image.negative_prompt.clone(),
             model: image.model.clone(),
-            other_size: format!("{}x{}", image.width_pixels, image.height_pixels),
+            size: format!("{}x{}", image.width_pixels, image.height_pixels),
             ..Self::default()
         };
         match &image.origin {
@@ -154,7 +176,7 @@ impl Draft {
                 draft.spacing = name(&said.spacing);
                 draft.clip_skip = nonzero(said.clip_skip.unwrap_or_default());
                 if let Some((width, height)) = said.size_pixels {
-                    draft.other_size = format!("{width}x{height}");
+                    draft.size = format!("{width}x{height}");
                 }
             }
         }
@@ -170,7 +192,7 @@ impl Draft {
             prompt: request.prompt.clone(),
             negative_prompt: request.negative_prompt.clone(),
             model: job.model.clone(),
-            other_size: text(sides.map(|(width, height)| format!("{width}x{height}"))),
+            size: text(sides.map(|(width, height)| format!("{width}x{height}"))),
             count: request.count.to_string(),
             steps: text(request.steps.map(|steps| steps.to_string())),
             guidance: text(request.guidance.map(|guidance| guidance.to_string())),
@@ -190,7 +212,33 @@ impl Draft {
             Ok(steps) => steps.max(VARIATION_STEPS_MIN).to_string(),
             Err(_) => self.steps.clone(),
         };
-        Self { source, strength, steps, seed: String::new(), count: VARIATIONS.to_string(), ..self }
+        // Its size is the image's own.
+        Self {
+            source,
+            strength,
+            steps,
+            size: String::new(),
+            seed: String::new(),
+            count: VARIATIONS.to_string(),
+            ..self
+        }
+    }
+
+    /// Takes up what an image, or a job, was drawn over; tells what of it is not here any more.
+    pub(crate) fn carry(&mut self, start: ImageStart) -> Option<String> {
+        let ImageStart { image, strength, mask, has_mask } = start;
+        let Some(image) = image else {
+            return Some(
+                "It was drawn over an image that is not here. From nothing it becomes another one.".to_owned(),
+            );
+        };
+        (self.source, self.strength) = (image, strength.to_string());
+        let mask = mask.map(|mask| STANDARD.encode(mask)).filter(|mask| mask.len() <= MASK_CHARS_MAX);
+        self.mask = mask.unwrap_or_default();
+        (has_mask && self.mask.is_empty()).then(|| {
+            "Only a part of the image was drawn anew. The mask that showed it is not here; paint it again."
+                .to_owned()
+        })
     }
 
     /// The same image once more, as large as can be asked for up to twice as wide and high, little of it drawn anew.
@@ -204,22 +252,24 @@ impl Draft {
             Ok(steps) => steps.max(steps_min).to_string(),
             Err(_) => self.steps.clone(),
         };
-        let (strength, other_size) = (strength.to_string(), format!("{width}x{height}"));
-        Self { source, strength, steps, other_size, size: String::new(), count: "1".to_owned(), ..self }
+        let (strength, size) = (strength.to_string(), format!("{width}x{height}"));
+        Self { source, strength, steps, size, count: "1".to_owned(), ..self }
     }
 
-    /// Puts a size that is offered where it is chosen, and a model that is not there away; tells the model's name then.
-    pub(crate) fn settle(&mut self, sizes: &mut [Sizes], models: &[ImageModelEntry]) -> Option<String> {
-        let wanted = given(&self.other_size).or(given(&self.size)).and_then(|text| size(text).ok());
-        let wanted = wanted.map(|(width, height)| format!("{width}x{height}"));
-        let mut choices = sizes.iter_mut().flat_map(|group| &mut group.choices);
-        match choices.find(|choice| Some(&choice.value) == wanted.as_ref()) {
-            Some(choice) => {
-                choice.is_chosen = true;
-                self.other_size.clear();
+    /// Offers the size that is wanted and chooses it, and puts a model that is not there away; tells the model's name then.
+    pub(crate) fn settle(&mut self, sizes: &mut Vec<Sizes>, models: &[ImageModelEntry]) -> Option<String> {
+        // What cannot be read, or is one too many, stays as it was typed.
+        if let Ok(Some((width, height))) = self.sides() {
+            self.other_size.clear();
+            let value = format!("{width}x{height}");
+            let mut choices = sizes.iter_mut().flat_map(|group| &mut group.choices);
+            match choices.find(|choice| choice.value == value) {
+                Some(choice) => choice.is_chosen = true,
+                None => {
+                    let choice = Choice { value, label: format!("{width} × {height}"), is_chosen: true };
+                    sizes.insert(0, Sizes { label: String::new(), choices: vec![choice] });
+                }
             }
-            // What cannot be read stays as it was typed.
-            None => self.other_size = wanted.unwrap_or_else(|| self.other_size.clone()),
         }
         let is_there = self.model.is_empty() || models.iter().any(|entry| entry.name == self.model);
         if is_there { None } else { Some(std::mem::take(&mut self.model)) }
@@ -397,7 +447,7 @@ mod tests {
         assert_eq!(empty.request().expect("it is enough"), expected);
         let full = Draft {
             prompt: "a fox".into(),
-            size: "64x64".into(),
+            size: "32x16".into(),
             other_size: "32 x 16".into(),
             count: "3".into(),
             guidance: "3,5".into(),
@@ -429,17 +479,64 @@ mod tests {
         assert_eq!(with(|draft| draft.sampler = "fast".into()), "`fast` is no sampler");
         assert_eq!(with(|draft| draft.other_size = "big".into()), "`big` is no size");
         assert_eq!(with(|draft| draft.seed = "lucky".into()), "`lucky` is no seed");
+        let two = |draft: &mut Draft| (draft.size, draft.other_size) = ("64x64".into(), "32x16".into());
+        assert_eq!(with(two), "two sizes are asked for, 64 × 64 and 32 × 16");
     }
 
     #[test]
-    fn a_size_that_is_offered_is_chosen_and_another_one_typed() {
+    fn a_seed_that_other_tools_call_random_is_random() {
+        let draft = Draft { prompt: "a fox".into(), seed: " -1 ".into(), ..Draft::default() };
+        assert_eq!(draft.request().expect("it is read").seed, None);
+    }
+
+    #[test]
+    fn there_is_one_size_and_it_is_chosen() {
         let mut offered = sizes(512);
         let mut draft = Draft { other_size: "384x576".into(), model: "gone".into(), ..Draft::default() };
         assert_eq!(draft.settle(&mut offered, &[]), Some("gone".into()));
         assert!(draft.other_size.is_empty() && draft.model.is_empty());
         assert!(offered[0].choices[1].is_chosen);
+        let mut offered = sizes(512);
         let mut draft = Draft { size: "100x200".into(), ..Draft::default() };
-        assert_eq!(draft.settle(&mut sizes(512), &[]), None);
-        assert_eq!(draft.other_size, "100x200");
+        assert_eq!(draft.settle(&mut offered, &[]), None);
+        let first = &offered[0].choices[0];
+        assert_eq!((first.value.as_str(), first.label.as_str(), first.is_chosen), ("100x200", "100 × 200", true));
+        for (size, other_size) in [("100x200", "200x100"), ("", "big")] {
+            let mut draft = Draft { size: size.into(), other_size: other_size.into(), ..Draft::default() };
+            draft.settle(&mut sizes(512), &[]);
+            assert_eq!(
+                (draft.size.as_str(), draft.other_size.as_str()),
+                (size, other_size),
+                "it is for the user to say"
+            );
+        }
+    }
+
+    #[test]
+    fn what_an_image_was_drawn_over_comes_with_it_or_is_said_to_be_gone() {
+        let start = |image: Option<&str>, mask: Option<&[u8]>, has_mask| ImageStart {
+            image: image.map(str::to_owned),
+            strength: 0.3,
+            mask: mask.map(<[u8]>::to_vec),
+            has_mask,
+        };
+        let large = vec![0; MASK_CHARS_MAX];
+        for (start, source, has_mask, remark) in [
+            (start(Some("id"), None, false), "id", false, None),
+            (start(Some("id"), Some(b"PNG"), true), "id", true, None),
+            (start(Some("id"), None, true), "id", false, Some("paint it again")),
+            (start(Some("id"), Some(&large), true), "id", false, Some("paint it again")),
+            (start(None, Some(b"PNG"), true), "", false, Some("is not here")),
+        ] {
+            let mut draft = Draft::default();
+            let said = draft.carry(start);
+            assert_eq!((draft.source.as_str(), !draft.mask.is_empty()), (source, has_mask), "{said:?}");
+            assert_eq!(draft.strength, if source.is_empty() { "" } else { "0.3" });
+            let as_expected = match remark {
+                Some(words) => said.as_ref().is_some_and(|said| said.contains(words)),
+                None => said.is_none(),
+            };
+            assert!(as_expected, "{said:?}");
+        }
     }
 }

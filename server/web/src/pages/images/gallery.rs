@@ -46,10 +46,14 @@ pub(crate) struct Query {
     over: Option<String>,
     /// The image that is made larger.
     upscale: Option<String>,
+    /// Whether what it was drawn over is left out.
+    alone: Option<String>,
     /// How many images were just deleted.
     deleted: Option<u64>,
     /// How many images were just brought.
     brought: Option<u64>,
+    /// How many images have their files again, after somebody looked.
+    found: Option<u64>,
 }
 
 #[derive(Template)]
@@ -79,6 +83,8 @@ struct Gallery {
     shown: Shown,
     /// How many images the filter shows, and how much they take.
     totals: String,
+    /// How many have no file any more, where those are not shown and there are some.
+    without_files: String,
     is_first_page: bool,
 }
 
@@ -163,16 +169,19 @@ pub(super) async fn not_brought(
 
 /// What the form begins with, and what is worth knowing about it.
 async fn drafted(web: &Web, query: &Query) -> Result<(Draft, Option<String>), AppError> {
-    let mut draft = match (&query.r#use, &query.job) {
-        (Some(id), _) => Draft::of_image(&web.app.image(id).await?),
+    let (mut draft, start) = match (&query.r#use, &query.job) {
+        (Some(id), _) => {
+            let image = web.app.image(id).await?;
+            (Draft::of_image(&image), web.app.image_start(&image).await?)
+        }
         (None, Some(id)) => {
             let job = web.app.image_job(id).await?;
-            let remark =
-                job.strength.map(|_| "The job drew over an image, which the form does not name.".to_owned());
-            return Ok((Draft::of_job(&job), remark));
+            (Draft::of_job(&job), web.app.image_job_start(&job).await?)
         }
         (None, None) => return Ok((Draft::default(), None)),
     };
+    let is_other = query.over.is_some() || query.upscale.is_some() || query.alone.is_some();
+    let remark = start.filter(|_| !is_other).and_then(|start| draft.carry(start));
     if query.reseed.is_some() {
         draft.seed.clear();
     }
@@ -182,7 +191,7 @@ async fn drafted(web: &Web, query: &Query) -> Result<(Draft, Option<String>), Ap
     if let Some(image) = &query.upscale {
         draft = draft.upscaled(&web.app.image(image).await?);
     }
-    Ok((draft, None))
+    Ok((draft, remark))
 }
 
 async fn load(
@@ -205,6 +214,7 @@ async fn load(
         }
         None => (GalleryTotals::default(), Shown::default()),
     };
+    let without_files = if query.filter.is_missing() { 0 } else { count_without_files(web).await? };
     let models = web.app.image_models().await?;
     let mut sizes = sizes(web.app.image_side_pixels());
     let gone = draft.settle(&mut sizes, &models);
@@ -230,8 +240,21 @@ async fn load(
         filter_problem,
         shown,
         totals: counted_totals(&totals),
+        without_files: if without_files == 0 { String::new() } else { counted(without_files, "missing file") },
         is_first_page,
     })
+}
+
+/// How many images have no file any more, as far as that is known.
+async fn count_without_files(web: &Web) -> Result<u64, AppError> {
+    let filter = GalleryFilter { missing: true, ..GalleryFilter::default() };
+    Ok(web.app.gallery_totals(filter).await?.images)
+}
+
+/// Looks whether files that were gone are back, and others gone.
+pub(crate) async fn look(State(web): State<Shared>, _: Visitor) -> Result<Response, PageError> {
+    let swept = web.app.sweep_images().await?;
+    Ok(see_other(&format!("{IMAGES}?missing=1&found={}#gallery", swept.found)))
 }
 
 /// How many images there are, and how much room they take.
@@ -308,10 +331,12 @@ fn filter_models(totals: &GalleryTotals, filter: &Filter) -> Vec<Choice> {
 }
 
 fn notice(query: &Query) -> Option<String> {
-    let (count, what) = match (query.deleted, query.brought) {
-        (Some(count), _) => (count, "gone for good, files included"),
-        (None, Some(count)) => (count, "in the gallery now"),
-        (None, None) => return None,
+    let (count, what) = match (query.deleted, query.brought, query.found) {
+        (Some(count), ..) => (count, "gone for good, files included"),
+        (None, Some(count), _) => (count, "in the gallery now"),
+        (None, None, Some(0)) => return Some("No file is back yet.".to_owned()),
+        (None, None, Some(count)) => (count, "back with its file"),
+        (None, None, None) => return None,
     };
     let verb = if count == 1 { "is" } else { "are" };
     Some(format!("{} {verb} {what}.", counted(count, "image")))

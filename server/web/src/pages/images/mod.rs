@@ -40,6 +40,7 @@ pub(super) fn routes() -> Table {
         ("/images/jobs/{id}/dismiss", post(queue::dismiss)),
         ("/images/jobs/{id}/up", post(queue::move_up)),
         ("/images/many", post(many::act).layer(prompt)),
+        ("/images/look", post(gallery::look)),
         ("/images/bring", post(bring::bring).layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX))),
         ("/images/{id}", get(view::show)),
         ("/images/{id}/favourite", post(view::favourite)),

@@ -13,7 +13,7 @@ use super::tile::Tile;
 use super::{IMAGES, image_url, images_url};
 use crate::access::caller::Visitor;
 use crate::clock::{Moment, moment};
-use crate::error::PageError;
+use crate::error::{self, PageError};
 use crate::extract::{Fields, Params, Segments};
 use crate::pages::frame::{Frame, Section};
 use crate::pages::{page, see_other, wants_piece, words};
@@ -33,6 +33,7 @@ struct View {
     negative_prompt: String,
     created: Moment,
     is_missing: bool,
+    is_damaged: bool,
     facts: Vec<(String, String)>,
     file_url: String,
     delete_url: String,
@@ -75,6 +76,7 @@ pub(crate) async fn show(
 ) -> Result<Response, PageError> {
     let image = web.app.image(&id).await?;
     let beside = web.app.images_beside(&id, filter.checked()?).await?;
+    let is_damaged = !image.missing && !web.app.is_image_whole(&id).await?;
     let kept = filter.query(&[]);
     let page_of = cursor.as_deref().map(|cursor| ("cursor", cursor));
     let here = filter.query(page_of.as_slice());
@@ -86,6 +88,7 @@ pub(crate) async fn show(
         title: image.alt_text(),
         created: moment(image.created_ms),
         is_missing: image.missing,
+        is_damaged,
         facts: facts(&image),
         file_url: format!("{url}/file"),
         delete_url: format!("{url}/delete"),
@@ -183,14 +186,21 @@ pub(crate) async fn file(
     Ok(pictures::file(&web.app, &id, query.wanted(), &headers).await?)
 }
 
-/// The small version of an image.
+/// The small version of an image; where there is none, a picture that says so.
 pub(crate) async fn thumbnail(
     State(web): State<Shared>,
     _: Visitor,
     Segments(id): Segments<String>,
     headers: HeaderMap,
-) -> Result<Response, PageError> {
-    Ok(pictures::thumbnail(&web.app, &id, &headers).await?)
+) -> Response {
+    match pictures::thumbnail(&web.app, &id, &headers).await {
+        Ok(thumbnail) => thumbnail,
+        Err(problem) => {
+            error::log(&problem);
+            let words = if problem.kind == ErrorKind::NotFound { "missing" } else { "damaged" };
+            pictures::no_thumbnail(error::status(problem.kind), words)
+        }
+    }
 }
 
 /// `response`, with the word to a browser that it forgets what it kept: gone means gone.
@@ -216,6 +226,7 @@ pub(super) fn kept(text: &str) -> String {
         from: value("from"),
         to: value("to"),
         seed: value("seed"),
+        missing: value("missing"),
     };
     filter.query(&[])
 }

@@ -153,6 +153,19 @@ export const MAKING: readonly Scenario[] = [
     },
   },
   {
+    name: "one size is asked for: what is typed takes the place of what is chosen, and the other way round",
+    play: async (desk) => {
+      const page = await desk.open("/images");
+      await page.locator("#new summary").click();
+      const [chosen, typed] = ["Size", "Another size"].map((label) => page.locator("#new").getByLabel(label, { exact: true }));
+      await chosen?.selectOption("512x512");
+      await typed?.fill("64x96");
+      equal(await chosen?.inputValue(), "");
+      await chosen?.selectOption("512x512");
+      equal(await typed?.inputValue(), "");
+    },
+  },
+  {
     name: "what cannot be drawn is refused beside the form, and what was typed stays",
     play: async (desk) => {
       const page = await desk.open("/images");

@@ -1,7 +1,7 @@
 // One image large: what is said of it, what is done with it, and the keys. Refuses: making more than it looks at.
 
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import type { Page } from "playwright-core";
 import { isOnScreen, tiles, waitForTiles, waitForWord } from "../desk.ts";
 import type { Desk } from "../desk.ts";
@@ -11,7 +11,7 @@ import { until } from "../../../vscode/src/until.ts";
 /** What the form holds, by label. */
 async function form(page: Page): Promise<Record<string, string>> {
   const value = (label: string) => page.locator("#new").getByLabel(label, { exact: true }).inputValue();
-  const labels = ["What is to be seen?", "What is not to be seen", "Seed", "Steps", "Another size", "Images"];
+  const labels = ["What is to be seen?", "What is not to be seen", "Seed", "Steps", "Size", "Images"];
   return Object.fromEntries(await Promise.all(labels.map(async (label) => [label, await value(label)] as const)));
 }
 
@@ -53,10 +53,10 @@ export const VIEWING: readonly Scenario[] = [
       await picture("facts");
       await page.getByRole("link", { name: "Use these settings" }).click();
       const all = { "What is to be seen?": "a red fox", "What is not to be seen": "fog", Seed: "7", Steps: "3" };
-      deepEqual(await form(page), { ...all, "Another size": "64x96", Images: "1" });
+      deepEqual(await form(page), { ...all, Size: "64x96", Images: "1" });
       await page.goBack();
       await page.getByRole("link", { name: "Same with a new seed" }).click();
-      deepEqual(await form(page), { ...all, Seed: "", "Another size": "64x96", Images: "1" });
+      deepEqual(await form(page), { ...all, Seed: "", Size: "64x96", Images: "1" });
     },
   },
   {
@@ -75,6 +75,47 @@ export const VIEWING: readonly Scenario[] = [
       await tiles(page).first().click();
       await page.locator(".viewer-image img").waitFor();
       equal((await facts(page))["Drawn over an image"], "strength 0.5");
+      await page.getByRole("link", { name: "Use these settings" }).click();
+      equal(await page.locator(".source-image").getAttribute("alt"), "a red fox");
+      equal(await page.getByLabel(/drawn anew/).inputValue(), "0.5");
+      await page.getByRole("link", { name: "Start from nothing instead" }).click();
+      await page.locator(".source-image").waitFor({ state: "detached" });
+    },
+  },
+  {
+    name: "a part of an image is painted and drawn anew, and the mask comes along with the settings",
+    play: async (desk, picture) => {
+      const page = await desk.open(await fox(desk));
+      await page.getByRole("link", { name: "Variations" }).click();
+      const paint = async () => {
+        await page.locator("#new summary", { hasText: "mask" }).or(page.getByText("Change only a part of it")).first().click();
+        const board = page.locator(".mask-board canvas");
+        await board.scrollIntoViewIfNeeded();
+        const box = (await board.boundingBox()) ?? { x: 0, y: 0 };
+        await page.mouse.move(box.x + 8, box.y + 8);
+        await page.mouse.down();
+        await page.mouse.move(box.x + 40, box.y + 40, { steps: 4 });
+        await page.mouse.up();
+      };
+      await paint();
+      await page.getByText("What is painted is drawn anew; the rest stays as it is.").waitFor();
+      await picture("painted");
+      await page.getByLabel("Images", { exact: true }).fill("1");
+      await page.getByRole("button", { name: "Make", exact: true }).click();
+      await waitForTiles(page, 2);
+      await tiles(page).first().click();
+      await page.locator(".viewer-image img").waitFor();
+      await page.getByRole("link", { name: "Use these settings" }).click();
+      const kept = page.getByLabel("Only what is white in this mask is drawn anew");
+      ok(await kept.isChecked());
+      await picture("kept");
+      await page.getByRole("button", { name: "Make", exact: true }).click();
+      await waitForTiles(page, 3);
+      // Another mask takes the place of the one that came along.
+      await paint();
+      ok(await kept.isDisabled());
+      await page.getByRole("button", { name: "Clear", exact: true }).click();
+      ok(await kept.isEnabled());
     },
   },
   {
@@ -169,6 +210,35 @@ export const VIEWING: readonly Scenario[] = [
       await page.waitForURL(/\/file$/);
       equal(await page.evaluate(() => document.contentType), "image/png");
       equal(await page.evaluate(() => getComputedStyle(document.body).margin), "0px");
+    },
+  },
+  {
+    name: "an image whose file is damaged or gone says so, is listed apart, and comes back with its file",
+    play: async (desk, picture) => {
+      const view = await fox(desk);
+      const page = await desk.open(view);
+      const file = await desk.imageFile();
+      const bytes = await readFile(file);
+      await writeFile(file, "damaged");
+      await page.reload();
+      await page.getByText("The file of this image is damaged.").waitFor();
+      equal(await page.locator(".viewer-image").count(), 0);
+      await picture("damaged");
+      await rm(file);
+      await page.reload();
+      await page.getByText("was deleted outside of Familiar").waitFor();
+      await page.goto(new URL("/images", page.url()).href);
+      await waitForTiles(page, 0);
+      await page.getByRole("link", { name: "1 missing file" }).click();
+      await waitForTiles(page, 1);
+      await picture("missing");
+      await page.getByRole("button", { name: "Look again" }).click();
+      await page.getByText("No file is back yet.").waitFor();
+      await writeFile(file, bytes);
+      await page.getByRole("button", { name: "Look again" }).click();
+      await page.getByText("1 image is back with its file.").waitFor();
+      await page.goto(new URL("/images", page.url()).href);
+      await waitForTiles(page, 1);
     },
   },
   {
