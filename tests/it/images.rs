@@ -117,7 +117,28 @@ fn a_real_pipeline_draws_the_same_picture_for_the_same_seed() {
     let listed = run(&["models", "list"]).success();
     assert!(listed.contains("tiny") && listed.contains("image  draws when none is named"), "{listed}");
     let sound = run(&["models", "verify", "tiny"]).success();
-    assert!(sound.contains("tiny is sound as far as its 3 files of weights tell"), "{sound}");
+    assert!(
+        sound.contains("tiny is sound: its parts fit together, and its 3 files of weights are whole"),
+        "{sound}"
+    );
+    // What does not fit is told by name, also before a model is made of it.
+    let at = |file: &str| home.root().join("models/tiny").join(file);
+    let (unet, text) = (at("unet/diffusion_pytorch_model.safetensors"), at("text_encoder/model.safetensors"));
+    std::fs::copy(&text, folder.join("wrong.safetensors")).expect("it can be written");
+    let derive = ["models", "derive", "worse", "--from", "tiny", "--weights"];
+    let refused = run(&[&derive[..], &["wrong.safetensors"]].concat()).failure(1);
+    assert!(refused.contains("worse is not made") && refused.contains("belong to no part of it"), "{refused}");
+    assert!(!home.root().join("models/worse").exists());
+    let refused = run(&[&derive[..], &["gone.safetensors"]].concat()).failure(1);
+    assert!(refused.contains("there is no file gone.safetensors"), "{refused}");
+    let whole = std::fs::read(&unet).expect("it is there");
+    std::fs::copy(&text, &unet).expect("it can be written");
+    let misfit = run(&["models", "verify", "tiny"]).failure(1);
+    assert!(misfit.contains("unet: ") && misfit.contains("tensors are missing: "), "{misfit}");
+    assert!(misfit.contains("make or bring it anew"), "nobody pulled it: {misfit}");
+    let doctor = run(&["doctor"]).stdout;
+    assert!(doctor.contains("FAIL  images  tiny: "), "{doctor}");
+    std::fs::write(&unet, whole).expect("it can be written");
     let fox = ["generate", "a fox", "--size", "64x64", "--steps", "2", "--seed", "7", "--json", "--output"];
     let first = json(&run(&[&fox[..], &["one.png"]].concat()).success());
     assert_eq!(first["images"][0]["model"], "tiny", "{first}");

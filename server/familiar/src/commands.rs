@@ -20,6 +20,7 @@ mod setup;
 mod status;
 mod stop;
 mod tokens;
+mod whole;
 mod worker;
 
 use std::future::Future;

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::Instant;
 
-use app::{App, AppError, Backend, Config, Home, Parts, list_models, verify_model};
+use app::{App, AppError, Backend, Config, Home, Parts, counted, list_image_models, list_models, verify_model};
 use clap::Args;
 use futures::StreamExt;
 use model::{ChatEvent, ChatRequest, Message, Priority, Role, Sampling};
@@ -20,7 +20,7 @@ use crate::context::{Context, read_config};
 use crate::daemon::attach::{self, Daemon};
 use crate::failure::{FAILED, Failure};
 use crate::render::{self, Style};
-use crate::wiring::Workers;
+use crate::wiring::{Workers, check_image_model};
 use crate::{home, os};
 
 /// A file that must be found by its index.
@@ -72,6 +72,8 @@ async fn links(report: &mut Report, build: BuildId, home: Home) -> std::io::Resu
         let fix = "name a smaller model in config.toml, or pull this one again";
         report.tell("token", token(&context, &file).await, fix)?;
     }
+    let fix = "`familiar models verify NAME` says it of one model, `familiar models remove NAME` takes it away";
+    report.tell("images", image_models(&context.home.models), fix)?;
     let fix = format!("free some space and make {} writable", context.home.cache.display());
     report.tell("index", indexing(&context).await, &fix)?;
     kept::rows(report, &context).await
@@ -168,6 +170,26 @@ fn model_file(context: &Context) -> Result<(std::path::PathBuf, String), Failure
     Ok((entry.path, words))
 }
 
+/// The image models, each as far as the heads of its files tell. Having none is well: nothing else needs one.
+fn image_models(folder: &Path) -> Finding {
+    let models = list_image_models(folder);
+    if models.is_empty() {
+        return Ok(format!(
+            "none; `familiar models recommend` shows which fit here, and a folder of your own goes into {}",
+            folder.display()
+        ));
+    }
+    let wrong: Vec<String> = models
+        .iter()
+        .filter_map(|model| Some(format!("{}: {}", model.name, check_image_model(&model.path).err()?)))
+        .collect();
+    if !wrong.is_empty() {
+        return Err(Failure::new(wrong.join("; ")));
+    }
+    let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+    Ok(format!("{}: {}", counted(models.len() as u64, "image model"), names.join(", ")))
+}
+
 /// One real token, made by a worker of its own, so that a running daemon is not disturbed.
 async fn token(context: &Context, file: &Path) -> Finding {
     let workers = Workers::start(&context.build)?;
@@ -258,6 +280,20 @@ mod tests {
         std::fs::remove_dir_all(&home.cache).expect("it can go");
         std::fs::write(&home.cache, "").expect("a file in its place");
         assert!(home_writable(&home).is_err(), "nothing can be written below a file");
+    }
+
+    #[test]
+    fn image_models_are_looked_at_and_none_is_no_failure() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let none = image_models(folder.path()).expect("none is well");
+        assert!(none.contains("models recommend") && none.contains(&*folder.path().to_string_lossy()), "{none}");
+        std::fs::create_dir(folder.path().join("torn")).expect("a folder");
+        std::fs::write(folder.path().join("torn/model_index.json"), "{}").expect("written");
+        let failure = image_models(folder.path()).expect_err("it is no whole model");
+        assert!(
+            failure.message.starts_with("torn: ") && failure.message.contains("model_index.json"),
+            "{failure}"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use app::{GalleryPage, ImageOrigin, ImageView};
+use app::{AppError, ErrorKind, GalleryPage, ImageOrigin, ImageView};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde::Serialize;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::confirm;
 use super::generate::saved;
+use super::whole;
 use crate::context::Context;
 use crate::daemon::attach;
 use crate::daemon::client::{self, Client};
@@ -48,6 +49,9 @@ struct List {
     /// Only favourites.
     #[arg(long)]
     favourites: bool,
+    /// Those whose file was deleted outside of Familiar, which are not shown otherwise.
+    #[arg(long)]
+    missing: bool,
     /// Images at most, 1 to 200.
     #[arg(long, value_name = "N", default_value_t = LIMIT_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX))]
     limit: u32,
@@ -121,8 +125,12 @@ impl Gallery {
             Some(Action::Import { files }) => import(client, &files).await?,
             Some(Action::Favourite { ids, off }) => {
                 for id in &ids {
-                    client.tell(Method::PATCH, &path_of(id), &json!({ "favourite": !off })).await?;
+                    let mark = json!({ "favourite": !off });
+                    client.tell(Method::PATCH, &path_of(id), &mark).await.map_err(of_image)?;
                 }
+                let words = if off { "no favourite any more" } else { "marked as favourite" };
+                let verb = if ids.len() == 1 { "is" } else { "are" };
+                render::output(&format!("{} {verb} {words}\n", app::counted(ids.len() as u64, "image")))?;
             }
             Some(Action::Delete { ids, .. }) => {
                 let removed: Value = client.post("/api/v1/images/delete", &json!({ "ids": ids })).await?;
@@ -145,6 +153,7 @@ impl List {
             ("model", self.model.as_deref()),
             ("seed", seed.as_deref()),
             ("favourite", self.favourites.then_some("1")),
+            ("missing", self.missing.then_some("1")),
             ("cursor", self.cursor.as_deref()),
             ("limit", Some(limit.as_str())),
         ];
@@ -176,8 +185,18 @@ fn encoded(id: &str) -> String {
     id.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect()
 }
 
+/// An error about an image that was named, with where ids are found.
+fn of_image(error: AppError) -> AppError {
+    let is_wrong_id = error.kind == ErrorKind::NotFound && error.hint.is_none();
+    if is_wrong_id { error.hint("`familiar gallery` lists images with their ids") } else { error }
+}
+
+async fn image(client: &Client, id: &str) -> Result<ImageView, AppError> {
+    client.get(&path_of(id)).await.map_err(of_image)
+}
+
 async fn show(client: &Client, id: &str, json: bool) -> anyhow::Result<()> {
-    let image: ImageView = client.get(&path_of(id)).await?;
+    let image = image(client, id).await?;
     if json {
         return Ok(render::output(&render::json(&image))?);
     }
@@ -250,7 +269,7 @@ fn known_as(value: &Option<impl Serialize>) -> String {
 async fn save(client: &Client, ids: &[String], output: &std::path::Path) -> anyhow::Result<()> {
     saved::check_output(Some(output), u32::try_from(ids.len()).unwrap_or(u32::MAX))?;
     for (at, id) in ids.iter().enumerate() {
-        let image: ImageView = client.get(&path_of(id)).await?;
+        let image = image(client, id).await?;
         let file = saved::save(client, &image, &saved::numbered(output, &image.id, at)).await?;
         render::output(&saved::line(&image, Some(&file)))?;
     }
@@ -258,14 +277,10 @@ async fn save(client: &Client, ids: &[String], output: &std::path::Path) -> anyh
 }
 
 async fn import(client: &Client, files: &[PathBuf]) -> anyhow::Result<()> {
-    let read = async |file: &PathBuf| {
-        let failed = |error| Failure::new(format!("cannot read {}: {error}", file.display()));
-        tokio::fs::read(file).await.map_err(failed)
-    };
     // All are looked at before the first is sent, so that a mistake keeps nothing.
     let mut wrong = Vec::new();
     for file in files {
-        let looked = match read(file).await {
+        let looked = match whole::image(file).await {
             Ok(bytes) => app::check_source(&bytes, None).map(drop).map_err(|problem| {
                 let failure = Failure::new(format!("{}: {}", file.display(), problem.message));
                 Failure { hint: problem.hint, ..failure }
@@ -285,7 +300,7 @@ async fn import(client: &Client, files: &[PathBuf]) -> anyhow::Result<()> {
         return Err(first.into());
     }
     for file in files {
-        let bytes = read(file).await?;
+        let bytes = whole::image(file).await?;
         let image: ImageView = client.post_file("/api/v1/images/import", "image/png", bytes).await?;
         render::output(&saved::line(&image, Some(file)))?;
     }

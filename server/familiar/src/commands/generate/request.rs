@@ -1,6 +1,6 @@
 //! What is asked for, from the command line. Refuses: guessing what is not said; the model knows its own way.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use app::{GenerateRequest, ImageModelEntry, ImageSource, ImageView, SourceOf};
 use base64::Engine as _;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 
+use crate::commands::whole;
 use crate::daemon::client::Client;
 use crate::failure::{Failure, USAGE};
 
@@ -28,7 +29,7 @@ pub(super) struct Wishes {
     /// The model, by its name in `familiar models list` [default: the one in use]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Width and height in pixels.
+    /// Width and height in pixels [default: the model's own; with --from that of the image, unless it is far larger]
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<(u32, u32)>,
     /// Steps from noise to the image.
@@ -43,9 +44,9 @@ pub(super) struct Wishes {
     /// How noise levels are spaced: timesteps, karras, exponential or beta.
     #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true)]
     spacing: Option<Spacing>,
-    /// The first image's seed; the others have the next ones. The same seed gives the same image.
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    /// The first image's seed; the others have the next ones. The same seed gives the same image [default: -1, a random one]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
+    seed: Option<Seed>,
     /// Images, 1 to 16.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=COUNT_MAX))]
     count: u32,
@@ -65,6 +66,10 @@ pub(super) struct Wishes {
     #[arg(long, value_name = "FILE", requires = "from")]
     mask: Option<PathBuf>,
 }
+
+/// A seed, or the wish for a random one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seed(Option<u64>);
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Sampler {
@@ -157,7 +162,7 @@ impl Wishes {
             guidance: self.guidance,
             sampler: self.sampler.map(Into::into),
             spacing: self.spacing.map(Into::into),
-            seed: self.seed,
+            seed: self.seed.and_then(|seed| seed.0),
             upscale: self.upscale,
             count: self.count,
             clip_skip: self.clip_skip,
@@ -166,7 +171,7 @@ impl Wishes {
         };
         if let Some(from) = &self.from {
             let mask = match &self.mask {
-                Some(mask) => Some(file(mask).await?),
+                Some(mask) => Some(whole::image(mask).await?),
                 None => None,
             };
             let image = source(from).await?;
@@ -230,17 +235,21 @@ async fn known_model(client: &Client, name: Option<&str>) -> anyhow::Result<()> 
 /// What is drawn over: the image of the gallery that is named, or a file.
 async fn source(from: &str) -> Result<SourceOf, Failure> {
     let path = PathBuf::from(from);
-    if path.is_file() {
-        return Ok(SourceOf::File(file(&path).await?));
-    }
-    if from.contains(['.', '/']) {
-        return Err(Failure::new(format!("there is no file {from}")).code(USAGE));
+    if path.exists() || from.contains(['.', '/']) {
+        return Ok(SourceOf::File(whole::image(&path).await.map_err(|failure| failure.code(USAGE))?));
     }
     Ok(SourceOf::Image(from.to_owned()))
 }
 
-async fn file(path: &Path) -> Result<Vec<u8>, Failure> {
-    tokio::fs::read(path).await.map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
+/// A whole number, or -1 as other tools write a random one.
+fn seed(text: &str) -> Result<Seed, String> {
+    match text.trim() {
+        "-1" => Ok(Seed(None)),
+        text => text
+            .parse()
+            .map(|seed| Seed(Some(seed)))
+            .map_err(|_| "write a whole number from 0 on, or -1 for a random one".to_owned()),
+    }
 }
 
 /// A number that is one: what is none has no form in which the daemon could be told it.
@@ -276,6 +285,19 @@ mod tests {
             ("-1x5", None),
         ] {
             assert_eq!(size(text).ok(), expected, "{text}");
+        }
+    }
+    #[test]
+    fn a_seed_is_a_number_or_random() {
+        for (text, expected) in [
+            ("7", Some(Seed(Some(7)))),
+            ("18446744073709551615", Some(Seed(Some(u64::MAX)))),
+            ("-1", Some(Seed(None))),
+            ("-2", None),
+            ("1.5", None),
+            ("lucky", None),
+        ] {
+            assert_eq!(seed(text).ok(), expected, "{text}");
         }
     }
 }

@@ -74,8 +74,12 @@ pub(crate) fn numbered(output: &Path, id: &str, at: usize) -> PathBuf {
 pub(crate) async fn save(client: &Client, image: &ImageView, file: &Path) -> anyhow::Result<PathBuf> {
     let bytes = client.bytes(&file_path(&image.id)).await?;
     let failed = |error: std::io::Error| {
-        Failure::new(format!("cannot write {}: {error}", file.display()))
-            .hint(format!("the image is kept: `familiar gallery save {} --output PATH`", image.id))
+        let kept = format!("the image is kept: `familiar gallery save {} --output PATH`", image.id);
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Failure::new(format!("{} is there already", file.display())),
+            _ => Failure::new(format!("cannot write {}: {error}", file.display())),
+        }
+        .hint(format!("{kept} writes it elsewhere"))
     };
     write_new(file, &bytes).map_err(failed)?;
     Ok(file.to_owned())
@@ -102,7 +106,8 @@ pub(crate) fn line(image: &ImageView, file: Option<&Path>) -> String {
         Some(file) => render::escape(&file.display().to_string()),
         None => style.dim(&render::one_line(&image.alt_text())),
     };
-    format!("{}  {size:>11}  seed {:<20} {rest}\n", image.id, image.seed)
+    let seed = image.known_seed().map_or("unknown".to_owned(), |seed| seed.to_string());
+    format!("{}  {size:>11}  seed {seed:<20} {rest}\n", image.id)
 }
 
 /// Shows the picture itself where the terminal can. It is an extra: what goes wrong is not worth a word.
