@@ -75,7 +75,7 @@ bench: assets
 	@.make/sources flask
 	cargo build --workspace --bins $(TEST_BUILD)
 	$(TEST_HOME) $(TEST_BIN) models pull starter
-	@for part in index fresh decode daemon; do \
+	@for part in index fresh decode daemon images; do \
 		FAMILIAR_BIN=$(TEST_BIN) $(TEST_DIR)/release/bench $$part target/django target/models/starter.gguf \
 			tests/bench/results || exit 1; \
 	done

@@ -1,10 +1,11 @@
 //! Measures Familiar side by side with what bounds it, in one run on one machine, and writes tables to `results/`.
 //!
-//! Usage: `bench index|fresh|decode|daemon DJANGO STARTER RESULTS`. Refuses: comparing figures of different runs.
+//! Usage: `bench index|fresh|decode|daemon|images DJANGO STARTER RESULTS`. Refuses: comparing figures of different runs.
 
 mod daemon;
 mod decode;
 mod fresh;
+mod images;
 mod index;
 mod table;
 
@@ -32,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(decode::serve(Path::new(model))?);
     }
     let [what, django, starter, results] = arguments.as_slice() else {
-        return Err("usage: bench index|fresh|decode|daemon DJANGO STARTER RESULTS".into());
+        return Err("usage: bench index|fresh|decode|daemon|images DJANGO STARTER RESULTS".into());
     };
     let inputs = Inputs { django: django.into(), starter: starter.into(), results: results.into() };
     match what.as_str() {
@@ -40,6 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "fresh" => fresh::run(&inputs),
         "decode" => decode::run(&inputs),
         "daemon" => daemon::run(&inputs),
+        "images" => images::run(&inputs),
         _ => Err(format!("there is no bench `{what}`").into()),
     }
 }

@@ -121,6 +121,7 @@ fn filters() -> Vec<(&'static str, GalleryFilter)> {
         ),
         ("favourites", GalleryFilter { favourites: true, ..all.clone() }),
         ("a size that is nowhere", GalleryFilter { size_pixels: Some((64, 64)), ..all.clone() }),
+        ("those without their files", GalleryFilter { missing: true, ..all.clone() }),
         ("a seed", GalleryFilter { seed: Some(777), ..all }),
         (
             "all of it",
