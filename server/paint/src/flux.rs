@@ -6,7 +6,7 @@ mod block;
 mod config;
 mod gguf;
 mod models;
-mod names;
+pub(crate) mod names;
 mod projection;
 
 use candle_core::{Device, Module, Tensor};

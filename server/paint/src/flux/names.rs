@@ -3,12 +3,12 @@
 //! Refuses: nothing. A name that is not known stays as it is, so that the load fails with it.
 
 /// The first of some rows, and how many there are.
-pub(super) type Rows = (usize, usize);
+pub(crate) type Rows = (usize, usize);
 
 /// A tensor under the name of diffusers: some rows of one in the original layout.
-pub(super) struct Part {
-    pub(super) name: String,
-    pub(super) rows: Vec<Rows>,
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) rows: Vec<Rows>,
 }
 
 /// Layers outside of the blocks.
@@ -53,8 +53,24 @@ const SINGLE: &[(&str, &[&str])] = &[
 ];
 
 /// What a tensor of so many rows is in diffusers.
-pub(super) fn parts(original: &str, rows: usize) -> Vec<Part> {
+pub(crate) fn parts(original: &str, rows: usize) -> Vec<Part> {
     found(original, rows).unwrap_or_else(|| vec![Part { name: original.to_owned(), rows: vec![(0, rows)] }])
+}
+
+/// The layer of the original layout that has the numbers of one of diffusers.
+pub(crate) fn original(layer: &str) -> Option<String> {
+    if let Some((from, _)) = OUTER.iter().find(|(_, to)| *to == layer) {
+        return Some((*from).to_owned());
+    }
+    let (blocks, rest) = layer.split_once('.')?;
+    let (number, layer) = rest.split_once('.')?;
+    let (blocks, table) = match blocks {
+        "transformer_blocks" => ("double_blocks", DOUBLE),
+        "single_transformer_blocks" => ("single_blocks", SINGLE),
+        _ => return None,
+    };
+    let (from, _) = table.iter().find(|(_, names)| names.contains(&layer))?;
+    Some(format!("{blocks}.{number}.{from}"))
 }
 
 fn found(original: &str, rows: usize) -> Option<Vec<Part>> {
@@ -102,6 +118,23 @@ mod tests {
         let expected: Vec<(String, Vec<Rows>)> =
             expected.iter().map(|(name, rows)| ((*name).to_owned(), rows.to_vec())).collect();
         assert_eq!(got, expected, "{original}");
+    }
+
+    #[test]
+    fn layers_have_their_original_names() {
+        for (layer, expected) in [
+            ("x_embedder", Some("img_in")),
+            ("norm_out.linear", Some("final_layer.adaLN_modulation.1")),
+            ("transformer_blocks.3.attn.add_k_proj", Some("double_blocks.3.txt_attn.qkv")),
+            ("transformer_blocks.18.ff.net.0.proj", Some("double_blocks.18.img_mlp.0")),
+            ("single_transformer_blocks.37.proj_mlp", Some("single_blocks.37.linear1")),
+            ("single_transformer_blocks.0.proj_out", Some("single_blocks.0.linear2")),
+            ("single_transformer_blocks.0.ff.net.2", None),
+            ("layers.0.attention.to_q", None),
+            ("", None),
+        ] {
+            assert_eq!(original(layer).as_deref(), expected, "{layer}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use candle_core::{Device, Tensor};
 
 use super::{SafetensorFiles, TensorSource};
 use crate::error::PaintError;
+use crate::flux::names::Rows;
 
 pub(crate) use file::open;
 pub(crate) use list::{LIST, Listed, parse};
@@ -28,6 +29,8 @@ pub(crate) struct Change {
     file: Rc<RefCell<SafetensorFiles>>,
     down: String,
     up: String,
+    /// Rows of `up` that are for this tensor; `None` is all of them.
+    rows: Option<Vec<Rows>>,
     /// Rows of the one and columns of the other.
     rank: usize,
     factor: f32,
@@ -48,7 +51,9 @@ impl Change {
         let fits = match shape {
             [outputs, inputs @ ..] if !inputs.is_empty() => {
                 let wanted: Vec<usize> = std::iter::once(self.rank).chain(inputs.iter().copied()).collect();
-                same(&down, &wanted) && same(&up, &[*outputs, self.rank])
+                let all = up.first().copied().unwrap_or(0);
+                let taken = self.rows.as_ref().map_or(all, |rows| rows.iter().map(|(_, count)| count).sum());
+                same(&down, &wanted) && same(&up, &[all, self.rank]) && taken == *outputs
             }
             _ => false,
         };
@@ -78,7 +83,15 @@ impl Change {
             }
         };
         let down = matrix(file, &self.down, &down, (self.rank, inputs))?;
-        let up = matrix(file, &self.up, &up, (outputs, self.rank))?;
+        let up = matrix(file, &self.up, &up, (up[0], self.rank))?;
+        let up = match &self.rows {
+            Some(rows) => {
+                let parts: Result<Vec<_>, _> =
+                    rows.iter().map(|(first, count)| up.narrow(0, *first, *count)).collect();
+                Tensor::cat(&parts?, 0)?
+            }
+            None => up,
+        };
         let product: Vec<f32> = up.matmul(&down)?.flatten_all()?.to_vec1()?;
         for (number, change) in numbers.iter_mut().zip(product) {
             *number += self.factor * change;

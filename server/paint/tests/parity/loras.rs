@@ -134,6 +134,70 @@ fn files_that_do_not_fit_the_model_are_refused_by_name() {
     refused(sd.path(), &["loras/second.safetensors", "do not fit", "lora_te_text_model_encoder_layers_0"]);
 }
 
+/// Files of the kohya scripts and those with the dotted original names change several layers of diffusers at once.
+#[test]
+fn flux_takes_layers_under_their_original_names() {
+    let folder = crate::flux::folder();
+    let shapes: Vec<(String, Vec<usize>)> =
+        read(&folder.path().join("transformer/diffusion_pytorch_model.safetensors"))
+            .into_iter()
+            .map(|(name, shape, _)| (name, shape))
+            .collect();
+    let inputs_of = |layer: &str| {
+        let name = format!("{layer}.weight");
+        shapes.iter().find(|made| made.0 == name).expect("it is there").1.clone()
+    };
+    let (double, single) = ("transformer_blocks.0.attn", "single_transformer_blocks.0");
+    let joined: [(&str, &[String]); 4] = [
+        ("double_blocks.0.img_attn.qkv", &["to_q", "to_k", "to_v"].map(|name| format!("{double}.{name}"))),
+        ("double_blocks.0.txt_mlp.2", &["transformer_blocks.0.ff_context.net.2".to_owned()]),
+        (
+            "single_blocks.0.linear1",
+            &["attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp"].map(|name| format!("{single}.{name}")),
+        ),
+        ("final_layer.linear", &["proj_out".to_owned()]),
+    ];
+    let rank = 2;
+    let (mut split, mut kohya, mut dotted) = (Vec::new(), Vec::new(), Vec::new());
+    for (original, layers) in joined {
+        let inputs = inputs_of(&layers[0])[1];
+        let down = numbers(&format!("{original} down"), rank * inputs, 0.3);
+        let mut all = Vec::new();
+        for layer in layers {
+            let outputs = inputs_of(layer)[0];
+            let up = numbers(&format!("{layer} up"), outputs * rank, 0.3);
+            all.extend(&up);
+            split.push((format!("transformer.{layer}.lora_A.weight"), vec![rank, inputs], down.clone()));
+            split.push((format!("transformer.{layer}.lora_B.weight"), vec![outputs, rank], up));
+        }
+        let rows = all.len() / rank;
+        let flat = original.replace('.', "_");
+        kohya.push((format!("lora_unet_{flat}.lora_down.weight"), vec![rank, inputs], down.clone()));
+        kohya.push((format!("lora_unet_{flat}.lora_up.weight"), vec![rows, rank], all.clone()));
+        kohya.push((format!("lora_unet_{flat}.alpha"), Vec::new(), vec![rank as f32]));
+        dotted.push((format!("diffusion_model.{original}.lora_A.weight"), vec![rank, inputs], down));
+        dotted.push((format!("diffusion_model.{original}.lora_B.weight"), vec![rows, rank], all));
+    }
+    let drawn = || {
+        let pipeline = open(folder.path()).expect("a pipeline");
+        latents(&pipeline, &crate::flux::drawing(&pipeline, "flux-dev"), 0..1).expect("latents").concat()
+    };
+    let plain = drawn();
+    add(folder.path(), &[split], &[1.0]);
+    let expected = drawn();
+    assert!(error(&plain, &expected) > 0.01, "it changes next to nothing");
+    for files in [kohya.clone(), dotted] {
+        add(folder.path(), &[files], &[1.0]);
+        assert!(error(&drawn(), &expected) <= 1e-5);
+    }
+    // A layer whose rows are too few for the three that it stands for.
+    let (_, shape, numbers) = &mut kohya[1];
+    shape[0] -= 3;
+    numbers.truncate(shape[0] * rank);
+    add(folder.path(), &[kohya], &[1.0]);
+    refused(folder.path(), &["loras/first.safetensors", "do not fit", "lora_unet_double_blocks_0_img_attn_qkv"]);
+}
+
 /// The names of peft hold for transformers too; what is merged is what a file with the sums has.
 #[test]
 fn transformers_take_them_unless_they_are_quantised() {

@@ -9,9 +9,10 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::places::Places;
+use super::places::{Place, Places};
 use super::{Change, Changes, Listed};
 use crate::error::PaintError;
+use crate::flux::names::Rows;
 use crate::weights::{SafetensorFiles, TensorSource};
 
 /// The folder of the files.
@@ -60,6 +61,8 @@ const PIECES: &[(&str, Piece)] = &[
 struct Pieces {
     down: Option<String>,
     up: Option<String>,
+    /// Rows of `up` that are for this tensor, where it has others as well.
+    rows: Option<Vec<Rows>>,
     alpha: Option<String>,
 }
 
@@ -78,7 +81,7 @@ pub(crate) fn open(
         let pieces = pieces(&file, places)?;
         let alphas = alphas(&file)?;
         let file = Rc::new(RefCell::new(file));
-        for ((part, tensor), pieces) in pieces {
+        for (Place { part, tensor }, pieces) in pieces {
             let change = change(&file, pieces, alphas.get(&part).copied(), *scale)?;
             changes.entry(part).or_default().entry(tensor).or_default().push(change);
         }
@@ -87,24 +90,33 @@ pub(crate) fn open(
 }
 
 /// The tensors of a file by the tensor of the model that they change.
-fn pieces(file: &SafetensorFiles, places: &Places) -> Result<BTreeMap<(String, String), Pieces>, PaintError> {
+fn pieces(file: &SafetensorFiles, places: &Places) -> Result<BTreeMap<Place, Pieces>, PaintError> {
     let wrong = |reason: String| PaintError::bad_model(&file.place(), reason);
-    let mut found: BTreeMap<(String, String), Pieces> = BTreeMap::new();
+    let mut found: BTreeMap<Place, Pieces> = BTreeMap::new();
     for name in file.names() {
         if let Some((_, kind)) = OTHER_KINDS.iter().find(|(part, _)| name.contains(part)) {
             return Err(wrong(format!("`{name}` is of {kind}, which we do not do")));
         }
         let piece = PIECES.iter().find_map(|(end, piece)| Some((name.strip_suffix(end)?, piece)));
-        let place = piece.and_then(|(layer, piece)| Some((places.of(&today(layer))?, piece)));
-        let (place, piece) = place.ok_or_else(|| wrong(format!("`{name}` belongs to no part of the model")))?;
-        let pieces = found.entry(place.clone()).or_default();
-        let slot = match piece {
-            Piece::Down => &mut pieces.down,
-            Piece::Up => &mut pieces.up,
-            Piece::Alpha => &mut pieces.alpha,
-        };
-        if let Some(other) = slot.replace(name.clone()) {
-            return Err(wrong(format!("`{name}` and `{other}` are the same for `{}`", place.1)));
+        let rows = file.shape(&name).first().copied().unwrap_or(0);
+        let placed = piece.map(|(layer, piece)| (places.of(&today(layer), rows), piece));
+        let (placed, piece) = placed
+            .filter(|(placed, _)| !placed.is_empty())
+            .ok_or_else(|| wrong(format!("`{name}` belongs to no part of the model")))?;
+        for (place, rows) in placed {
+            let tensor = place.tensor.clone();
+            let pieces = found.entry(place).or_default();
+            let slot = match piece {
+                Piece::Down => &mut pieces.down,
+                Piece::Up => {
+                    pieces.rows = rows;
+                    &mut pieces.up
+                }
+                Piece::Alpha => &mut pieces.alpha,
+            };
+            if let Some(other) = slot.replace(name.clone()) {
+                return Err(wrong(format!("`{name}` and `{other}` are the same for `{tensor}`")));
+            }
         }
     }
     if found.is_empty() {
@@ -163,9 +175,9 @@ fn change(
     let opened = &mut *file.borrow_mut();
     let place = opened.place();
     let wrong = |reason: String| PaintError::bad_model(&place, reason);
-    let (down, up) = match pieces {
-        Pieces { down: Some(down), up: Some(up), .. } => (down, up),
-        Pieces { down, up, alpha } => {
+    let (down, up, rows, alpha) = match pieces {
+        Pieces { down: Some(down), up: Some(up), rows, alpha } => (down, up, rows, alpha),
+        Pieces { down, up, alpha, .. } => {
             let name = down.or(up).or(alpha).unwrap_or_default();
             return Err(wrong(format!("`{name}` is there without its counterpart")));
         }
@@ -174,7 +186,7 @@ fn change(
     if !(1..=RANK_MAX).contains(&rank) {
         return Err(wrong(format!("`{down}` has the rank {rank}; 1 to {RANK_MAX} can be")));
     }
-    let alpha = match &pieces.alpha {
+    let alpha = match &alpha {
         Some(name) => {
             let number = opened.number(name)?.filter(|number| number.is_finite());
             number.ok_or_else(|| wrong(format!("`{name}` is no number")))?
@@ -185,5 +197,5 @@ fn change(
     if !factor.is_finite() {
         return Err(wrong(format!("the alpha of `{down}` is out of range")));
     }
-    Ok(Change { file: Rc::clone(file), down, up, rank, factor })
+    Ok(Change { file: Rc::clone(file), down, up, rows, rank, factor })
 }
