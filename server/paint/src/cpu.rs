@@ -11,6 +11,7 @@ mod group_norm;
 mod product;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 use candle_core::{CpuStorage, DType, Layout, Tensor};
 

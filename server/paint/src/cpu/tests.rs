@@ -31,6 +31,12 @@ fn convolutions_are_candles() {
         (1, 2, 2, [1, 4], 3, 1, 1),
         (1, 2, 2, [2, 1], 3, 2, 1),
         (0, 2, 2, [4, 4], 3, 1, 1),
+        // In squares of 2 x 2: in whole ones, with halves at the ends, in strips and with kernels in blocks.
+        (2, 16, 5, [16, 16], 3, 1, 1),
+        (1, 19, 6, [17, 31], 3, 1, 1),
+        (0, 16, 5, [16, 16], 3, 1, 1),
+        (2, 320, 7, [31, 64], 3, 1, 1),
+        (1, 2_100, 253, [16, 16], 3, 1, 1),
         // The matrix of its windows has more numbers than are held at once.
         (2, 64, 3, [96, 96], 3, 1, 1),
         (1, 64, 3, [140, 139], 3, 2, 1),
