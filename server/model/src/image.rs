@@ -101,6 +101,8 @@ pub struct ImageRequest {
     pub source: Option<SourceImage>,
     /// Whether small previews are wanted while it is drawn.
     pub previews: bool,
+    /// Bytes it may take besides the weights; what would take more is done in parts. `None` where nobody counts.
+    pub working_bytes_max: Option<u64>,
 }
 
 /// A small picture of an image in the making.

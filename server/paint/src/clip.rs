@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::error::PaintError;
 use crate::layers::{attention, causal_mask, layer_norm, linear, quick_gelu, split_heads};
 use crate::model_config::ModelConfig;
+use crate::stop::Room;
 use crate::weights::Weights;
 
 /// Most layers; the largest published encoder has 32.
@@ -128,7 +129,8 @@ impl Layer {
     fn forward(&self, x: &Tensor, mask: &Tensor) -> Result<Tensor, PaintError> {
         let normed = self.norm1.forward(x)?;
         let split = |linear: &Linear| split_heads(&linear.forward(&normed)?, self.heads);
-        let mixed = attention(&split(&self.query)?, &split(&self.key)?, &split(&self.value)?, Some(mask))?;
+        let mixed =
+            attention(&split(&self.query)?, &split(&self.key)?, &split(&self.value)?, Some(mask), Room::AMPLE)?;
         let x = (x + self.out.forward(&mixed)?)?;
         let inner = self.up.forward(&self.norm2.forward(&x)?)?;
         let inner = if self.quick_gelu { quick_gelu(&inner)? } else { inner.gelu_erf()? };

@@ -20,9 +20,12 @@ pub enum PaintError {
         /// Where it was noticed.
         place: String,
     },
-    /// The device or its memory failed; the text is the tensor library's.
+    /// The device failed; the text is the tensor library's.
     #[error("the computation failed: {0}")]
     Compute(String),
+    /// The device has no memory for this; less at once may go.
+    #[error("there is not enough memory: {0}")]
+    OutOfMemory(String),
     /// The caller took the request back.
     #[error("cancelled")]
     Cancelled,
@@ -40,6 +43,34 @@ impl PaintError {
 
 impl From<candle_core::Error> for PaintError {
     fn from(error: candle_core::Error) -> Self {
-        Self::Compute(error.to_string())
+        let text = error.to_string();
+        if is_out_of_memory(&text) { Self::OutOfMemory(text) } else { Self::Compute(text) }
+    }
+}
+
+/// The tensor library has no error of its own for this; these are the words of CUDA's driver, of its library of products
+/// and of Metal.
+fn is_out_of_memory(text: &str) -> bool {
+    ["OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED", "Failed to create metal resource"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_devices_say_without_memory_is_told_from_other_failures() {
+        let of = |text: &str| PaintError::from(candle_core::Error::Msg(text.to_owned()));
+        for text in [
+            r#"DriverError(CUDA_ERROR_OUT_OF_MEMORY, "out of memory")"#,
+            "CublasError(CUBLAS_STATUS_ALLOC_FAILED)",
+            "Failed to create metal resource: Buffer",
+        ] {
+            assert_eq!(of(text), PaintError::OutOfMemory(text.to_owned()));
+        }
+        let other = r#"DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, "an illegal memory access was encountered")"#;
+        assert_eq!(of(other), PaintError::Compute(other.to_owned()));
     }
 }

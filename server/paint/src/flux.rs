@@ -120,12 +120,12 @@ impl FluxTransformer {
         let mut image = self.image.forward(&packed(latents)?)?;
         for block in &self.double {
             stop.check()?;
-            (text, image) = block.forward(&text, &image, &change, &rotary)?;
+            (text, image) = block.forward(&text, &image, &change, &rotary, stop.room())?;
         }
         let mut tokens = Tensor::cat(&[&text, &image], 1)?;
         for block in &self.single {
             stop.check()?;
-            tokens = block.forward(&tokens, &change, &rotary)?;
+            tokens = block.forward(&tokens, &change, &rotary, stop.room())?;
         }
         let image = tokens.narrow(1, words, grid[0] * grid[1])?;
         let parts = self.last_change.forward(&change)?.unsqueeze(1)?.chunk(2, 2)?;

@@ -9,12 +9,10 @@ use candle_nn::Module;
 
 use crate::cpu;
 use crate::error::PaintError;
+use crate::stop::Room;
 use crate::weights::Weights;
 
 pub(crate) use image::{Conv2d, GroupNorm, conv, group_norm};
-
-/// Most bytes of attention scores that are held at once; queries are taken in parts so that they fit.
-const SCORE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// A linear layer; weight `(outputs, inputs)`.
 pub(crate) fn linear(
@@ -55,12 +53,13 @@ pub(crate) fn causal_mask(length: usize, dtype: DType, device: &Device) -> Resul
 }
 
 /// Softmax of `query * key / sqrt(size)`, plus a mask, times `value`. All are `(batch, heads, length, size)`; a mask is
-/// `(queries, keys)`. The result is `(batch, length, heads * size)`.
+/// `(queries, keys)`. The result is `(batch, length, heads * size)`. Queries are taken in parts whose scores have room.
 pub(crate) fn attention(
     query: &Tensor,
     key: &Tensor,
     value: &Tensor,
     mask: Option<&Tensor>,
+    room: Room,
 ) -> Result<Tensor, PaintError> {
     let (batch, heads, queries, size) = query.dims4()?;
     let keys = key.dim(2)?;
@@ -70,8 +69,8 @@ pub(crate) fn attention(
     }
     let key = key.transpose(2, 3)?.contiguous()?;
     let value = value.contiguous()?;
-    let bytes_per_query = batch * heads * keys * query.dtype().size_in_bytes();
-    let part = (SCORE_BYTES_MAX / bytes_per_query.max(1)).clamp(1, queries.max(1));
+    let bytes_per_query = (batch * heads * keys * query.dtype().size_in_bytes()) as u64;
+    let part = (room.score_bytes_max / bytes_per_query.max(1)).clamp(1, queries.max(1) as u64) as usize;
     let mut parts = Vec::new();
     for start in (0..queries).step_by(part) {
         let length = part.min(queries - start);

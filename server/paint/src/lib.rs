@@ -34,7 +34,7 @@ pub mod z_image;
 pub use backend::{PaintBackend, serve_worker};
 pub use error::PaintError;
 pub use painter::Painter;
-pub use stop::Stop;
+pub use stop::{Room, Stop};
 
 // Makes a different checkout a different input to cargo; see `.cargo/config.toml`.
 const _: Option<&str> = option_env!("FAMILIAR_CHECKOUT");

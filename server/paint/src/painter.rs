@@ -3,6 +3,7 @@
 //! Refuses: requests out of range, with words that say what to change; and to keep anything of a request after it ended.
 
 mod groups;
+mod ladder;
 mod preview;
 mod request;
 mod resample;
@@ -17,7 +18,8 @@ use model::{IMAGE_ROWS_BYTES_MAX, ImageEvent, ImageModelInfo, ImageRequest, Timi
 
 use crate::error::PaintError;
 use crate::pipeline::{Image, Loading, OwnSide, Pipeline, Prepared, StepTaken, Watch};
-use crate::stop::Stop;
+use crate::stop::{Room, Stop};
+use ladder::{Ladder, Work};
 use preview::Previews;
 
 /// A model that stands in memory.
@@ -51,6 +53,11 @@ impl Painter {
         Self { pipeline, info, previews: Previews::default() }
     }
 
+    /// Whether it is on another device than the processor.
+    pub(crate) fn is_accelerated(&self) -> bool {
+        !self.pipeline.device.is_cpu()
+    }
+
     /// What is known about the model.
     #[must_use]
     pub fn info(&self) -> &ImageModelInfo {
@@ -59,13 +66,24 @@ impl Painter {
 
     /// Draws all images of a request. The events are those of [`model::ImageStream`] from `Encoding` to `Finished`; each
     /// image is sent as soon as it is there. `emit` may end the request, and so may `stop`, which is asked between the
-    /// blocks of the models.
+    /// blocks of the models. Where the device runs out of memory, less is done at once from then on.
     ///
     /// # Errors
-    /// `BadRequest` with what to change, `Cancelled`, `NotFinite` when the model's numbers are not, `Compute` when the
-    /// device or its memory fails.
+    /// `BadRequest` with what to change, `Cancelled`, `NotFinite` when the model's numbers are not, `OutOfMemory` when the
+    /// device has not even enough for the smallest parts, `Compute` when it fails.
     pub fn draw(
         &self,
+        request: &ImageRequest,
+        emit: &mut dyn FnMut(ImageEvent) -> ControlFlow<()>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), PaintError> {
+        self.draw_from(0, request, emit, stop)
+    }
+
+    /// The same for the images from `first` on; those before it were sent already.
+    pub(crate) fn draw_from(
+        &self,
+        first: u32,
         request: &ImageRequest,
         emit: &mut dyn FnMut(ImageEvent) -> ControlFlow<()>,
         stop: &dyn Fn() -> bool,
@@ -75,16 +93,31 @@ impl Painter {
         let mut send = |event| if emit(event).is_break() { Err(PaintError::Cancelled) } else { Ok(()) };
         let stop = Stop::when(stop);
         send(ImageEvent::Encoding)?;
-        let prepared = self.pipeline.prepare(&drawing, stop)?;
+        let image_bytes_max = request.working_bytes_max.unwrap_or(Room::AMPLE.image_bytes_max);
+        let mut ladder = Ladder::new(Room { image_bytes_max, ..Room::AMPLE });
+        let settle = || self.pipeline.settle();
+        let work = if drawing.start.is_some() { Work::Picture } else { Work::Prompt };
+        let prepared =
+            ladder.climb_down(work, settle, |room| self.pipeline.prepare(&drawing, stop.within(room)))?;
         let read = Instant::now();
-        let size = groups::size(&self.pipeline, &prepared, request.count);
-        for first in (0..request.count).step_by(size as usize) {
-            let group = first..request.count.min(first + size);
-            let latents = self.steps(request, &prepared, group.clone(), &mut send, stop)?;
+        let planned = groups::size(&self.pipeline, &prepared, request.count);
+        let mut first = first;
+        while first < request.count {
+            let group = first..request.count.min(first + ladder.images(planned));
+            let within = stop.within(ladder.room());
+            let latents = match self.steps(request, &prepared, group.clone(), &mut send, within) {
+                Err(error) if ladder.down(&error, Work::Steps(group.end - group.start)) => {
+                    settle();
+                    continue;
+                }
+                latents => latents?,
+            };
             send(ImageEvent::Decoding)?;
             for (index, latent) in group.zip(latents) {
-                let image = self.pipeline.decode(&prepared, &latent, stop)?;
+                let decode = |room| self.pipeline.decode(&prepared, &latent, stop.within(room));
+                let image = ladder.climb_down(Work::Picture, settle, decode)?;
                 send_image(&image, index, request.seed, &mut send)?;
+                first = index + 1;
             }
         }
         let timings = Timings {

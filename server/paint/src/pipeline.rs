@@ -213,6 +213,12 @@ impl Pipeline {
         Ok(Image { width: prepared.drawing.width, height: prepared.drawing.height, rgb })
     }
 
+    /// Waits until the device has done what it was told, so that memory which was given back can be had again.
+    pub(crate) fn settle(&self) {
+        // A device that fails here says so again at the next computation.
+        let _ = self.device.synchronize();
+    }
+
     /// # Errors
     /// `BadRequest` with what the sides have to be.
     pub(crate) fn check_size(&self, width: usize, height: usize) -> Result<(), PaintError> {

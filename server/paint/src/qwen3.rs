@@ -10,6 +10,7 @@ use candle_nn::{Embedding, Linear, Module, RmsNorm};
 use crate::error::PaintError;
 use crate::layers::{attention, causal_mask, linear, rms_norm, split_heads};
 use crate::rotary::Rotary;
+use crate::stop::Room;
 use crate::weights::Weights;
 
 pub use config::Qwen3Config;
@@ -64,7 +65,7 @@ impl Layer {
         let value = split_heads(&self.value.forward(&normed)?, self.key_heads)?;
         let each = self.heads / self.key_heads;
         let (query, key) = (rotary.turn_halves(&query)?, rotary.turn_halves(&key)?);
-        let mixed = attention(&query, &repeated(&key, each)?, &repeated(&value, each)?, Some(mask))?;
+        let mixed = attention(&query, &repeated(&key, each)?, &repeated(&value, each)?, Some(mask), Room::AMPLE)?;
         let x = (x + self.out.forward(&mixed)?)?;
         let normed = self.norm2.forward(&x)?;
         let inner = (self.gate.forward(&normed)?.silu()? * self.up.forward(&normed)?)?;

@@ -3,8 +3,9 @@
 //! Refuses: images whose sides are no multiples of its factor.
 
 mod halves;
+mod tiles;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use serde_json::json;
 
 use crate::error::PaintError;
@@ -14,6 +15,7 @@ use crate::resnet::Norms;
 use crate::stop::Stop;
 use crate::weights::Weights;
 use halves::{Decoder, Encoder};
+use tiles::Scale;
 
 /// Most sizes between pixels and latents.
 const BLOCKS_MAX: usize = 8;
@@ -23,6 +25,17 @@ const LAYERS_MAX: usize = 16;
 
 /// The normalisations of this model have this smallest variance; its configuration does not name it.
 const EPS: f64 = 1e-6;
+
+/// Numbers that the decoder holds at once for each pixel, as a multiple of the channels that it has there at most: its
+/// input, the same normalised, and what becomes of it.
+const DECODER_HELD: usize = 3;
+
+/// The same for the encoder.
+const ENCODER_HELD: usize = 4;
+
+/// What the tensor library's own convolution adds on other devices than the processor: each number once for each place of
+/// its kernel.
+const KERNEL_PLACES: usize = 9;
 
 /// What an autoencoder is, from its `config.json`.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,8 +154,14 @@ impl Vae {
         &self.device
     }
 
+    /// Bytes that the work on each place of a latent takes at its peak, besides the weights.
+    fn bytes_per_place(&self, channels: usize, held: usize) -> u64 {
+        let held = if self.device.is_cpu() { held } else { held + KERNEL_PLACES };
+        (self.config.factor().pow(2) * channels * held * DType::F32.size_in_bytes()) as u64
+    }
+
     /// Mean and logarithm of variance of an image's latent, before scaling. `image` is `(batch, 3, height, width)` from
-    /// -1 to 1.
+    /// -1 to 1. An image that needs more memory than there is goes through it in tiles.
     ///
     /// # Errors
     /// `BadRequest` when a side is no multiple of the factor, `Cancelled` within a block after the caller wants no more.
@@ -156,19 +175,36 @@ impl Vae {
                 "the image has {width} x {height} pixels; each side must be a multiple of {factor}"
             )));
         }
-        let moments = self.encoder.forward(image, stop)?;
-        let moments = self.quant.as_ref().map_or(Ok(moments.clone()), |conv| conv.forward(&moments))?;
+        let work = |image: &Tensor| {
+            let moments = self.encoder.forward(image, stop)?;
+            self.quant.as_ref().map_or(Ok(moments.clone()), |conv| conv.forward(&moments))
+        };
+        let bytes_per_place = self.bytes_per_place(self.config.channels[0], ENCODER_HELD);
+        let moments =
+            match tiles::side([height / factor, width / factor], bytes_per_place, stop.room().image_bytes_max) {
+                Some(side) => tiles::in_tiles(image, side, Scale { from: factor, to: 1 }, work)?,
+                None => work(image)?,
+            };
         let latent = self.config.latent_channels;
         let logarithm = moments.narrow(1, latent, latent)?.clamp(LOGARITHM_MIN, LOGARITHM_MAX)?;
         Ok((moments.narrow(1, 0, latent)?.contiguous()?, logarithm))
     }
 
-    /// The image of a latent that was not scaled, about -1 to 1, `(batch, 3, height, width)`.
+    /// The image of a latent that was not scaled, about -1 to 1, `(batch, 3, height, width)`; one that needs more memory
+    /// than there is is made in tiles.
     ///
     /// # Errors
     /// `Compute` when the device fails, `Cancelled` within a block after the caller wants no more.
     pub fn decode(&self, latent: &Tensor, stop: Stop<'_>) -> Result<Tensor, PaintError> {
         let latent = self.post_quant.as_ref().map_or(Ok(latent.clone()), |conv| conv.forward(latent))?;
-        self.decoder.forward(&latent, stop)
+        let (_, _, height, width) = latent.dims4()?;
+        // At the size of the image the decoder still has the channels of the size before.
+        let channels = self.config.channels[(self.config.channels.len() - 1).min(1)];
+        let bytes_per_place = self.bytes_per_place(channels, DECODER_HELD);
+        let work = |latent: &Tensor| self.decoder.forward(latent, stop);
+        match tiles::side([height, width], bytes_per_place, stop.room().image_bytes_max) {
+            Some(side) => tiles::in_tiles(&latent, side, Scale { from: 1, to: self.config.factor() }, work),
+            None => work(&latent),
+        }
     }
 }

@@ -12,7 +12,7 @@ use candle_nn::{Linear, Module, RmsNorm};
 use crate::error::PaintError;
 use crate::layers::{linear, plain_norm, rms_norm, sinusoids};
 use crate::rotary::{Rotary, angles};
-use crate::stop::Stop;
+use crate::stop::{Room, Stop};
 use crate::weights::Weights;
 use block::Block;
 
@@ -120,7 +120,7 @@ impl ZImageTransformer {
         let places: Vec<[usize; 3]> = (1..=length).map(|at| [at, 0, 0]).collect();
         let rotary = self.rotary(&places)?;
         for block in &self.caption_blocks {
-            tokens = block.forward(&tokens, &rotary, None)?;
+            tokens = block.forward(&tokens, &rotary, None, Room::AMPLE)?;
         }
         Ok(Caption { tokens, rotary, length })
     }
@@ -150,13 +150,13 @@ impl ZImageTransformer {
         let rotary = self.rotary(&places)?;
         for block in &self.image_blocks {
             stop.check()?;
-            tokens = block.forward(&tokens, &rotary, Some(&time))?;
+            tokens = block.forward(&tokens, &rotary, Some(&time), stop.room())?;
         }
         let rotary = rotary.then(&caption.rotary)?;
         let mut tokens = Tensor::cat(&[&tokens, &caption.tokens.repeat((batch, 1, 1))?], 1)?;
         for block in &self.blocks {
             stop.check()?;
-            tokens = block.forward(&tokens, &rotary, Some(&time))?;
+            tokens = block.forward(&tokens, &rotary, Some(&time), stop.room())?;
         }
         let tokens = tokens.narrow(1, 0, count)?.contiguous()?;
         let scale = (self.last_scale.forward(&time.silu()?)? + 1.0)?.unsqueeze(1)?;

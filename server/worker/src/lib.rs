@@ -33,7 +33,7 @@ pub use child::{serve, serve_images};
 pub use error::WorkerError;
 pub use image_model::WorkerImageModel;
 pub use keeper::Deadlines;
-pub use memory::give_back_freed_memory;
+pub use memory::{available_memory_bytes, give_back_freed_memory};
 pub use model::WorkerModel;
 pub use options::WorkerOptions;
 pub use process::{WorkerSpec, inherited_channel};

@@ -1,4 +1,4 @@
-//! How much freed memory this process keeps for itself.
+//! How much freed memory this process keeps for itself, and how much of the machine's it could have.
 //!
 //! The allocator of glibc gives each thread a heap of its own and grows the size from which it maps memory apart. A daemon
 //! whose threads come and go with every build then keeps hundreds of megabytes that nobody uses. One heap for all of them
@@ -32,4 +32,12 @@ pub fn give_back_freed_memory() {
             unsafe { libc::mallopt(setting, value) };
         }
     }
+}
+
+/// Memory of the machine that a program can still have, in bytes (proc(5), `meminfo`). `None` where the system does not say.
+pub fn available_memory_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
 }

@@ -305,6 +305,8 @@ impl StoredRequest {
                 mask: mask.map(|(_, path)| path),
             }),
             previews: self.request.previews,
+            // Told once the memory is there.
+            working_bytes_max: None,
         };
         Ok((settings, request))
     }

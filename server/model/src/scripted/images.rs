@@ -232,6 +232,7 @@ mod tests {
             clip_skip: 0,
             source: None,
             previews: true,
+            working_bytes_max: None,
         }
     }
 

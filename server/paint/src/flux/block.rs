@@ -10,6 +10,7 @@ use super::projection::Projection;
 use crate::error::PaintError;
 use crate::layers::{attention, plain_norm, rms_norm, split_heads};
 use crate::rotary::Rotary;
+use crate::stop::Room;
 use crate::weights::Weights;
 
 /// All normalisations here have this smallest variance; the configuration does not name it.
@@ -58,9 +59,9 @@ impl Heads {
     }
 }
 
-fn mixed([query, key, value]: &[Tensor; 3], rotary: &Rotary) -> Result<Tensor, PaintError> {
+fn mixed([query, key, value]: &[Tensor; 3], rotary: &Rotary, room: Room) -> Result<Tensor, PaintError> {
     let (query, key) = (rotary.turn_neighbours(query)?, rotary.turn_neighbours(key)?);
-    attention(&query, &key, value, None)
+    attention(&query, &key, value, None, room)
 }
 
 /// Normalised, then scaled and moved by what time, guidance and text say; all but `x` are `(1, 1, width)`.
@@ -126,6 +127,7 @@ impl DoubleBlock {
         image: &Tensor,
         change: &Tensor,
         rotary: &Rotary,
+        room: Room,
     ) -> Result<(Tensor, Tensor), PaintError> {
         let of_text = parts(&self.text.change, change, 6)?;
         let of_image = parts(&self.image.change, change, 6)?;
@@ -137,7 +139,7 @@ impl DoubleBlock {
             Tensor::cat(&[&text_key, &key], 2)?,
             Tensor::cat(&[&text_value, &value], 2)?,
         ];
-        let mixed = mixed(&joined, rotary)?;
+        let mixed = mixed(&joined, rotary, room)?;
         let words = text.dim(1)?;
         let places = image.dim(1)?;
         Ok((
@@ -167,11 +169,17 @@ impl SingleBlock {
     }
 
     /// Text and image, in this order, after this layer.
-    pub(super) fn forward(&self, x: &Tensor, change: &Tensor, rotary: &Rotary) -> Result<Tensor, PaintError> {
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        change: &Tensor,
+        rotary: &Rotary,
+        room: Room,
+    ) -> Result<Tensor, PaintError> {
         let parts = parts(&self.change, change, 3)?;
         let normed = changed(x, &parts[0], &parts[1])?;
         let inner = self.up.forward(&normed)?.gelu()?;
-        let mixed = mixed(&self.heads.forward(&normed)?, rotary)?;
+        let mixed = mixed(&self.heads.forward(&normed)?, rotary, room)?;
         let out = self.out.forward(&Tensor::cat(&[&mixed, &inner], 2)?)?;
         Ok((x + out.broadcast_mul(&parts[2])?)?)
     }

@@ -119,8 +119,13 @@ pub fn check(folder: &Path) -> Result<(), PaintError> {
 /// # Errors
 /// `BadModel` with the file that is missing or damaged.
 pub fn weight_bytes(folder: &Path) -> Result<u64, PaintError> {
-    let class = Class::of(&index(folder)?)?;
     let on_cpu = !candle_core::utils::cuda_is_available() && !candle_core::utils::metal_is_available();
+    weight_bytes_on(folder, on_cpu)
+}
+
+/// The same on the processor, or on another device.
+pub(crate) fn weight_bytes_on(folder: &Path, on_cpu: bool) -> Result<u64, PaintError> {
+    let class = Class::of(&index(folder)?)?;
     Ok(sources::bytes(&sources::open(folder, class.parts())?, class.dtype(on_cpu)))
 }
 

@@ -8,7 +8,7 @@ use candle_nn::{LayerNorm, Linear, Module};
 use super::config::UNetConfig;
 use crate::error::PaintError;
 use crate::layers::{Conv2d, GroupNorm, attention, conv, gated_gelu, group_norm, layer_norm, linear, split_heads};
-use crate::stop::Stop;
+use crate::stop::{Room, Stop};
 use crate::weights::Weights;
 
 /// Smallest variances that the configuration does not name.
@@ -34,11 +34,11 @@ impl Attention {
         })
     }
 
-    fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor, PaintError> {
+    fn forward(&self, x: &Tensor, context: &Tensor, room: Room) -> Result<Tensor, PaintError> {
         let split = |layer: &Linear, x: &Tensor| split_heads(&layer.forward(x)?, self.heads);
         let (query, key, value) =
             (split(&self.query, x)?, split(&self.key, context)?, split(&self.value, context)?);
-        Ok(self.out.forward(&attention(&query, &key, &value, None)?)?)
+        Ok(self.out.forward(&attention(&query, &key, &value, None, room)?)?)
     }
 }
 
@@ -68,10 +68,10 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, text: &Tensor) -> Result<Tensor, PaintError> {
+    fn forward(&self, x: &Tensor, text: &Tensor, room: Room) -> Result<Tensor, PaintError> {
         let normed = self.norm1.forward(x)?;
-        let x = (x + self.to_itself.forward(&normed, &normed)?)?;
-        let x = (&x + self.to_text.forward(&self.norm2.forward(&x)?, text)?)?;
+        let x = (x + self.to_itself.forward(&normed, &normed, room)?)?;
+        let x = (&x + self.to_text.forward(&self.norm2.forward(&x)?, text, room)?)?;
         let inner = gated_gelu(&self.gated.forward(&self.norm3.forward(&x)?)?)?;
         Ok((&x + self.down.forward(&inner)?)?)
     }
@@ -130,7 +130,7 @@ impl SpatialTransformer {
         };
         for layer in &self.layers {
             stop.check()?;
-            rows = layer.forward(&rows, text)?;
+            rows = layer.forward(&rows, text, stop.room())?;
         }
         let out = match &self.project_out {
             Projection::Conv(layer) => layer.forward(&to_image(&rows)?)?,

@@ -9,7 +9,7 @@ use super::VaeConfig;
 use crate::error::PaintError;
 use crate::layers::{Conv2d, GroupNorm, attention, conv, group_norm, linear};
 use crate::resnet::{Downsample, Norms, ResnetBlock, Upsample};
-use crate::stop::Stop;
+use crate::stop::{Room, Stop};
 use crate::weights::Weights;
 
 /// Attention with one head over all places of a latent.
@@ -34,12 +34,13 @@ impl Attention {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor, PaintError> {
+    fn forward(&self, x: &Tensor, room: Room) -> Result<Tensor, PaintError> {
         let (batch, channels, height, width) = x.dims4()?;
         let rows =
             self.norm.forward(x)?.reshape((batch, channels, height * width))?.transpose(1, 2)?.contiguous()?;
         let one_head = |layer: &Linear| -> Result<Tensor, PaintError> { Ok(layer.forward(&rows)?.unsqueeze(1)?) };
-        let mixed = attention(&one_head(&self.query)?, &one_head(&self.key)?, &one_head(&self.value)?, None)?;
+        let mixed =
+            attention(&one_head(&self.query)?, &one_head(&self.key)?, &one_head(&self.value)?, None, room)?;
         let mixed = self.out.forward(&mixed)?;
         Ok((x + mixed.transpose(1, 2)?.reshape((batch, channels, height, width))?)?)
     }
@@ -66,7 +67,7 @@ impl Middle {
         stop.check()?;
         let x = self.first.forward(x, None)?;
         stop.check()?;
-        let x = self.attention.as_ref().map_or(Ok(x.clone()), |attention| attention.forward(&x))?;
+        let x = self.attention.as_ref().map_or(Ok(x.clone()), |attention| attention.forward(&x, stop.room()))?;
         self.second.forward(&x, None)
     }
 }

@@ -9,6 +9,7 @@ use super::ZImageConfig;
 use crate::error::PaintError;
 use crate::layers::{attention, linear, rms_norm, split_heads};
 use crate::rotary::Rotary;
+use crate::stop::Room;
 use crate::weights::Weights;
 
 /// The normalisations of queries and keys have this smallest variance; the configuration does not name it.
@@ -38,7 +39,7 @@ impl Attention {
         })
     }
 
-    fn forward(&self, x: &Tensor, rotary: &Rotary) -> Result<Tensor, PaintError> {
+    fn forward(&self, x: &Tensor, rotary: &Rotary, room: Room) -> Result<Tensor, PaintError> {
         let split = |layer: &Linear| split_heads(&layer.forward(x)?, self.heads);
         let (mut query, mut key) = (split(&self.query)?, split(&self.key)?);
         if let Some((of_query, of_key)) = &self.norms {
@@ -46,7 +47,7 @@ impl Attention {
             key = of_key.forward(&key.contiguous()?)?;
         }
         let (query, key) = (rotary.turn_neighbours(&query)?, rotary.turn_neighbours(&key)?);
-        let mixed = attention(&query, &key, &split(&self.value)?, None)?;
+        let mixed = attention(&query, &key, &split(&self.value)?, None, room)?;
         Ok(self.out.forward(&mixed)?)
     }
 }
@@ -91,6 +92,7 @@ impl Block {
         x: &Tensor,
         rotary: &Rotary,
         time: Option<&Tensor>,
+        room: Room,
     ) -> Result<Tensor, PaintError> {
         let changes = match (&self.time, time) {
             (Some(layer), Some(time)) => Some(changes(&layer.forward(time)?)?),
@@ -100,7 +102,7 @@ impl Block {
         let (of_attention, of_feed) = changes.unzip();
         let normed =
             times(self.attention_norms[0].forward(x)?, of_attention.as_ref().map(|change| &change.scale))?;
-        let mixed = self.attention_norms[1].forward(&self.attention.forward(&normed, rotary)?)?;
+        let mixed = self.attention_norms[1].forward(&self.attention.forward(&normed, rotary, room)?)?;
         let x = (x + times(mixed, of_attention.as_ref().map(|change| &change.gate))?)?;
         let normed = times(self.feed_norms[0].forward(&x)?, of_feed.as_ref().map(|change| &change.scale))?;
         let inner = (self.gate.forward(&normed)?.silu()? * self.up.forward(&normed)?)?;

@@ -1,10 +1,10 @@
 //! Text encoders, denoisers and autoencoders against transformers and diffusers, with weights made of integers.
 
 use candle_core::{Device, IndexOp, Tensor};
-use paint::Stop;
 use paint::clip::{ClipConfig, ClipTextEncoder, before_last};
 use paint::unet::{SizeCondition, UNet, UNetConfig};
 use paint::vae::{Vae, VaeConfig};
+use paint::{Room, Stop};
 use serde_json::Value;
 use tiny::Model;
 use tiny::integers::numbers;
@@ -104,6 +104,42 @@ fn autoencoders_agree() {
         assert!(vae.encode(&tensor("odd", &[1, 3, 15, 12]), Stop::NEVER).is_err());
     }
     println!("autoencoders: largest difference {worst:.2e}");
+}
+
+/// What is off by tiles at most, and on the mean, over the largest number. A tile is normalised by what it sees alone; with
+/// made-up weights, for which every place is noise, that shows most.
+const TILED_BARS: [f32; 2] = [0.2, 0.01];
+
+/// Largest and mean difference over the largest number.
+fn apart(whole: &Tensor, other: &Tensor) -> [f32; 2] {
+    let number = |tensor: candle_core::Result<Tensor>| tensor.unwrap().to_scalar::<f32>().unwrap();
+    let off = (whole - other).unwrap().abs().unwrap();
+    let largest = number(whole.abs().unwrap().max_all());
+    [number(off.max_all()) / largest, number(off.mean_all()) / largest]
+}
+
+#[test]
+fn tiled_autoencoders_are_near_the_whole_ones() {
+    let short = Stop::NEVER.within(Room { image_bytes_max: 0, ..Room::AMPLE });
+    for (name, channels) in [("vae", 4), ("vae-groups", 6)] {
+        let model = Model::of(name);
+        let vae = Vae::load(&VaeConfig::parse(&model.config).unwrap(), &model.weights).unwrap();
+        let latents = tensor(&format!("{name} large latents"), &[1, channels, 112, 80]);
+        let image = tensor(&format!("{name} large image"), &[1, 3, 224, 160]);
+        for (what, [largest, mean]) in [
+            ("decoded", [Stop::NEVER, short].map(|stop| vae.decode(&latents, stop).unwrap())),
+            ("encoded", [Stop::NEVER, short].map(|stop| vae.encode(&image, stop).unwrap().0)),
+        ]
+        .map(|(what, [whole, tiled])| (what, apart(&whole, &tiled)))
+        {
+            println!("{name}, {what} in tiles: off by {largest:.3}, on the mean {mean:.4}");
+            assert!(largest > 0.0 && largest <= TILED_BARS[0] && mean <= TILED_BARS[1]);
+        }
+        // What fits into one tile is not cut.
+        let small = tensor("small latents", &[1, channels, 64, 48]);
+        let decoded = [Stop::NEVER, short].map(|stop| vae.decode(&small, stop).unwrap());
+        assert_eq!(apart(&decoded[0], &decoded[1]), [0.0, 0.0]);
+    }
 }
 
 /// A configuration with one key changed.

@@ -5,10 +5,11 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use model::{IMAGE_ROWS_BYTES_MAX, ImageEvent, ImageRequest, ImageSampler, NoiseSpacing};
-use paint::pipeline::check;
-use paint::{PaintError, Painter};
+use paint::pipeline::{Denoiser, Drawing, Family, Pipeline, Prompted, check};
+use paint::schedule::SchedulerConfig;
+use paint::{PaintError, Painter, Stop};
 
 use crate::folders::same_by_heads;
 use crate::pipelines::{pipeline, same_pixels, scheduler};
@@ -31,6 +32,7 @@ pub(crate) fn request() -> ImageRequest {
         clip_skip: 0,
         source: None,
         previews: true,
+        working_bytes_max: None,
     }
 }
 
@@ -120,6 +122,64 @@ fn previews_come_only_when_they_are_wanted_and_change_no_pixel() {
     let (events, without) = drawn(&painter, &ImageRequest { previews: false, ..request() }).unwrap();
     assert_eq!(with, without);
     assert!(!events.iter().any(|event| matches!(event, ImageEvent::Step { preview: Some(_), .. })));
+}
+
+/// A denoiser on a device that has memory for small parts alone, or for nothing at all.
+struct Short {
+    denoiser: Box<dyn Denoiser>,
+    score_bytes: u64,
+}
+
+struct ShortRead<'a>(Box<dyn Prompted + 'a>, u64);
+
+impl Denoiser for Short {
+    fn family(&self, own: &SchedulerConfig) -> Family {
+        self.denoiser.family(own)
+    }
+
+    fn read<'a>(&'a self, drawing: &Drawing, stop: Stop<'_>) -> Result<Box<dyn Prompted + 'a>, PaintError> {
+        Ok(Box::new(ShortRead(self.denoiser.read(drawing, stop)?, self.score_bytes)))
+    }
+}
+
+impl Prompted for ShortRead<'_> {
+    fn sides(&self) -> usize {
+        self.0.sides()
+    }
+
+    fn outputs(&self, latents: &Tensor, timestep: f32, stop: Stop<'_>) -> Result<Vec<f32>, PaintError> {
+        if stop.room().score_bytes_max > self.1 {
+            return Err(PaintError::OutOfMemory("none is left".to_owned()));
+        }
+        self.0.outputs(latents, timestep, stop)
+    }
+}
+
+#[test]
+fn a_device_that_is_short_of_memory_makes_the_same_pictures_from_smaller_parts() {
+    let ample = drawn(&painter("sd", "ancestral"), &request()).unwrap().1;
+    let short = |score_bytes: u64| {
+        let pipeline = pipeline("sd", &scheduler("sd/ancestral"));
+        let denoiser = Box::new(Short { denoiser: pipeline.denoiser, score_bytes });
+        drawn(&Painter::new(Pipeline { denoiser, ..pipeline }, "tiny"), &request())
+    };
+    assert_eq!(short(16 << 20).unwrap().1, ample);
+    let Err(PaintError::OutOfMemory(reason)) = short(0) else { panic!("it went without memory") };
+    assert_eq!(reason, "none is left");
+}
+
+#[test]
+fn a_picture_that_has_no_room_is_made_in_tiles() {
+    let painter = painter("sd", "euler");
+    let request = ImageRequest { width_pixels: 192, height_pixels: 160, steps: 2, count: 1, ..request() };
+    let draw = |working_bytes_max| drawn(&painter, &ImageRequest { working_bytes_max, ..request.clone() });
+    let whole = draw(None).unwrap().1;
+    assert_eq!(draw(Some(1 << 30)).unwrap().1, whole, "there is room");
+    let tiled = draw(Some(0)).unwrap().1;
+    assert_ne!(tiled, whole);
+    assert_eq!(tiled[0].len(), whole[0].len());
+    let apart: f64 = tiled[0].iter().zip(&whole[0]).map(|(a, b)| f64::from(a.abs_diff(*b))).sum();
+    assert!(apart / whole[0].len() as f64 <= 8.0, "{}", apart / whole[0].len() as f64);
 }
 
 #[test]

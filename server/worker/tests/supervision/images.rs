@@ -62,6 +62,7 @@ fn request(side_pixels: u32, count: u32) -> ImageRequest {
         clip_skip: 0,
         source: None,
         previews: true,
+        working_bytes_max: None,
     }
 }
 
