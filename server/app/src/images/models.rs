@@ -32,6 +32,10 @@ const CHOICE: &str = "image_model";
 /// Bytes that drawing takes for each pixel at its peak, which is decoding: 3,200 were seen with the decoder of Stable
 /// Diffusion at 512 x 512 in f32, and the rest is room.
 const WORKING_BYTES_PER_PIXEL: u64 = 4_096;
+/// What the steps alone take of that; the rest can be had by decoding in tiles.
+const STEP_BYTES_PER_PIXEL: u64 = 1_024;
+/// Pixels of the smallest tile.
+const TILE_PIXELS: u64 = 512 * 512;
 
 /// An image model that was opened: what it draws with and what is known of its process.
 pub trait RunningImageModel: ImageModel {
@@ -43,11 +47,21 @@ pub trait RunningImageModel: ImageModel {
     fn working_bytes(&self, width_pixels: u32, height_pixels: u32) -> u64 {
         working_bytes(width_pixels, height_pixels)
     }
+    /// Bytes that it makes do with where memory is short: slower, and with a picture that is a little different.
+    fn working_bytes_min(&self, width_pixels: u32, height_pixels: u32) -> u64 {
+        working_bytes_min(width_pixels, height_pixels).min(self.working_bytes(width_pixels, height_pixels))
+    }
 }
 
 /// Bytes that drawing an image of this size takes besides the weights.
 pub(crate) fn working_bytes(width_pixels: u32, height_pixels: u32) -> u64 {
     u64::from(width_pixels) * u64::from(height_pixels) * WORKING_BYTES_PER_PIXEL
+}
+
+/// Bytes that drawing an image of this size takes besides the weights when it is decoded in the smallest tiles.
+fn working_bytes_min(width_pixels: u32, height_pixels: u32) -> u64 {
+    let pixels = u64::from(width_pixels) * u64::from(height_pixels);
+    TILE_PIXELS * WORKING_BYTES_PER_PIXEL + pixels * STEP_BYTES_PER_PIXEL
 }
 
 /// Memory of the device that models are loaded into.

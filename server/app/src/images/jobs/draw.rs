@@ -91,9 +91,10 @@ impl Drawing<'_> {
         })?;
         let entry = self.app.image_model(Some(&job.model)).await?;
         let model = self.app.inner.images.models.open(&entry, &self.app.config()).await?;
-        let _lease = self.lease(&model, &stored, &entry).await?;
+        let (_lease, working_bytes) = self.lease(&model, &stored, &entry).await?;
         let info = self.load(&model, &entry).await?;
-        let (settings, request) = self.complete(&stored, &info).await?;
+        let (settings, mut request) = self.complete(&stored, &info).await?;
+        request.working_bytes_max = Some(working_bytes);
         if request.count == 0 {
             // Everything was saved before its end was stored.
             let id = self.job_id.clone();
@@ -103,20 +104,24 @@ impl Drawing<'_> {
         self.follow(&*model, settings, request).await
     }
 
+    /// The use of the model, and the bytes it may work in: as many as it likes, or those it makes do with where all of them
+    /// cannot be had.
     async fn lease(
         &self,
         model: &Arc<dyn RunningImageModel>,
         stored: &StoredRequest,
         entry: &ImageModelEntry,
-    ) -> Result<Lease> {
+    ) -> Result<(Lease, u64)> {
         // Before it was ever loaded, the model says nothing of its own side.
         let (width, height) = stored.size(&model.info());
-        let holder = ImageHolder { model: Arc::downgrade(model), size_bytes: entry.size_bytes };
-        let wish = Wish {
-            resident: format!("image {}", entry.path.display()),
-            holder: Arc::new(holder),
-            working_bytes: model.working_bytes(width, height),
-            priority: stored.request.priority.rank(),
+        let wish = |working_bytes| {
+            let holder = ImageHolder { model: Arc::downgrade(model), size_bytes: entry.size_bytes };
+            Wish {
+                resident: format!("image {}", entry.path.display()),
+                holder: Arc::new(holder),
+                working_bytes,
+                priority: stored.request.priority.rank(),
+            }
         };
         let tell = |why| {
             let notice = match why {
@@ -127,7 +132,12 @@ impl Drawing<'_> {
             };
             self.tell(ImageJobEventKind::Held { notice: notice.to_owned() });
         };
-        self.app.inner.memory.lease(wish, tell).await
+        let (most, least) = (model.working_bytes(width, height), model.working_bytes_min(width, height));
+        let memory = &self.app.inner.memory;
+        match memory.lease(wish(most), tell).await {
+            Err(_) if least < most => Ok((memory.lease(wish(least), tell).await?, least)),
+            lease => Ok((lease?, most)),
+        }
     }
 
     async fn load(

@@ -97,6 +97,21 @@ async fn with_room_for_both_nobody_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn images_that_fit_in_tiles_alone_are_drawn_in_the_memory_there_is() {
+    let (side, pixels) = (1_024, 1_024 * 1_024);
+    for (bytes, expected) in [(8_u64 << 30, pixels * 4_096), (5 << 30, (1 << 30) + pixels * 1_024)] {
+        let mut world = World::with(None, Some(bytes));
+        let sides = (Some(side), Some(side));
+        let id = world.generate_in(sides, "a fox", 1).await;
+        let draw = world.draw().await;
+        assert_eq!(draw.request.working_bytes_max, Some(expected), "{bytes}");
+        draw.all().await;
+        let mut events = world.app.image_events(Some(&id));
+        until(&mut events, is_end).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn images_that_never_fit_are_refused_with_numbers() {
     let world = World::with(None, Some(WEIGHTS_BYTES));
     let id = world.generate("a fox", 1).await;

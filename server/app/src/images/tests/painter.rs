@@ -215,8 +215,20 @@ impl World {
     }
 
     pub(super) async fn generate(&self, prompt: &str, count: u32) -> String {
+        self.generate_in((None, None), prompt, count).await
+    }
+
+    /// The same in pixels of one's own.
+    pub(super) async fn generate_in(
+        &self,
+        (width_pixels, height_pixels): (Option<u32>, Option<u32>),
+        prompt: &str,
+        count: u32,
+    ) -> String {
+        let prompt = prompt.to_owned();
+        let seed = Some(10);
         let request =
-            GenerateRequest { prompt: prompt.into(), count, seed: Some(10), ..GenerateRequest::default() };
+            GenerateRequest { prompt, count, seed, width_pixels, height_pixels, ..GenerateRequest::default() };
         self.app.generate(request).await.expect("it is taken").id
     }
 
