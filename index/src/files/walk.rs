@@ -14,7 +14,7 @@ use crate::files::live::StatKey;
 use crate::files::role::{PROSE, VENDORED, role_of};
 use crate::files::roots::{folds_case, lists};
 use crate::files::rules::{DEPENDENCY_MARKERS, Level, Verdict, holds_dependencies, useful_when_hidden};
-use crate::files::secrets::is_secret;
+use crate::files::secrets::{is_secret, is_secret_folder};
 use crate::files::skip::{SkipReason, SkipTally};
 use crate::limits::{CancelFlag, FOLDER_DEPTH_MAX, Limits, NOTES_MAX, REPOSITORIES_MAX};
 use crate::parse::language::language_of;
@@ -294,7 +294,9 @@ pub(crate) struct Kind {
 
 /// Why a path is left out without being opened. The secrets list comes first: nothing can lift it.
 pub(crate) fn left_out(level: &Level, full: &Path, name: &str, relative: &str, kind: Kind) -> Option<SkipReason> {
-    if is_secret(relative) {
+    // A folder of a package is not left out because a file of its name would be.
+    let is_secret = if kind.folder { is_secret_folder(relative) } else { is_secret(relative) };
+    if is_secret {
         return Some(SkipReason::Secret);
     }
     let verdict = level.verdict(full, kind.folder);
