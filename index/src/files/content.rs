@@ -254,7 +254,8 @@ fn is_written_around(text: &str) -> bool {
 
 /// Whether a text says at its head that a tool made it.
 pub(crate) fn is_generated(path: &str, text: &str) -> bool {
-    extension(path) != "ipynb" && text.lines().take(GENERATED_LINES).any(says_generated)
+    extension(path) != "ipynb"
+        && text.lines().flat_map(|line| line.split('\r')).take(GENERATED_LINES).any(says_generated)
 }
 
 /// Whether a comment line says that a tool wrote this file and that hands should keep off.

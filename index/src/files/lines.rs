@@ -2,10 +2,11 @@
 //!
 //! Refuses: columns and encodings; those belong to the room `text`.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::limits::LINE_BYTES_SHOWN_MAX;
-use memchr::memchr2_iter;
+use memchr::{memchr_iter, memchr2_iter};
 
 /// The byte offsets at which lines begin.
 #[derive(Debug, Clone)]
@@ -53,6 +54,19 @@ impl LineStarts {
     }
 }
 
+/// A text with `\n` for each lone `\r`, which no grammar and no pattern takes for the end of a line. Every byte keeps its
+/// place, so that what is found in one is in the other.
+pub(crate) fn with_newlines(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let lone = |at: &usize| bytes.get(at + 1) != Some(&b'\n');
+    if memchr_iter(b'\r', bytes).find(lone).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut changed = bytes.to_vec();
+    memchr_iter(b'\r', bytes).filter(lone).for_each(|at| changed[at] = b'\n');
+    String::from_utf8(changed).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
 /// The whole lines that a part of a text lies in, without the last line break. A part of a line that is too long to be shown
 /// whole stays as it is.
 pub(crate) fn whole_lines(text: &str, part: Range<usize>) -> Range<usize> {
@@ -66,7 +80,9 @@ pub(crate) fn whole_lines(text: &str, part: Range<usize>) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LINE_BYTES_SHOWN_MAX, LineStarts, whole_lines};
+    use std::borrow::Cow;
+
+    use super::{LINE_BYTES_SHOWN_MAX, LineStarts, whole_lines, with_newlines};
 
     #[test]
     fn a_part_grows_to_its_lines() {
@@ -92,5 +108,11 @@ mod tests {
         assert_eq!(lines.span(2, 3), 2..7);
         assert_eq!(LineStarts::of("").count(), 0);
         assert_eq!(LineStarts::of("a\n").count(), 1);
+    }
+
+    #[test]
+    fn only_a_lone_return_becomes_a_newline() {
+        assert_eq!(with_newlines("a\rb\r\nc\r\u{e9}\r"), "a\nb\r\nc\n\u{e9}\n");
+        assert!(matches!(with_newlines("a\r\nb\n"), Cow::Borrowed(_)), "nothing is copied for nothing");
     }
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tree_sitter::{ParseOptions, ParseState, Parser, QueryCursor, Tree};
 
-use crate::files::lines::LineStarts;
+use crate::files::lines::{LineStarts, with_newlines};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_NAMES_MAX};
 use crate::parse::deadline::Deadline;
 use crate::parse::inject::{Injected, injected};
@@ -108,6 +108,7 @@ impl Cutter {
     /// The chunks of one text. Never fails: what cannot be parsed in time becomes windows.
     pub(crate) fn cut(&mut self, path: &str, text: &str) -> Vec<Chunk> {
         self.gave_up = false;
+        let text = &*with_newlines(text);
         let lines = LineStarts::of(text);
         // A small text is parsed before the time is looked at, and many of them take long as well.
         if self.until.is_some_and(|until| Instant::now() >= until) {
@@ -161,6 +162,7 @@ impl Cutter {
             if deadline.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let options = ParseOptions::new().progress_callback(&mut in_time);
+        let text = with_newlines(text);
         let bytes = text.as_bytes();
         let tree =
             self.parser.parse_with_options(&mut |at, _| &bytes[at.min(bytes.len())..], before, Some(options));
@@ -419,6 +421,26 @@ mod tests {
         assert!(held * 10 > long.len() * 9, "{held} of {} bytes", long.len());
         assert_eq!(cutter.cut("b.py", "def after():\n    pass\n")[0].names[0].name, "after");
         assert!(!cutter.gave_up, "the next text was not given up");
+    }
+
+    /// A text of an old Mac is cut as any other: a comment ends with its line, and lines are counted.
+    #[test]
+    fn lone_returns_end_lines() {
+        for (path, text) in [
+            ("a.py", "# about it\n\n\ndef one():\n    # inside\n    return 1\n\n\ndef two():\n    pass\n"),
+            ("a.rs", "// about it\n\n/// Documented.\nfn one() {\n    // inside\n    f();\n}\n\nfn two() {}\n"),
+            ("a.md", "# One\n\nWords.\n\n## Two\n\nMore words.\n"),
+        ] {
+            let cut = |text: &str| Cutter::default().cut(path, text);
+            let about = |chunk: &Chunk| {
+                let names: Vec<_> = chunk.names.iter().map(|name| (name.name.clone(), name.line)).collect();
+                (chunk.span.clone(), chunk.start_line, chunk.end_line, names, chunk.doc.clone())
+            };
+            let expected: Vec<_> = cut(text).iter().map(about).collect();
+            assert!(expected.iter().any(|(_, _, _, names, _)| !names.is_empty()), "{path}: {expected:?}");
+            let old = text.replace('\n', "\r");
+            assert_eq!(cut(&old).iter().map(about).collect::<Vec<_>>(), expected, "{path}");
+        }
     }
 
     /// Somebody who waits no longer gets windows of any text, and one that makes a parser panic is no panic.

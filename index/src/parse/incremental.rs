@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use tree_sitter::{Node, Tree};
 
-use crate::files::lines::LineStarts;
+use crate::files::lines::{LineStarts, with_newlines};
 use crate::limits::FILE_BYTES_MAX;
 use crate::parse::changes::Changes;
 use crate::parse::cut::{Chunk, Cutter, code_chunks, cut_prose, mostly_broken, unless_it_panics};
@@ -70,13 +70,14 @@ impl Parsed {
             .then(|| unless_it_panics(path, || Self::by_syntax(path, &text, before, until)))
             .flatten();
         parsed.unwrap_or_else(|| {
-            let chunks = cut_prose(path, &text, &LineStarts::of(&text));
+            let chunks = cut_prose(path, &with_newlines(&text), &LineStarts::of(&text));
             let terms = terms(path, &text, &chunks, None);
             Self { text, chunks, terms, syntax: None }
         })
     }
 
-    fn by_syntax(path: &str, text: &Arc<str>, before: Option<&Self>, until: Instant) -> Self {
+    fn by_syntax(path: &str, whole: &Arc<str>, before: Option<&Self>, until: Instant) -> Self {
+        let text = &*with_newlines(whole);
         let lines = LineStarts::of(text);
         let mut syntax = None;
         let chunks = match language_in(path, text) {
@@ -97,7 +98,7 @@ impl Parsed {
             None => cut_prose(path, text, &lines),
         };
         let terms = terms(path, text, &chunks, before);
-        Self { text: text.clone(), chunks, terms, syntax }
+        Self { text: whole.clone(), chunks, terms, syntax }
     }
 }
 
@@ -129,9 +130,11 @@ impl Syntax {
             && !known.captured.cut_short
             && text.len() >= INCREMENTAL_BYTES_MIN
         {
-            let changes = Changes::between(&before.text, text);
+            // As the tree before was made.
+            let old = with_newlines(&before.text);
+            let changes = Changes::between(&old, text);
             let mut edited = known.tree.clone();
-            changes.edit(&mut edited, &before.text, text);
+            changes.edit(&mut edited, &old, text);
             let tree = cutter.parse_after(language, text, &edited, deadline)?;
             if let Some(regions) = regions(&edited, &tree, &changes) {
                 let mut found = Captured::default();
