@@ -4,6 +4,8 @@
 //! Refuses: to change what a search finds or its order, and to name a place without looking at the live file, or at the
 //! unsaved text in its place.
 
+mod users;
+
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -23,13 +25,13 @@ use crate::parse::terms::BODY;
 use crate::parse::tokenize::tokens;
 use crate::search::imports::{Resolver, family};
 use crate::search::overlay::Overlay;
+use crate::search::related::users::{By, add_uses};
 use crate::search::searcher::Searcher;
 
 /// Time after which no further file is parsed, in milliseconds.
 const RELATED_MS: u64 = 400;
-/// Files parsed for one answer, and for each of callers and tests.
+/// Files parsed for one answer.
 const PARSED_FILES_MAX: usize = 80;
-const CALLER_FILES_MAX: usize = 24;
 /// Files read for one answer.
 const READ_FILES_MAX: usize = 400;
 /// Files of the index considered for the callers of one name, and for the definitions of one.
@@ -230,41 +232,13 @@ impl Searcher {
             others.insert(0, place.path.to_owned());
         }
         let list = if kind == Kind::Test { &mut related.tests } else { &mut related.callers };
-        let mut parsed = 0;
-        for other in others {
-            if parsed >= CALLER_FILES_MAX || list.len() >= ITEMS_MAX {
-                related.cut = true;
-                break;
-            }
-            let own = other == place.path;
-            // An import names its module, so most files need no parsing to know that they have none.
-            if common && !own && !files.mentions(&other, module_name(place.path)) {
-                continue;
-            }
-            let Some(outline) = files.outline(&other, name) else { continue };
-            parsed += 1;
-            if common && !own && !imported(resolver, &other, outline).iter().any(|one| one.path == place.path) {
-                continue;
-            }
-            for one in outline.references.iter().filter(|one| one.name == name) {
-                let inside = own && holds(place.symbol, one.line);
-                let around = subject(&outline.symbols, &(one.line..=one.line));
-                let around = around.map_or("top level", |symbol| symbol.qualified.as_str());
-                if inside || list.iter().any(|known| known.path == other && known.name == around) {
-                    continue;
-                }
-                list.push(RelatedItem {
-                    path: other.clone(),
-                    line: one.line,
-                    name: around.to_owned(),
-                    kind: one.kind.to_owned(),
-                });
-            }
+        let mut cut =
+            add_uses(place, name, &others, if common { By::File } else { By::Name }, files, resolver, list);
+        // Tests often import the package that hands on what its files define.
+        if common && kind == Kind::Test && list.is_empty() {
+            cut |= add_uses(place, name, &others, By::Package, files, resolver, list);
         }
-        if list.len() > ITEMS_MAX {
-            list.truncate(ITEMS_MAX);
-            related.cut = true;
-        }
+        related.cut |= cut;
         Ok(())
     }
 
@@ -425,14 +399,6 @@ fn last_change(root: &Path, path: &str, lines: &RangeInclusive<u32>) -> Option<C
     let limits = HistoryLimits { time: Duration::from_millis(ORIGIN_MS), ..HistoryLimits::default() };
     let found = blame(root, path, *lines.start(), *lines.end(), &limits);
     found.parts.into_iter().filter_map(|part| part.commit).max_by_key(|commit| commit.time)
-}
-
-/// What an import of a file has to name: the file, or its folder where the file stands for that.
-fn module_name(path: &str) -> &str {
-    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let stem = name.split('.').next().unwrap_or(name);
-    let stands_for_folder = matches!(stem, "__init__" | "mod" | "lib" | "main" | "index") || name.ends_with(".go");
-    if stands_for_folder { folder.rsplit('/').next().unwrap_or(folder) } else { stem }
 }
 
 /// The text of a file that still stands under the name by which it was indexed.

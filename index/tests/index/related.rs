@@ -74,6 +74,21 @@ fn a_method_has_callers_callees_imports_and_tests() {
     assert!(!related.cut);
 }
 
+/// A method of a common name is tested through the package that hands its class on.
+#[test]
+fn tests_that_import_the_package_count() {
+    let space = Space::with(&[
+        ("src/shop/__init__.py", "from .app import Shop\n"),
+        ("src/shop/app.py", "from .base.till import Till\n\n\nclass Shop(Till):\n    pass\n"),
+        ("src/shop/base/till.py", "class Till:\n    def add(self, item):\n        return item\n"),
+        ("tests/test_shop.py", "import shop\n\n\ndef test_add():\n    shop.Shop().add(1)\n"),
+        ("tests/test_other.py", "import other\n\n\ndef test_other():\n    other.Bag().add(1)  # no shop\n"),
+    ]);
+    let related = related(&space, "src/shop/base/till.py", 2..=3);
+    assert_eq!(related.symbol.as_deref(), Some("Till.add"));
+    assert_eq!(shape(&related.tests), [("tests/test_shop.py", 5, "test_add")]);
+}
+
 #[test]
 fn a_name_says_which_definition_of_a_passage_is_meant() {
     let space = space();
