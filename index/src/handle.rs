@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::build::recent::Difference;
 use crate::build::shared::{RefreshEvent, RefreshJob, Shared, Ticket, View};
 use crate::build::status::{Progress, Report, Status};
 use crate::build::writer::Writer;
@@ -155,6 +156,11 @@ impl Index {
     /// `timeout` or when the index closes.
     pub fn wait_for_change(&self, generation: u64, timeout: Duration) -> u64 {
         self.shared.wait_for_change(generation, timeout)
+    }
+
+    /// The files that differ between an earlier generation of this handle and the current one.
+    pub fn difference_since(&self, generation: u64) -> Difference {
+        self.shared.recent().since(generation)
     }
 
     /// Starts to watch the workspace, and looks once for what changed before. Returns a ticket for that look; changes

@@ -21,6 +21,7 @@ mod words;
 
 pub use build::measure::{Baseline, read_and_parse};
 pub use build::pace::{Pace, Writing};
+pub use build::recent::Difference;
 pub use build::shared::Ticket;
 pub use build::status::{Progress, Report, State, Status, Watching};
 pub use error::IndexError;

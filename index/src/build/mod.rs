@@ -4,6 +4,7 @@ pub(crate) mod large;
 pub(crate) mod measure;
 pub(crate) mod pace;
 pub(crate) mod prepare;
+pub(crate) mod recent;
 pub(crate) mod refresh;
 pub(crate) mod shared;
 pub(crate) mod status;

@@ -144,6 +144,7 @@ impl Writer {
         self.base_mut().merge_next();
         self.publish(&facts, Some(State::Ready))?;
         self.shared.all_shown();
+        self.shared.set_looked();
         tell(Progress { done: total, total });
         self.shared.update_status(|status| {
             status.skipped.clone_from(&skipped);
@@ -183,6 +184,7 @@ impl Writer {
         }
         for path in &plan.gone {
             self.base_mut().remove(path)?;
+            self.shared.recent().note(path, true);
         }
         if is_held_up {
             return Err(self.stop_for_pause(plan, build));
@@ -329,6 +331,7 @@ impl Writer {
                         INDEXED_FILE_BYTES + jobs[index].entry.stat.size.min(self.shared.limits.file_bytes_max);
                     let is_new = jobs[index].known.is_none_or(|row| row.skip.is_some());
                     if !build.is_overtaken(path) && apply(self.base_mut(), path, outcome, &mut build.tally)? {
+                        self.shared.recent().note(path, false);
                         build.parsed += 1;
                         build.added += usize::from(is_new);
                     }

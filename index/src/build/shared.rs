@@ -9,6 +9,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use crate::build::recent::Recent;
 use crate::build::status::{Progress, Report, Status, Watching};
 use crate::error::IndexError;
 use crate::files::barrier::Barrier;
@@ -163,6 +164,8 @@ pub(crate) struct Shared {
     poll_reason: Mutex<Option<String>>,
     /// Seconds until a walk is tried again after one that failed; 0 after one that did not.
     retry_seconds: AtomicU64,
+    /// A walk was completed since this was opened.
+    looked: AtomicBool,
     /// The user wants no large builds in the background.
     paused: AtomicBool,
     /// By which a search knows that the watcher is not behind; none while nothing is watched.
@@ -171,6 +174,8 @@ pub(crate) struct Shared {
     outside: Mutex<Option<Outside>>,
     /// Changed files that searches took up before the writer.
     pub(crate) early: Early,
+    /// What changed lately.
+    recent: Mutex<Recent>,
 }
 
 impl Shared {
@@ -179,6 +184,7 @@ impl Shared {
         Self {
             root,
             limits,
+            recent: Mutex::new(Recent::from(view.generation)),
             closing: CancelFlag::new(),
             inbox: Mutex::default(),
             wake: Condvar::new(),
@@ -189,6 +195,7 @@ impl Shared {
             sweep_seconds: AtomicU64::new(0),
             poll_reason: Mutex::default(),
             retry_seconds: AtomicU64::new(0),
+            looked: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             barrier: RwLock::default(),
             outside: Mutex::default(),
@@ -348,6 +355,16 @@ impl Shared {
         lock(&self.inbox).let_go();
     }
 
+    /// A walk was completed, and what it found is shown.
+    pub(crate) fn set_looked(&self) {
+        self.looked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the files, and the rules that leave some of them out, were looked at since this was opened.
+    pub(crate) fn has_looked(&self) -> bool {
+        self.looked.load(Ordering::Relaxed)
+    }
+
     /// What changed and is not shown yet, as far as somebody told. A watcher that is behind makes that unknown.
     pub(crate) fn pending(&self) -> Pending {
         let barrier = self.barrier.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -448,6 +465,11 @@ impl Shared {
         let waiting = |inbox: &mut Inbox| self.view().generation == generation && !inbox.stop;
         drop(self.settled.wait_timeout_while(inbox, timeout, waiting));
         self.view().generation
+    }
+
+    /// What was read anew, and what is gone.
+    pub(crate) fn recent(&self) -> MutexGuard<'_, Recent> {
+        lock(&self.recent)
     }
 
     /// A copy of the status.

@@ -241,6 +241,7 @@ impl Writer {
         self.shared.update_status(|status| {
             // Inside, so that nobody sees a new view beside an old status.
             self.shared.set_view(view);
+            self.shared.recent().show(generation);
             (status.files, status.chunks, status.generation) = (files, chunks, generation);
             if let Some(state) = state {
                 status.state = state;
@@ -325,7 +326,12 @@ impl Writer {
                 }
             }
         }
-        apply(base, &entry.path, outcome, &mut SkipTally::default()).map(drop)
+        let is_gone = matches!(outcome, Outcome::Refused(_) | Outcome::Gone) && known.is_some();
+        let is_read = apply(base, &entry.path, outcome, &mut SkipTally::default())?;
+        if is_read || is_gone {
+            self.shared.recent().note(&entry.path, is_gone);
+        }
+        Ok(())
     }
 
     /// Forgets a path and everything below it, except what was seen there.
@@ -343,6 +349,7 @@ impl Writer {
                 self.saved.hide(&path);
             }
             base.remove(&path)?;
+            self.shared.recent().note(&path, true);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod corpus;
 pub(crate) mod filter;
+pub(crate) mod frames;
 pub(crate) mod imports;
 pub(crate) mod light;
 pub(crate) mod live;
@@ -21,6 +22,7 @@ pub(crate) mod searcher;
 pub(crate) mod short_forms;
 pub(crate) mod snapshot;
 pub(crate) mod symbols;
+pub(crate) mod traceback;
 pub(crate) mod uses;
 pub(crate) mod verbatim;
 pub(crate) mod why;

@@ -1,20 +1,26 @@
 //! A question that names a place, such as `src/app.py:120` or `File "src/app.py", line 120`: the passage there, first.
 //!
-//! Refuses: texts with several lines or places. A traceback mentions more than it asks for, and is ranked by its words.
+//! Refuses: texts with several lines or places; see `traceback`. And silence about a place that is none or may be several.
+
+use std::collections::HashSet;
 
 use crate::error::IndexError;
 use crate::files::admit::Gate;
-use crate::files::lines::whole_lines;
+use crate::files::lines::{LineStarts, whole_lines};
 use crate::files::live::{current, inside};
 use crate::limits::{FILE_BYTES_MAX, HITS_MAX};
 use crate::parse::deadline::search_deadline;
 use crate::parse::light;
-use crate::search::searcher::{Hit, SearchRequest, Searcher};
+use crate::parse::outline::language_name;
+use crate::search::rank::is_end_of;
+use crate::search::searcher::{Hit, SearchAnswer, SearchRequest, Searcher};
 use crate::search::why::symbol_at;
 use crate::storage::document::Card;
 
 /// Line and column that may stand behind a path, and no more.
 const NUMBERS_MAX: usize = 2;
+/// Files that are named where a path may mean several.
+const FILES_LISTED_MAX: usize = 4;
 
 /// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,57 +31,145 @@ struct Place {
     line: u32,
 }
 
+/// Why no passage is shown for a line.
+pub(super) enum Lacking {
+    /// The file has only so many lines.
+    Lines(u32),
+    /// The file may not be shown, or not to this question.
+    File,
+}
+
 impl Searcher {
-    /// Puts the passage at a place that the question names before the other hits.
+    /// Puts the passage at a place that the question names before the other hits, and says what of the place is not so.
     ///
     /// # Errors
-    /// [`IndexError::Root`] when the workspace is gone.
-    pub(super) fn with_place(&self, request: &SearchRequest, mut hits: Vec<Hit>) -> Result<Vec<Hit>, IndexError> {
-        let Some(place) = place_of(&request.query) else { return Ok(hits) };
-        let Some(path) = self.path_of(&place, &hits)? else { return Ok(hits) };
-        let Some(mut there) = self.passage_at(&path, place.line, request) else { return Ok(hits) };
+    /// [`IndexError::Root`] when the workspace is gone, [`IndexError::Storage`] when the index cannot be read.
+    pub(super) fn with_place(
+        &self,
+        request: &SearchRequest,
+        mut answer: SearchAnswer,
+    ) -> Result<SearchAnswer, IndexError> {
+        let Some(place) = place_of(&request.query) else { return Ok(answer) };
+        let Place { path: named, line } = &place;
+        let files = self.files_meant(named, request, &answer.hits)?;
+        // Until everything is indexed, it may be one that is not known yet.
+        if files.is_empty() && self.complete && is_surely_a_file(named) {
+            answer.notes.push(format!("No file here is `{named}` or ends so."));
+        }
+        let mut there = None;
+        let mut short = None;
+        for path in &files {
+            match self.passage_at(path, *line, request) {
+                Ok(hit) => {
+                    there = Some(hit);
+                    break;
+                }
+                Err(Lacking::Lines(lines)) => short = short.or(Some((path, lines))),
+                Err(Lacking::File) => {}
+            }
+        }
+        let Some(mut there) = there else {
+            let said = short.map(|(path, lines)| {
+                let lines = if lines == 1 { "one line".to_owned() } else { format!("{lines} lines") };
+                format!("`{path}` has {lines}, so there is no line {line} in it.")
+            });
+            answer.notes.extend(said);
+            return Ok(answer);
+        };
+        if let [_, _, ..] = files.as_slice() {
+            let listed: Vec<String> =
+                files.iter().take(FILES_LISTED_MAX).map(|path| format!("`{path}`")).collect();
+            let more = if files.len() > FILES_LISTED_MAX { ", ..." } else { "" };
+            let (count, shown) = (files.len(), &there.path);
+            answer.notes.push(format!(
+                "{count} files end in `{named}`: {}{more}. This is `{shown}`; more of the path tells which.",
+                listed.join(", ")
+            ));
+        }
+        let hits = &mut answer.hits;
         there.score = hits.first().map_or(1.0, |hit| hit.score);
-        hits.retain(|hit| {
-            hit.path != path || (hit.start_line, hit.end_line) != (there.start_line, there.end_line)
-        });
+        hits.retain(|hit| !is_same_passage(hit, &there));
         hits.insert(0, there);
         hits.truncate(request.limit.min(HITS_MAX));
-        Ok(hits)
+        Ok(answer)
     }
 
-    /// The file that is meant: the one at this very path, else the best hit whose path ends so.
-    fn path_of(&self, place: &Place, hits: &[Hit]) -> Result<Option<String>, IndexError> {
-        match inside(&self.root, &place.path) {
-            Ok((path, full)) if full.is_file() => return Ok(Some(path)),
+    /// The files that a path may mean, the likeliest first: the one at this very path, else those whose paths end so, else
+    /// the one whose whole path it ends in, as somebody else has it in another folder.
+    fn files_meant(&self, named: &str, request: &SearchRequest, hits: &[Hit]) -> Result<Vec<String>, IndexError> {
+        match inside(&self.root, named) {
+            Ok((path, full)) if full.is_file() => return Ok(vec![path]),
             Err(error @ IndexError::Root { .. }) => return Err(error),
             _ => {}
         }
-        let end = format!("/{}", place.path);
-        Ok(hits.iter().find(|hit| hit.path.ends_with(&end)).map(|hit| hit.path.clone()))
+        let known = self.files_called(&[named], request)?;
+        let mut files: Vec<String> = known.iter().filter(|path| is_end_of(path, named)).cloned().collect();
+        if files.is_empty() {
+            let whole = known.into_iter().filter(|path| path.contains('/') && is_end_of(named, path));
+            files.extend(whole.max_by_key(String::len));
+        }
+        let place = |path: &String| hits.iter().position(|hit| hit.path == *path).unwrap_or(usize::MAX);
+        files.sort_by_cached_key(|path| (place(path), path.matches('/').count(), path.clone()));
+        Ok(files)
     }
 
-    /// The passage of a file that holds a line, as it is now.
-    fn passage_at(&self, path: &str, line: u32, request: &SearchRequest) -> Option<Hit> {
+    /// The files whose names are those at the end of some paths, in order.
+    ///
+    /// # Errors
+    /// [`IndexError::Storage`] when the index cannot be read.
+    pub(super) fn files_called(&self, paths: &[&str], request: &SearchRequest) -> Result<Vec<String>, IndexError> {
+        let name_of = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let names: HashSet<String> = paths.iter().map(|path| name_of(path)).collect();
+        let stored = self.snapshot.tables()?.files().map(|(path, _)| path).filter(|path| !self.saved.hides(path));
+        let saved = self.saved.changed().map(|file| file.path);
+        let all = stored.chain(saved).chain(request.overlay.paths());
+        let is_meant = |path: &&str| names.contains(path.rsplit('/').next().unwrap_or_default());
+        let found = all.filter(is_meant).filter(|path| request.filter.admits(path));
+        let mut found: Vec<String> = found.map(str::to_owned).collect();
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// The passage of a file that holds a line, as it is now; of an empty line the passage below it.
+    pub(super) fn passage_at(&self, path: &str, line: u32, request: &SearchRequest) -> Result<Hit, Lacking> {
         if !request.filter.admits(path) || !Gate::new(&self.root).admits(path) {
-            return None;
+            return Err(Lacking::File);
         }
         let unsaved = request.overlay.text(path);
         let text = match unsaved {
             Some(text) => text.to_owned(),
-            None => current(&self.root, path, FILE_BYTES_MAX)?.decoded.text,
+            None => current(&self.root, path, FILE_BYTES_MAX).ok_or(Lacking::File)?.decoded.text,
         };
         if !request.filter.admits_text(path, &text) {
-            return None;
+            return Err(Lacking::File);
+        }
+        let lines = LineStarts::of(&text).count();
+        if line > lines {
+            return Err(Lacking::Lines(lines));
         }
         let chunks = light::cut_until(path, &text, search_deadline());
-        let chunk = chunks.iter().find(|chunk| chunk.start_line <= line && line <= chunk.end_line)?;
+        let chunk = chunks.iter().find(|chunk| line <= chunk.end_line).or(chunks.last()).ok_or(Lacking::File)?;
         let part = text[whole_lines(&text, chunk.span.clone())].to_owned();
         let open = if unsaved.is_some() { "; unsaved text of an open editor" } else { "" };
         let Card { path, lines: (start_line, end_line), symbol, kind, names, .. } = Card::unstored(path, chunk);
-        let (symbol, kind) = symbol_at(&names, symbol.as_deref(), &kind, start_line, line);
-        let (why, lines) = (format!("holds line {line}{open}"), vec![line]);
-        Some(Hit { path, start_line, end_line, symbol, kind, score: 0.0, why, text: part, lines })
+        let is_held = (start_line..=end_line).contains(&line);
+        let (symbol, kind) = symbol_at(&names, symbol.as_deref(), &kind, start_line, line.max(start_line));
+        let holds = if is_held { "holds" } else { "is next to" };
+        let why = format!("{holds} line {line}{open}");
+        let lines = if is_held { vec![line] } else { Vec::new() };
+        Ok(Hit { path, start_line, end_line, symbol, kind, score: 0.0, why, text: part, lines })
     }
+}
+
+/// Whether two hits are the same lines of one file.
+pub(super) fn is_same_passage(one: &Hit, other: &Hit) -> bool {
+    one.path == other.path && (one.start_line, one.end_line) == (other.start_line, other.end_line)
+}
+
+/// Whether what stands in front of a number is a path, and no host or version.
+fn is_surely_a_file(path: &str) -> bool {
+    !path.contains("://") && (path.contains('/') || language_name(path).is_some())
 }
 
 /// The one place that a question names.
@@ -103,7 +197,7 @@ fn place_of(question: &str) -> Option<Place> {
 
 /// A path with the line behind it, as in `a.py:3`, with a column `a.py:3:7`, with the last line `a.py:3-7`, and `a.py#L3` as
 /// web pages write it. Of several lines the first is meant.
-fn with_line(run: &str) -> Option<(&str, u32)> {
+pub(super) fn with_line(run: &str) -> Option<(&str, u32)> {
     let mut path = run.trim_end_matches([':', '.', '?', '!']);
     let mut line = None;
     for _ in 0..NUMBERS_MAX {

@@ -67,6 +67,8 @@ pub(crate) struct Plan {
     pub(crate) report: bool,
     /// The question is one word, such as a name.
     pub(crate) lone: bool,
+    /// How many of its words say something about code.
+    pub(crate) telling: usize,
     /// Roles that the question asks for, so that they are not ranked lower.
     pub(crate) wanted_roles: u64,
 }
@@ -95,6 +97,7 @@ impl Plan {
             wanted_roles: wanted_roles(&wishes(question, report)),
             report,
             lone: question.split_whitespace().nth(1).is_none(),
+            telling: question.split_whitespace().filter(|word| tells(word)).count(),
             terms,
         }
     }
@@ -131,6 +134,11 @@ impl Plan {
     pub(crate) fn term(&self, token: &str) -> Option<&Term> {
         self.terms.iter().find(|term| term.token == token)
     }
+}
+
+/// Whether a word says something about code.
+fn tells(word: &str) -> bool {
+    tokens(word).iter().any(|token| !STOPS.contains(token))
 }
 
 /// What is asked for by name: in a report only the title asks, the rest mentions.

@@ -238,7 +238,7 @@ fn is_named(path: &str, named: &str) -> bool {
 }
 
 /// Whether a path is `end`, or ends in it at the start of a name.
-fn is_end_of(path: &str, end: &str) -> bool {
+pub(super) fn is_end_of(path: &str, end: &str) -> bool {
     path.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
 }
 

@@ -31,7 +31,7 @@ use crate::search::saved::Saved;
 use crate::search::score::Scores;
 use crate::search::snapshot::Snapshot;
 use crate::search::symbols::names;
-use crate::search::uses::{PASSAGES, Passage, raise_used};
+use crate::search::uses::{PASSAGES, Passage, Raised, raise_used};
 use crate::search::why::{best_name, why};
 use crate::storage::base::open_text;
 use crate::storage::document::Card;
@@ -132,6 +132,8 @@ pub struct SearchAnswer {
     pub cut: bool,
     /// The last of these reasons: the files that were not looked at again are lacking.
     pub many_changed: bool,
+    /// Sentences about what the question names and what is not so, or may mean several things.
+    pub notes: Vec<String>,
 }
 
 /// One chunk of a snapshot, without its text.
@@ -165,9 +167,11 @@ pub struct Searcher {
     pub(crate) saved: Arc<Saved>,
     generation: u64,
     /// Whether the index holds about everything; until then the live files are looked through as well.
-    complete: bool,
+    pub(super) complete: bool,
     /// Many files changed just now and the writer has not taken them up.
     unsettled: bool,
+    /// Rules may have changed since the index was made.
+    unsure_of_rules: bool,
     pub(crate) report_stale: Option<ReportStale>,
 }
 
@@ -178,7 +182,7 @@ impl Searcher {
         complete: bool,
         report_stale: Option<ReportStale>,
     ) -> Self {
-        Self { root, snapshot, saved, generation, complete, unsettled: false, report_stale }
+        Self { root, snapshot, saved, generation, complete, unsettled: false, unsure_of_rules: true, report_stale }
     }
 
     /// The present state of an index that is open, with what changed and is not in it yet.
@@ -201,7 +205,8 @@ impl Searcher {
             }
         });
         let complete = !unsettled && status.is_about_complete();
-        Self { unsettled, ..Self::new(shared.root.clone(), view, complete, Some(report)) }
+        let unsure_of_rules = unsettled || !shared.has_looked();
+        Self { unsettled, unsure_of_rules, ..Self::new(shared.root.clone(), view, complete, Some(report)) }
     }
 
     /// Opens the index of a workspace for reading only, also while another process owns it. How much of the workspace it
@@ -244,10 +249,20 @@ impl Searcher {
         match request.kind {
             SearchKind::Text | SearchKind::Regex => {
                 let live = live_search(&self.root, request, &request.live_budget())?;
-                return Ok(SearchAnswer { hits: live.hits, cut: live.cut, many_changed: false });
+                return Ok(SearchAnswer { hits: live.hits, cut: live.cut, ..SearchAnswer::default() });
             }
             SearchKind::Symbol | SearchKind::Auto => {}
         }
+        let mut answer = self.from_index(request)?;
+        if self.unsure_of_rules {
+            let mut gate = Gate::new(&self.root);
+            answer.hits.retain(|hit| gate.admits(&hit.path));
+        }
+        Ok(answer)
+    }
+
+    /// Answers from the index, and from the live files as far as it is not complete.
+    fn from_index(&self, request: &SearchRequest) -> Result<SearchAnswer, IndexError> {
         let by_name = request.kind == SearchKind::Symbol;
         let indexed =
             if by_name { self.symbols(request)? } else { self.as_spelled(request, self.indexed(request)?)? };
@@ -266,18 +281,19 @@ impl Searcher {
             hits.sort_by_key(|hit| !hit.symbol.as_deref().is_some_and(|symbol| ends_in(&normal(symbol), &asked)));
         }
         hits.truncate(request.limit.min(HITS_MAX));
-        Ok(SearchAnswer { hits, cut: cut || self.unsettled, many_changed: self.unsettled })
+        Ok(SearchAnswer { hits, cut: cut || self.unsettled, many_changed: self.unsettled, notes: indexed.notes })
     }
 
     /// The answer with what the question spells out in front: a text that stands somewhere just so, the name that is meant
-    /// by one that stands nowhere, a line of a file.
+    /// by one that stands nowhere, a line of a file or the lines of a traceback.
     fn as_spelled(&self, request: &SearchRequest, answer: SearchAnswer) -> Result<SearchAnswer, IndexError> {
         if request.limit == 0 {
             return Ok(answer);
         }
         let hits = self.with_verbatim(request, answer.hits)?;
         let hits = self.with_misspelt(request, hits)?;
-        Ok(SearchAnswer { hits: self.with_place(request, hits)?, ..answer })
+        let hits = self.with_frames(request, hits)?;
+        self.with_place(request, SearchAnswer { hits, ..answer })
     }
 
     /// Answers from the index alone.
@@ -307,7 +323,7 @@ impl Searcher {
             let corpus = Corpus::new(&self.snapshot, &changed, &gone)?;
             let mut ranking = Ranking::new(&corpus, &plan, filter, &gains);
             let mut scores = Scores::of(&corpus, &plan)?;
-            let (mut stale, mut raised) = (Vec::new(), HashMap::new());
+            let (mut stale, mut raised) = (Vec::new(), Raised::default());
             // A report mentions much that it is not about, and a name is itself what is looked for: what their passages
             // use would lead astray.
             if !plan.report && !plan.lone {
@@ -316,16 +332,17 @@ impl Searcher {
                 let passages: Vec<_> = passages.iter().map(passage).collect();
                 raised = raise_used(&corpus, &mut scores, &plan, &passages)?;
             }
-            let ranked = ranking.best(&scores, wanted);
+            let mut ranked = ranking.best(&scores, wanted + raised.count_of_last());
+            raised.put_last(&mut ranked);
             let candidates = self.as_they_are(&corpus, ranked, limit, request, &mut live, &mut stale)?;
             // What is stale is cut again and competes as it is now, so the order may be another one.
             let settled =
                 stale.is_empty() || !differing.take_up(&self.root, stale, until, self.report_stale.as_ref());
             if settled || rounds_left == 0 {
-                let hits = candidates.into_iter().map(|one| hit(one, &plan, &raised, &gains)).collect();
+                let hits = candidates.into_iter().map(|one| hit(one, &plan, &raised.names, &gains)).collect();
                 let hits = self.with_named_files(request, limit, hits)?;
                 let cut = differing.left_out || !settled;
-                return Ok(SearchAnswer { hits, cut, many_changed: cut });
+                return Ok(SearchAnswer { hits, cut, many_changed: cut, ..SearchAnswer::default() });
             }
         }
     }

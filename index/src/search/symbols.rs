@@ -244,7 +244,12 @@ impl Searcher {
         });
         found.truncate(limit);
         let cut = differing.left_out;
-        Ok(SearchAnswer { hits: found.into_iter().map(hit).collect(), cut, many_changed: cut })
+        Ok(SearchAnswer {
+            hits: found.into_iter().map(hit).collect(),
+            cut,
+            many_changed: cut,
+            ..SearchAnswer::default()
+        })
     }
 
     /// Stored chunks that may define such a name.

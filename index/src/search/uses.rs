@@ -10,6 +10,7 @@ use crate::limits::{USED_NAMES_MAX, USED_NAMES_SEEN_MAX};
 use crate::parse::tokenize::tokens;
 use crate::search::corpus::Corpus;
 use crate::search::query::Plan;
+use crate::search::rank::Ranked;
 use crate::search::score::Scores;
 
 /// Passages whose names are followed.
@@ -27,9 +28,11 @@ struct Follow {
     defined_max: usize,
     /// Shorter names say too little, in bytes.
     bytes_min: usize,
+    /// A question of so few words asks for what holds one of them, and nothing else comes before that.
+    few_words: usize,
 }
 
-const FOLLOW: Follow = Follow { most: 0.3, unlike: 0.4, like: 2.0, defined_max: 4, bytes_min: 4 };
+const FOLLOW: Follow = Follow { most: 0.3, unlike: 0.4, like: 2.0, defined_max: 4, bytes_min: 4, few_words: 2 };
 
 /// One passage that was found: its score and its text.
 #[derive(Clone, Copy)]
@@ -40,8 +43,33 @@ pub(crate) struct Passage<'a> {
     pub(crate) text: &'a str,
 }
 
-/// Raises the definitions of what the passages use; best passage first. Gives back, by chunk, the name for which it was
-/// raised most.
+/// What was raised.
+#[derive(Debug, Default)]
+pub(crate) struct Raised {
+    /// By chunk, the name for which it was raised most.
+    pub(crate) names: HashMap<u32, String>,
+    /// Chunks that come after all others, because they hold no word of a question of few.
+    last: HashSet<u32>,
+}
+
+impl Raised {
+    /// How many chunks may have come before others that they belong behind.
+    pub(crate) fn count_of_last(&self) -> usize {
+        self.last.len()
+    }
+
+    /// Puts those chunks behind the others of an order.
+    pub(crate) fn put_last(&self, ranked: &mut [Ranked]) {
+        ranked.sort_by_key(|one| self.last.contains(&one.chunk));
+        let mut least = f32::INFINITY;
+        for one in ranked {
+            least = least.min(one.score);
+            one.score = least;
+        }
+    }
+}
+
+/// Raises the definitions of what the passages use; best passage first.
 ///
 /// # Errors
 /// [`IndexError::Storage`] when the text index cannot be read.
@@ -50,7 +78,7 @@ pub(crate) fn raise_used(
     scores: &mut Scores,
     plan: &Plan,
     passages: &[Passage<'_>],
-) -> Result<HashMap<u32, String>, IndexError> {
+) -> Result<Raised, IndexError> {
     let mut used: Vec<(f32, &str)> = used_names(passages, plan)
         .into_iter()
         .map(|(name, used)| (used * (FOLLOW.unlike + FOLLOW.like * share(name, plan)), name))
@@ -71,11 +99,15 @@ pub(crate) fn raise_used(
         }
     }
     let most = followed.first().map_or(1.0, |(weight, ..)| *weight);
-    let mut raised = HashMap::new();
+    let mut raised = Raised::default();
+    if plan.telling <= FOLLOW.few_words {
+        let all = followed.iter().flat_map(|(.., defining)| defining);
+        raised.last.extend(all.filter(|chunk| scores.chunks[**chunk as usize] <= 0.0));
+    }
     for (weight, name, defining) in followed {
         scores.raise(corpus, &defining, FOLLOW.most * weight / most);
         for chunk in defining {
-            raised.entry(chunk).or_insert_with(|| name.to_owned());
+            raised.names.entry(chunk).or_insert_with(|| name.to_owned());
         }
     }
     Ok(raised)

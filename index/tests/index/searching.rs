@@ -56,6 +56,29 @@ fn what_the_best_hit_uses_is_found_with_it() {
     assert_eq!(paths(&index, "renew_login_token"), ["shop/login.py"]);
 }
 
+/// Two words are looked for where they stand, however often what holds them uses something else.
+#[test]
+fn what_holds_no_word_of_two_comes_last() {
+    let long = "    # about a phrase among many other things that are told here at length\n".repeat(12);
+    let uses = |n: usize| format!("def phrase_{n}(quoted):\n    return stamp_with_salt(quoted)\n");
+    let space = Space::with(&[
+        ("shop/salt.py", "def stamp_with_salt(text):\n    return text + SALT\n"),
+        ("shop/a.py", uses(1).as_str()),
+        ("shop/b.py", uses(2).as_str()),
+        ("shop/c.py", uses(3).as_str()),
+        (
+            "shop/long.py",
+            format!("def lengthy_function():\n{}    return 1\n", long.replace("phrase", "thing")).as_str(),
+        ),
+        ("shop/words.py", format!("def told():\n{long}    return 1\n").as_str()),
+    ]);
+    let (index, _) = space.indexed();
+    let hits = search(&index, "phrase quoted");
+    let found: Vec<&str> = hits.iter().map(|hit| hit.path.as_str()).collect();
+    assert_eq!(found, ["shop/a.py", "shop/b.py", "shop/c.py", "shop/words.py", "shop/salt.py"]);
+    assert!(hits.is_sorted_by(|one, next| one.score >= next.score), "{hits:?}");
+}
+
 #[test]
 fn short_forms_of_words_are_found() {
     let space =

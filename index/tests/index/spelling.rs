@@ -50,14 +50,83 @@ fn a_line_of_a_file_comes_first() {
         assert!(hits[0].path == "shop/till.py" && hits[0].text.contains("def f15"), "{question}: {hits:?}");
         assert!(hits[0].start_line <= 78 && 78 <= hits[0].end_line, "{question}: {hits:?}");
     }
-    // A line that is not there, and a file that is not, are no place.
-    for question in ["shop/till.py:7800", "shop/none.py:1"] {
-        assert!(search(&index, question).iter().all(|hit| !hit.why.contains("holds line")), "{question}");
+    // A line that is not there, and a file that is not, are no place, and that is said.
+    for (question, said) in [
+        ("shop/till.py:7800", Some("`shop/till.py` has 100 lines, so there is no line 7800 in it.")),
+        ("shop/none.py:1", Some("No file here is `shop/none.py` or ends so.")),
+        ("ask example.com:443", None),
+        ("http://example.com/a.py:443", None),
+    ] {
+        let answer = index.searcher().answer(&SearchRequest::new(question, 5)).unwrap();
+        assert!(answer.hits.iter().all(|hit| !hit.why.contains("line")), "{question}");
+        assert_eq!(answer.notes.first().map(String::as_str), said, "{question}");
     }
+    // An empty line lies between two passages.
+    let beside = &search(&index, "shop/till.py:80")[0];
+    assert!(beside.why.contains("line 80") && beside.path == "shop/till.py", "{beside:?}");
     let mut request = SearchRequest::new("shop/till.py:2", 5);
     request.overlay.set("shop/till.py", "import new\ndef unsaved():\n    pass\n");
     let found = index.searcher().search(&request).unwrap();
     assert!(found[0].text.contains("unsaved") && found[0].why.contains("unsaved text"), "{found:?}");
+}
+
+#[test]
+fn a_place_in_one_of_several_files_is_said_to_be() {
+    let space = Space::with(&[
+        ("shop/app.py", "def shop():\n    pass\n"),
+        ("a/deep/app.py", "def deep():\n    pass\n\n\ndef deeper():\n    pass\n"),
+        ("other.py", "def other():\n    pass\n"),
+    ]);
+    let (index, _) = space.indexed();
+    let ask = |question: &str| index.searcher().answer(&SearchRequest::new(question, 5)).unwrap();
+    let answer = ask("app.py:1");
+    assert_eq!(answer.hits[0].path, "shop/app.py", "{answer:?}");
+    let said = "2 files end in `app.py`: `shop/app.py`, `a/deep/app.py`. This is `shop/app.py`; more of the path tells which.";
+    assert_eq!(answer.notes, [said]);
+    // Only one of them has such a line.
+    assert_eq!(ask("app.py:5").hits[0].symbol.as_deref(), Some("deeper"));
+    for question in ["deep/app.py:5", "/home/me/project/a/deep/app.py:5", "other.py:1"] {
+        let answer = ask(question);
+        assert!(answer.notes.is_empty() && answer.hits[0].why.contains("holds line"), "{question}: {answer:?}");
+    }
+}
+
+/// The frames of a traceback that lie here come first, the innermost in front, wherever the program ran.
+#[test]
+fn a_traceback_leads_to_its_frames() {
+    let filler = |count: usize| "    x = 1\n".repeat(count);
+    let run = format!("from tank import fill\n\n\ndef run():\n{}    fill()\n", filler(90));
+    let tank = format!("def empty():\n    pass\n\n\ndef fill():\n{}    raise Empty\n", filler(5));
+    let decoder = "def decode(text):\n    return text\n\n\ndef unused():\n    pass\n";
+    let space = Space::with(&[
+        ("src/shop/run.py", run.as_str()),
+        ("src/shop/tank.py", tank.as_str()),
+        ("src/json/decoder.py", decoder),
+        ("docs/run.md", "# Run\n\nrun fill Empty tank no water\n"),
+    ]);
+    let (index, _) = space.indexed();
+    let traceback = |folder: &str| {
+        format!(
+            "Traceback (most recent call last):\n  File \"{folder}/shop/run.py\", line 95, in run\n    fill()\n  File \
+             \"/usr/lib/python3/json/decoder.py\", line 5, in decode\n    scan()\n  File \"{folder}/shop/tank.py\", \
+             line 11, in fill\n    raise Empty\nEmpty: no water"
+        )
+    };
+    for folder in
+        ["src", "/home/me/src", "/usr/lib/python3/site-packages", &format!("{}/src", space.root.display())]
+    {
+        let hits = search(&index, &traceback(folder));
+        let first: Vec<_> = hits.iter().take(2).map(|hit| (hit.path.as_str(), hit.lines.as_slice())).collect();
+        assert_eq!(first, [("src/shop/tank.py", &[11][..]), ("src/shop/run.py", &[95])], "{folder}: {hits:#?}");
+        assert!(hits[0].why.starts_with("the innermost frame here"), "{hits:#?}");
+        // A file of the language's own that is called like one here is another one.
+        assert!(
+            hits.iter().all(|hit| hit.path != "src/json/decoder.py" || !hit.why.contains("frame")),
+            "{hits:#?}"
+        );
+    }
+    let none = search(&index, &traceback("/nowhere/else").replace("shop/", "other/"));
+    assert!(none.iter().all(|hit| !hit.why.contains("frame")), "{none:#?}");
 }
 
 #[test]

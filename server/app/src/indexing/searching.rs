@@ -61,7 +61,7 @@ pub struct SearchResult {
     /// What belongs to the first hit, when it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub related: Option<Box<Related>>,
-    /// What the answer may lack because the index is not complete, or why it is empty.
+    /// What the answer may lack because the index is not complete, why it is empty, or what of the query is not so.
     pub notice: Option<String>,
 }
 
@@ -143,7 +143,7 @@ pub struct BatchAnswer {
     /// Why there are none, when the query cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What the answer may lack because the index is not complete, or why it is empty.
+    /// As that of [`SearchResult`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
 }
@@ -220,6 +220,9 @@ impl Plan {
         if let Some(secret) = named.find(|path| is_secret_here(&self.root, path)) {
             return Some(format!("`{secret}` is not shown: it may hold secrets."));
         }
+        if self.kind == index::SearchKind::Regex && crosses_lines(query) {
+            return Some("A pattern matches within one line, so none with a line break in it is found.".into());
+        }
         self.leads_nowhere.get_or_init(|| self.look_where_it_leads(overlay)).then(|| {
             let paths: Vec<String> = self.paths.iter().map(|path| format!("`{path}`")).collect();
             format!(
@@ -247,6 +250,14 @@ impl Plan {
         let found = index::live_search(&self.root, &request, &LiveBudget::default());
         found.is_ok_and(|found| found.files == 0 && !found.cut)
     }
+}
+
+/// Whether a pattern asks for a line break.
+fn crosses_lines(pattern: &str) -> bool {
+    // Pairs of backslashes are backslashes.
+    let bare = pattern.replace("\\\\", "");
+    bare.trim_matches(['\n', '\r']).contains('\n')
+        || ["\\n", "\\r", "\\x0a", "\\x0A"].iter().any(|sign| bare.contains(sign))
 }
 
 /// Whether a path is that of something in the workspace (canonical) that is on the secrets list.
@@ -443,13 +454,13 @@ impl Asked {
         request.nearby = self.nearby.clone();
         let Some(searcher) = &self.searcher else {
             let live = index::live_search(&plan.root, &request, &LiveBudget::default())?;
-            return Ok(SearchAnswer { hits: live.hits, cut: live.cut, many_changed: false });
+            return Ok(SearchAnswer { hits: live.hits, cut: live.cut, ..SearchAnswer::default() });
         };
         searcher.answer(&request)
     }
 
     fn result(&self, plan: &Plan, query: &str, answer: SearchAnswer) -> Result<SearchResult> {
-        let SearchAnswer { hits, cut, many_changed } = answer;
+        let SearchAnswer { hits, cut, many_changed, notes } = answer;
         let related = match hits.first().filter(|_| plan.related).zip(self.searcher.as_ref()) {
             Some((hit, searcher)) => {
                 let lines = (hit.start_line, hit.end_line);
@@ -469,6 +480,7 @@ impl Asked {
             None if cut => Some(partly(many_changed, more)),
             None => self.notice.clone(),
         };
+        let notice = notes.into_iter().chain(notice).reduce(|said, more| format!("{said} {more}"));
         Ok(SearchResult { hits: hits.into_iter().map(hit).collect(), related, notice })
     }
 }
@@ -557,6 +569,20 @@ mod tests {
             ("../x", None),
         ] {
             assert_eq!(inside(&root, path).ok().as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_over_lines_is_known() {
+        for (pattern, expected) in [
+            ("a\\nb", true),
+            ("a\nb", true),
+            ("a\\r\\n", true),
+            ("a\\\\nb", false),
+            ("a\n", false),
+            ("a.b", false),
+        ] {
+            assert_eq!(crosses_lines(pattern), expected, "{pattern:?}");
         }
     }
 

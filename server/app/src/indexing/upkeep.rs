@@ -62,7 +62,8 @@ pub enum IndexEvent {
 pub type IndexStream = Pin<Box<dyn Stream<Item = Result<IndexEvent>> + Send>>;
 
 /// A change of an index that can be searched now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct IndexChange {
     /// Grows with every change.
     pub generation: u64,
@@ -70,6 +71,12 @@ pub struct IndexChange {
     pub files: u64,
     /// Passages in them.
     pub chunks: u64,
+    /// Files that were read anew, relative to the workspace.
+    pub read: Vec<String>,
+    /// Files that are gone.
+    pub gone: Vec<String>,
+    /// Further files of either kind, which are not named.
+    pub more: u64,
 }
 
 /// The changes of an index, the present state first. Dropping it ends it.
@@ -218,7 +225,11 @@ fn next_change(app: &App, root: &Path, known: Option<&Known>) -> Option<(Known, 
     }
     let status = workspace.index.status();
     let (generation, files, chunks) = (status.generation, status.files as u64, status.chunks as u64);
-    Some(((weak, generation), Some(IndexChange { generation, files, chunks })))
+    // Of an index that took the place of another one it is not known what differs.
+    let known = known.filter(|(last, _)| last.ptr_eq(&weak));
+    let differs = known.map(|(_, generation)| workspace.index.difference_since(*generation)).unwrap_or_default();
+    let (read, gone, more) = (differs.read, differs.gone, differs.more as u64);
+    Some(((weak, generation), Some(IndexChange { generation, files, chunks, read, gone, more })))
 }
 
 fn index_report(report: index::Report) -> IndexReport {

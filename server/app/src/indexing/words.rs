@@ -66,7 +66,9 @@ fn percent(progress: IndexProgress) -> u64 {
 /// What a person can do about files that are left out for a reason; empty where it is as it should be.
 pub(super) fn advice(reason: SkipReason) -> &'static str {
     match reason {
-        SkipReason::Ignored => "an exception in `.familiarignore`, such as `!name`, brings them back",
+        SkipReason::Ignored => {
+            "also where git tracks them; an exception in `.familiarignore`, such as `!name`, brings them back"
+        }
         SkipReason::Hidden | SkipReason::Dependencies => {
             "`!name` in `.familiarignore` brings a folder or file in that you want to search"
         }
