@@ -226,7 +226,7 @@ fn models_are_listed_pulled_from_an_address_and_refused_when_damaged() {
 fn doctor_proves_each_link() {
     let home = TempHome::new();
     let told = familiar(&home, &["doctor"]).run().success();
-    for link in ["binary", "home", "port", "model", "token", "index"] {
+    for link in ["binary", "home", "port", "model", "token", "index", "cache"] {
         assert!(told.lines().any(|line| line.starts_with("ok") && line.contains(link)), "no {link} in\n{told}");
     }
     let told = home.familiar(&["doctor"]).run();

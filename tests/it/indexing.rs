@@ -41,6 +41,7 @@ fn a_watched_index_stands_in_nobodys_way() {
     assert_eq!(rebuilt.lines().last(), Some(format!("indexed {root}").as_str()), "{rebuilt}");
     workspace.write("c.py", "def orbit():\n    pass\n");
     watching.wait_for(Stream::Out, "3 files (+1)");
+    watching.wait_for(Stream::Out, "read c.py");
     watching.signal(Signal::Interrupt);
     assert_eq!(watching.wait().code, Some(0));
     assert!(home.processes().is_empty(), "the daemon that was started for it ends with it");

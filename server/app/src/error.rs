@@ -73,6 +73,10 @@ impl AppError {
 /// The way out of a full disk.
 pub(crate) const DISK_FULL_HINT: &str = "free some space, remove an index with `familiar index --forget DIR`, or set FAMILIAR_HOME to a folder on another disk";
 
+/// The way out where a file stands in the place of a folder.
+pub(crate) const IN_THE_WAY_HINT: &str =
+    "move the file away that stands where a folder should be, or set FAMILIAR_HOME to another folder";
+
 /// The next step after the disk refused: the way to some room when there is none left, else `otherwise`.
 pub fn disk_hint(error: &io::Error, otherwise: &'static str) -> &'static str {
     match error.kind() {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error::IN_THE_WAY_HINT;
 use crate::{AppError, ErrorKind, Result, disk_hint};
 
 /// The folders of one user, or of one `FAMILIAR_HOME`.
@@ -103,9 +104,7 @@ fn private_folder(folder: &Path) -> Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(|error| {
         let otherwise = match error.kind() {
-            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
-                "move the file away that stands where a folder should be, or set FAMILIAR_HOME to another folder"
-            }
+            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => IN_THE_WAY_HINT,
             _ => "make the folder writable, or set FAMILIAR_HOME to another one",
         };
         AppError::new(ErrorKind::Unavailable, format!("cannot create {}: {error}", folder.display()))

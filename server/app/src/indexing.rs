@@ -31,7 +31,7 @@ pub(crate) use workspace::Progress;
 pub use workspaces::WorkspaceGuard;
 pub(crate) use workspaces::Workspaces;
 
-use crate::error::DISK_FULL_HINT;
+use crate::error::{DISK_FULL_HINT, IN_THE_WAY_HINT};
 use crate::{AppError, ErrorKind, Result};
 
 /// How far indexing is.
@@ -68,18 +68,17 @@ pub(crate) fn existing_folder(folder: &Path) -> Result<PathBuf> {
     if canonical.is_dir() { Ok(canonical) } else { Err(wrong("it is not a folder".into())) }
 }
 
-/// Whether the system refused because of permissions.
-fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
+/// What can be done about a folder that the system refuses, by the causes of an error.
+fn folder_hint(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     let mut kinds = causes.filter_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
-    kinds.any(|kind| matches!(kind, io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem))
-}
-
-/// Whether something that is no folder stands where one is needed.
-fn is_in_the_way(error: &(dyn std::error::Error + 'static)) -> bool {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    let mut kinds = causes.filter_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
-    kinds.any(|kind| matches!(kind, io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists))
+    kinds.find_map(|kind| match kind {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some(
+            "make the cache folder writable (`familiar doctor` names it), or set FAMILIAR_HOME to another folder",
+        ),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => Some(IN_THE_WAY_HINT),
+        _ => None,
+    })
 }
 
 /// What the caller can do about an error of the index.
@@ -88,20 +87,9 @@ pub(crate) fn from_index(error: IndexError) -> AppError {
         IndexError::Root { .. } => (ErrorKind::User, Some("name a folder that exists and can be read")),
         IndexError::Locked { .. } => (ErrorKind::Unavailable, Some("wait until the other process is done")),
         IndexError::Cancelled => (ErrorKind::Cancelled, None),
-        IndexError::Storage { source, .. } if is_denied(source.as_ref()) => (
-            ErrorKind::Unavailable,
-            Some(
-                "make the cache folder writable (`familiar doctor` names it), or set FAMILIAR_HOME to another folder",
-            ),
-        ),
-        IndexError::Storage { source, .. } if is_in_the_way(source.as_ref()) => (
-            ErrorKind::Unavailable,
-            Some(
-                "move the file away that stands where a folder should be, or set FAMILIAR_HOME to another folder",
-            ),
-        ),
-        IndexError::Storage { .. } => {
-            (ErrorKind::Unavailable, Some("check the disk; `familiar index --forget` begins anew"))
+        IndexError::Storage { source, .. } => {
+            let otherwise = "check the disk; `familiar index --forget` begins anew";
+            (ErrorKind::Unavailable, Some(folder_hint(source.as_ref()).unwrap_or(otherwise)))
         }
         IndexError::DiskFull { .. } => (ErrorKind::Unavailable, Some(DISK_FULL_HINT)),
         IndexError::Query(_) => {

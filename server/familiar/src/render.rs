@@ -122,6 +122,12 @@ pub(crate) fn escape(text: &str) -> String {
     shown
 }
 
+/// The name of a file, or a path: line breaks and tabs in it are written out as well, and no blank is lost.
+pub(crate) fn name(text: &str) -> String {
+    let parts = text.split('\r').map(|part| escape(part).replace('\n', "\\x0a").replace('\t', "\\x09"));
+    parts.collect::<Vec<_>>().join("\\x0d")
+}
+
 /// `text` on one line.
 pub(crate) fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -196,6 +202,11 @@ mod tests {
         ] {
             assert_eq!(escape(text), shown);
         }
+    }
+
+    #[test]
+    fn names_are_shown_as_they_are() {
+        assert_eq!(name("a  b\nc\td\r\n\x1b.py"), "a  b\\x0ac\\x09d\\x0d\\x0a\\x1b.py");
     }
 
     #[test]

@@ -111,15 +111,21 @@ fn line(name: &str, finding: Finding, style: Style) -> String {
 /// Whether every folder of the home can be written; missing ones are made.
 fn home_writable(home: &Home) -> Finding {
     home.create().map_err(from_app)?;
-    for (what, folder) in home.folders() {
-        let probe = folder.join(".doctor");
-        let written = std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe));
-        written.map_err(|error| {
-            Failure::new(format!("{} ({what}) cannot be written: {error}", folder.display()))
-                .hint("make it writable, free some space, or set FAMILIAR_HOME to another folder")
-        })?;
-    }
+    home.folders().into_iter().try_for_each(|(what, folder)| {
+        let named = |failure: Failure| Failure { message: format!("{what}: {}", failure.message), ..failure };
+        probed(folder).map_err(named)
+    })?;
     Ok(home.data.display().to_string())
+}
+
+/// Whether a folder can be written, tried for real.
+fn probed(folder: &Path) -> Result<(), Failure> {
+    let probe = folder.join(".doctor");
+    let written = std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe));
+    written.map_err(|error| {
+        Failure::new(format!("{} cannot be written: {error}", folder.display()))
+            .hint("make it writable, free some space, or set FAMILIAR_HOME to another folder")
+    })
 }
 
 /// The configuration and what is wrong with it; the defaults when it cannot be read.

@@ -25,7 +25,8 @@ use crate::render::{self, ProgressLine};
 /// Index a folder and return when all of it is searchable.
 ///
 /// Only what changed since the last time is read. The index lies in Familiar's own folder, never in yours. Ctrl+C keeps
-/// what is done; a daemon that runs goes on.
+/// what is done; a daemon that runs goes on. What ignore rules match is left out, as by ripgrep also where git tracks it;
+/// `!NAME` in `.familiarignore` brings it in.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  familiar index\n  familiar index ~/code/project\n  familiar index --status\n  familiar index ~/code/project --forget"
@@ -52,8 +53,8 @@ pub(crate) struct Index {
     /// Remove everything that is kept about the folder.
     #[arg(long, group = "mode")]
     forget: bool,
-    /// With `--status`: print one JSON object.
-    #[arg(long, requires = "status")]
+    /// Print one JSON object; with `--watch` one for each change, a line each.
+    #[arg(long, conflicts_with_all = ["pause", "resume", "forget"])]
     json: bool,
 }
 
@@ -81,7 +82,7 @@ impl Index {
             return state::show(&context, &root, self.json).await;
         }
         if self.watch {
-            return following::follow(&context, &root).await;
+            return following::follow(&context, &root, self.json).await;
         }
         let reach = reach(&context).await?;
         if self.forget {
@@ -104,7 +105,8 @@ impl Index {
         }
         let report = self.build(&reach, &root).await;
         close(reach).await;
-        render::output(&summary(&report?, &root))?;
+        let report = report?;
+        render::output(&if self.json { report_line(&report, &root) } else { summary(&report, &root) })?;
         Ok(0)
     }
 
@@ -230,6 +232,14 @@ async fn close(reach: Reach) {
     if let Reach::Here(here) = reach {
         here.close().await;
     }
+}
+
+/// The report as one line of JSON.
+fn report_line(report: &IndexReport, root: &Path) -> String {
+    let mut object = json!(report);
+    object["type"] = "indexed".into();
+    object["root"] = json!(root);
+    render::json_line(&object)
 }
 
 fn summary(report: &IndexReport, root: &Path) -> String {

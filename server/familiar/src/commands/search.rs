@@ -48,7 +48,8 @@ pub(crate) struct Search {
     /// Hits at most, 1 to 200.
     #[arg(long, value_name = "N", default_value_t = HITS_DEFAULT, value_parser = hits_in_range)]
     limit: usize,
-    /// What the query is taken for: auto, symbol, text or regex.
+    /// What the query is taken for: auto, symbol, text or regex. Text and patterns are looked for line by line, in any
+    /// letter case unless they have capitals.
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     kind: Kind,
     /// Only files of this language, by name or extension; may be given several times.

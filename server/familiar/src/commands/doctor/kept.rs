@@ -1,9 +1,11 @@
-//! The rows of `familiar doctor` about what is kept of the workspace here: can it be read, is it complete, what is left
-//! out, how are changes found, is there room on the disk. Refuses: indexing it.
+//! The rows of `familiar doctor` about what is kept of the workspace here: is there a folder for it and room, can it be
+//! read, is it complete, what is left out, how are changes found. Refuses: indexing it.
+
+use std::path::Path;
 
 use app::{IndexStatus, counted};
 
-use super::{Finding, Report};
+use super::{Finding, Report, probed};
 use crate::commands::folder;
 use crate::commands::index::state;
 use crate::context::Context;
@@ -13,13 +15,15 @@ use crate::{os, render};
 /// With less room than this the next large index may not fit, in bytes.
 const FREE_BYTES_MIN: u64 = 200_000_000;
 
+/// The folder of the cache that holds indexes.
+const INDEXES: &str = "index";
+
 /// Tells them.
 pub(super) async fn rows(report: &mut Report, context: &Context) -> std::io::Result<()> {
-    let free = format!(
-        "free some space, or set FAMILIAR_HOME to a folder on another disk than {}",
-        context.home.cache.display()
-    );
-    report.tell("disk", disk(context), &free)?;
+    let folder = &context.home.cache;
+    let other =
+        format!("free some space, or set FAMILIAR_HOME to a folder on another disk than {}", folder.display());
+    report.tell("cache", cache(folder, os::free_bytes(folder)), &other)?;
     let fix = "`familiar index --rebuild` makes it anew, `familiar index --forget` removes it";
     let status = match folder::named_or_here(None) {
         Ok(root) => state::look(context, &root).await,
@@ -45,14 +49,19 @@ pub(super) async fn rows(report: &mut Report, context: &Context) -> std::io::Res
     report.tell("skipped", Ok(skipped(&status)), "`familiar index --status`")
 }
 
-fn disk(context: &Context) -> Finding {
-    let folder = &context.home.cache;
-    match os::free_bytes(folder) {
-        Some(free) if free < FREE_BYTES_MIN => {
-            Err(Failure::new(format!("only {} are free where indexes are kept", render::bytes(free))))
+/// Whether indexes can be kept in a folder, which was made where it could be, and in the one for them inside it.
+fn cache(folder: &Path, free: Option<u64>) -> Finding {
+    let inside = folder.join(INDEXES);
+    let here = [folder, &inside];
+    // The inner one is made by the first index.
+    here.into_iter().filter(|one| *one == folder || one.symlink_metadata().is_ok()).try_for_each(probed)?;
+    let shown = folder.display();
+    match free.map(|free| (free, render::bytes(free))) {
+        Some((free, words)) if free < FREE_BYTES_MIN => {
+            Err(Failure::new(format!("only {words} are free in {shown}, where indexes are kept")))
         }
-        Some(free) => Ok(format!("{} are free where indexes are kept", render::bytes(free))),
-        None => Ok("the system does not say how much is free".into()),
+        Some((_, words)) => Ok(format!("{shown} keeps indexes, {words} are free")),
+        None => Ok(format!("{shown} keeps indexes; the system does not say how much is free")),
     }
 }
 
@@ -101,6 +110,19 @@ mod tests {
 
     fn status(state: &str, watching: &str) -> IndexStatus {
         IndexStatus { state: state.into(), watching: watching.into(), ..IndexStatus::default() }
+    }
+
+    #[test]
+    fn a_cache_that_cannot_hold_indexes_is_a_failure() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let enough = Some(FREE_BYTES_MIN);
+        assert!(cache(folder.path(), enough).is_ok_and(|words| words.contains("200.0 MB are free")));
+        assert!(cache(folder.path(), None).is_ok());
+        assert!(cache(folder.path(), Some(FREE_BYTES_MIN - 1)).is_err());
+        assert!(cache(&folder.path().join("missing"), enough).is_err());
+        std::fs::write(folder.path().join(INDEXES), "").expect("a file in its place");
+        let failure = cache(folder.path(), enough).expect_err("no folder can be made there");
+        assert!(failure.message.contains(INDEXES) && failure.hint.is_some(), "{failure}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `familiar index --watch`: changes taken up as they happen, a line for each. Refuses: ending by itself, and standing in
+//! `familiar index --watch`: changes taken up as they happen, a line for each, with the files. Refuses: ending by itself, and standing in
 //! the way of other commands: a daemon has the index, and one that was started for this ends with it.
 
 use std::path::Path;
@@ -17,6 +17,8 @@ use crate::{home, os, render};
 
 /// How long a daemon may take to see that a stream of ours is closed.
 const CLOSED_MAX: Duration = Duration::from_secs(1);
+/// Files of one kind that a line names.
+const FILES_SHOWN_MAX: usize = 5;
 /// How often it is asked meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -24,10 +26,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// What the use case says.
-pub(super) async fn follow(context: &Context, root: &Path) -> anyhow::Result<u8> {
+pub(super) async fn follow(context: &Context, root: &Path, as_json: bool) -> anyhow::Result<u8> {
     let (reach, is_started) = owner(context).await?;
     let result = tokio::select! {
-        result = tell(&reach, root) => result,
+        result = tell(&reach, root, as_json) => result,
         _ = os::asked_to_end() => Ok(()),
     };
     match reach {
@@ -67,14 +69,18 @@ async fn end_unneeded(context: &Context, daemon: &Daemon) -> anyhow::Result<()> 
     }
 }
 
-async fn tell(reach: &Reach, root: &Path) -> anyhow::Result<()> {
+async fn tell(reach: &Reach, root: &Path, as_json: bool) -> anyhow::Result<()> {
     let report = match reach {
         Reach::Daemon(daemon) => by_daemon(&daemon.client, root, false).await?,
         Reach::Here(here) => indexed(here.app.index(root)).await?,
     };
-    render::output(&super::summary(&report, root))?;
-    let shown = render::escape(&root.display().to_string());
-    render::output(&format!("watching {shown}; Ctrl+C ends\n"))?;
+    if as_json {
+        render::output(&super::report_line(&report, root))?;
+    } else {
+        render::output(&super::summary(&report, root))?;
+        let shown = render::escape(&root.display().to_string());
+        render::output(&format!("watching {shown}; Ctrl+C ends\n"))?;
+    }
     let mut changes: Events<IndexChange> = match reach {
         Reach::Daemon(daemon) => {
             let body = json!({ "workspace": folder::text(root)? });
@@ -86,27 +92,50 @@ async fn tell(reach: &Reach, root: &Path) -> anyhow::Result<()> {
     let mut last: Option<IndexChange> = None;
     while let Some(change) = changes.next().await {
         let change = change?;
-        if let Some(last) = last.replace(change) {
-            render::output(&line(last, change))?;
+        if let Some(last) = &last {
+            render::output(&if as_json { json_line(&change) } else { line(last, &change) })?;
         }
+        last = Some(change);
     }
     Ok(())
 }
 
-fn line(before: IndexChange, now: IndexChange) -> String {
+fn json_line(change: &IndexChange) -> String {
+    let mut object = json!(change);
+    object["type"] = "change".into();
+    render::json_line(&object)
+}
+
+fn line(before: &IndexChange, now: &IndexChange) -> String {
     let difference = |before: u64, now: u64| match now.cmp(&before) {
         std::cmp::Ordering::Less => format!(" (-{})", before - now),
         std::cmp::Ordering::Equal => String::new(),
         std::cmp::Ordering::Greater => format!(" (+{})", now - before),
     };
     format!(
-        "change {}: {}{}, {}{}\n",
+        "change {}: {}{}, {}{}{}\n",
         now.generation,
         counted(now.files, "file"),
         difference(before.files, now.files),
         counted(now.chunks, "chunk"),
-        difference(before.chunks, now.chunks)
+        difference(before.chunks, now.chunks),
+        files(now)
     )
+}
+
+/// What was read anew and what is gone, as far as a line holds it.
+fn files(change: &IndexChange) -> String {
+    let list = |what: &str, paths: &[String]| {
+        let shown: Vec<String> = paths.iter().take(FILES_SHOWN_MAX).map(|path| render::name(path)).collect();
+        let more = if paths.len() > shown.len() {
+            format!(" and {} more", paths.len() - shown.len())
+        } else {
+            String::new()
+        };
+        (!paths.is_empty()).then(|| format!("; {what} {}{more}", shown.join(", "))).unwrap_or_default()
+    };
+    let unnamed = if change.more > 0 { format!("; {} more", counted(change.more, "file")) } else { String::new() };
+    format!("{}{}{unnamed}", list("read", &change.read), list("gone", &change.gone))
 }
 
 #[cfg(test)]
@@ -115,9 +144,15 @@ mod tests {
 
     #[test]
     fn a_change_says_what_differs() {
-        let before = IndexChange { generation: 4, files: 10, chunks: 50 };
-        let now = IndexChange { generation: 5, files: 11, chunks: 48 };
-        assert_eq!(line(before, now), "change 5: 11 files (+1), 48 chunks (-2)\n");
-        assert_eq!(line(before, before), "change 4: 10 files, 50 chunks\n");
+        let before = IndexChange { generation: 4, files: 10, chunks: 50, ..IndexChange::default() };
+        let now = IndexChange { generation: 5, files: 11, chunks: 48, ..IndexChange::default() };
+        assert_eq!(line(&before, &now), "change 5: 11 files (+1), 48 chunks (-2)\n");
+        assert_eq!(line(&before, &before), "change 4: 10 files, 50 chunks\n");
+        let read = (0..7).map(|n| format!("{n}.py")).collect();
+        let named = IndexChange { read, gone: vec!["a\nb".into()], more: 2, ..now };
+        let expected = "; read 0.py, 1.py, 2.py, 3.py, 4.py and 2 more; gone a\\x0ab; 2 files more\n";
+        assert!(line(&before, &named).ends_with(expected), "{}", line(&before, &named));
+        let told: serde_json::Value = serde_json::from_str(&json_line(&named)).expect("it is JSON");
+        assert_eq!((&told["type"], &told["gone"][0]), (&"change".into(), &"a\nb".into()), "{told}");
     }
 }

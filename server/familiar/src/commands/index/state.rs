@@ -110,7 +110,8 @@ fn left_out(one: &LeftOut, style: Style) -> String {
     let mut text = format!("  {:>6}  {}\n", one.count, render::one_line(&one.reason));
     if !one.examples.is_empty() {
         let more = if one.count > one.examples.len() as u64 { ", ..." } else { "" };
-        let examples = render::one_line(&format!("{}{more}", one.examples.join(", ")));
+        let names: Vec<String> = one.examples.iter().map(|path| render::name(path)).collect();
+        let examples = format!("{}{more}", names.join(", "));
         text.push_str(&format!("          {}\n", style.dim(&examples)));
     }
     if !one.advice.is_empty() {

@@ -56,6 +56,10 @@ fn parse(bytes: &[u8]) -> Result<Vec<BatchQuery>, Failure> {
         };
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         let value: serde_json::Value = serde_json::from_slice(line).map_err(|_| wrong("it is no JSON"))?;
+        if let Some(key) = unknown_key(&value) {
+            let why = format!("a query has no `{}`, only `id` and `query`", render::name(key));
+            return Err(wrong(&why));
+        }
         let id = value.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
         let query = value.get("query").and_then(serde_json::Value::as_str).map(str::to_owned);
         let id = id.ok_or_else(|| wrong("it has no `id` that is a text or a number"))?;
@@ -66,6 +70,17 @@ fn parse(bytes: &[u8]) -> Result<Vec<BatchQuery>, Failure> {
         queries.push(BatchQuery { id, query });
     }
     Ok(queries)
+}
+
+/// Keys of the tasks that `familiar eval` reads, besides those of a query. A line with `gold` is such a task.
+const TASK_KEYS: [&str; 6] = ["set", "repo", "rev", "root", "kind", "gold"];
+
+/// A key that says something which a search would not heed.
+fn unknown_key(line: &serde_json::Value) -> Option<&str> {
+    let object = line.as_object()?;
+    let is_task = object.contains_key("gold");
+    let is_known = |key: &str| matches!(key, "id" | "query") || is_task && TASK_KEYS.contains(&key);
+    object.keys().map(String::as_str).find(|key| !is_known(key))
 }
 
 /// The queries in parts that the daemon takes at once.
@@ -111,7 +126,7 @@ mod tests {
     #[test]
     fn queries_are_lines_and_wrong_ones_are_named() {
         let good =
-            b"\xef\xbb\xbf{\"id\": \"a\", \"query\": \"x\", \"gold\": []}\r\n\n{\"id\": 7, \"query\": \"y\"}";
+            b"\xef\xbb\xbf{\"id\": \"a\", \"query\": \"x\", \"kind\": \"symbol\", \"gold\": []}\r\n\n{\"id\": 7, \"query\": \"y\"}";
         let queries = parse(good).expect("they are queries");
         assert_eq!(queries.iter().map(|one| one.id.to_string()).collect::<Vec<_>>(), ["\"a\"", "7"]);
         for (line, why) in [
@@ -121,6 +136,8 @@ mod tests {
             ("{\"id\": 1}", "no `query`"),
             ("{\"id\": 1, \"query\": 2}", "no `query`"),
             ("{\"id\": 1, \"query\": \" \"}", "is empty"),
+            ("{\"id\": 1, \"query\": \"x\", \"kind\": \"regex\"}", "no `kind`"),
+            ("{\"id\": 1, \"query\": \"x\", \"gold\": [], \"limit\": 3}", "no `limit`"),
         ] {
             let text = format!("{{\"id\": 1, \"query\": \"fine\"}}\n{line}\n");
             let failure = parse(text.as_bytes()).expect_err(line);

@@ -19,13 +19,15 @@ pub(super) fn block(related: &Related, style: Style) -> String {
 
 fn block_at(related: &Related, style: Style, now: i64) -> String {
     let Related { path, start_line, end_line, symbol, .. } = related;
-    let symbol = symbol.as_deref().map(|symbol| format!("  {symbol}")).unwrap_or_default();
-    let heading = render::one_line(&format!("related to {path}:{start_line}-{end_line}{symbol}"));
+    let symbol = symbol.as_deref().unwrap_or_default();
+    let symbol = render::one_line(symbol);
+    let gap = if symbol.is_empty() { "" } else { " " };
+    let heading = format!("related to {}:{start_line}-{end_line}{gap}{symbol}", render::name(path));
     let mut text = format!("{}\n", style.bold(&heading));
     if let Some(commit) = &related.last_change {
         rows(&mut text, style, "last changed", vec![told(commit, now)], 1);
     }
-    let place = |one: &RelatedPlace| format!("{}:{}  {}", one.path, one.line, one.name);
+    let place = |one: &RelatedPlace| format!("{}:{}  {}", render::name(&one.path), one.line, one.name);
     let places = |all: &[RelatedPlace]| all.iter().map(place).collect::<Vec<_>>();
     let count = related.outline.len();
     let outline: Vec<String> =
@@ -36,14 +38,15 @@ fn block_at(related: &Related, style: Style, now: i64) -> String {
     }
     rows(&mut text, style, "called by", places(&related.callers), related.callers.len());
     rows(&mut text, style, "calls", places(&related.callees), related.callees.len());
-    let imports: Vec<String> = related.imports.iter().map(|one| one.path.clone()).collect();
+    let imports: Vec<String> = related.imports.iter().map(|one| render::name(&one.path)).collect();
     rows(&mut text, style, "imports", imports, related.imports.len());
     rows(&mut text, style, "tests", places(&related.tests), related.tests.len());
     let commits: Vec<String> = related.commits.iter().map(|commit| told(commit, now)).collect();
     rows(&mut text, style, "commits", commits, related.commits.len());
     let together = related.changes_with.iter();
-    let together: Vec<String> =
-        together.map(|one| format!("{}  {}", one.path, counted(one.commits.into(), "commit"))).collect();
+    let together: Vec<String> = together
+        .map(|one| format!("{}  {}", render::name(&one.path), counted(one.commits.into(), "commit")))
+        .collect();
     rows(&mut text, style, "changes with", together, related.changes_with.len());
     if related.cut {
         text.push_str(&format!("  {}\n", style.dim("there may be more than was found in time")));

@@ -36,7 +36,7 @@ pub(super) fn page(result: &SearchResult, query: &str, style: Style) -> String {
 }
 
 fn block(hit: &Hit, words: &[String], style: Style) -> String {
-    let place = render::one_line(&format!("{}:{}-{}", hit.path, hit.start_line, hit.end_line));
+    let place = format!("{}:{}-{}", render::name(&hit.path), hit.start_line, hit.end_line);
     let symbol = hit.symbol.as_deref().map(|symbol| format!("  {}", render::one_line(symbol))).unwrap_or_default();
     let about = render::one_line(&format!("{}, {}", hit.kind, hit.why));
     let mut text = format!("{}{symbol}  {}\n", style.bold(&place), style.dim(&about));
