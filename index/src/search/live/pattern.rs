@@ -241,6 +241,9 @@ fn unreadable(pattern: &str, error: &grep_regex::Error) -> IndexError {
     if sentence.contains("size limit") {
         sentence.push_str("; write smaller counts in braces, or [a-z] in place of \\w");
     }
+    if sentence.contains("is not allowed in a regex") {
+        sentence.push_str("; a pattern matches within one line");
+    }
     IndexError::Query(sentence)
 }
 
