@@ -220,9 +220,6 @@ impl Plan {
         if let Some(secret) = named.find(|path| is_secret_here(&self.root, path)) {
             return Some(format!("`{secret}` is not shown: it may hold secrets."));
         }
-        if self.kind == index::SearchKind::Regex && crosses_lines(query) {
-            return Some("A pattern matches within one line, so none with a line break in it is found.".into());
-        }
         self.leads_nowhere.get_or_init(|| self.look_where_it_leads(overlay)).then(|| {
             let paths: Vec<String> = self.paths.iter().map(|path| format!("`{path}`")).collect();
             format!(
@@ -250,14 +247,6 @@ impl Plan {
         let found = index::live_search(&self.root, &request, &LiveBudget::default());
         found.is_ok_and(|found| found.files == 0 && !found.cut)
     }
-}
-
-/// Whether a pattern asks for a line break.
-fn crosses_lines(pattern: &str) -> bool {
-    // Pairs of backslashes are backslashes.
-    let bare = pattern.replace("\\\\", "");
-    bare.trim_matches(['\n', '\r']).contains('\n')
-        || ["\\n", "\\r", "\\x0a", "\\x0A"].iter().any(|sign| bare.contains(sign))
 }
 
 /// Whether a path is that of something in the workspace (canonical) that is on the secrets list.
@@ -569,20 +558,6 @@ mod tests {
             ("../x", None),
         ] {
             assert_eq!(inside(&root, path).ok().as_deref(), expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_pattern_over_lines_is_known() {
-        for (pattern, expected) in [
-            ("a\\nb", true),
-            ("a\nb", true),
-            ("a\\r\\n", true),
-            ("a\\\\nb", false),
-            ("a\n", false),
-            ("a.b", false),
-        ] {
-            assert_eq!(crosses_lines(pattern), expected, "{pattern:?}");
         }
     }
 
