@@ -48,6 +48,12 @@ impl App {
         let Some(strength) = job.strength else { return Ok(None) };
         let id = job.id.clone();
         let mut hashes = self.stored(move |store| store.image_job_blobs(&id)).await?.into_iter();
+        if hashes.len() == 0
+            && let Some(image) = self.images_of_job(&job.id).await?.first()
+        {
+            // A job that is done has given up what it began with, but its images say what that was.
+            return self.image_start(image).await;
+        }
         self.start_of(strength, [hashes.next(), hashes.next()]).await.map(Some)
     }
 

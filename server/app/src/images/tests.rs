@@ -320,6 +320,9 @@ async fn an_image_is_drawn_over_and_brought_back_by_its_file() {
     let source = draw.request.source.clone().expect("it starts from an image");
     assert_eq!((source.strength, std::fs::read(&source.path).expect("it is there")), (0.5, file.clone()));
     assert!(source.mask.is_some());
+    let job = world.app.image_job(&id).await.expect("it is listed");
+    let started = world.app.image_job_start(&job).await.expect("it is looked for").expect("from an image");
+    assert_eq!((started.image.as_ref(), started.mask.as_ref()), (Some(&image.id), Some(&white)));
     draw.all().await;
     assert_eq!(end(&world, &id).await.0, ImageJobState::Done);
     let made = world.app.images_of_job(&id).await.expect("kept").remove(0);
@@ -327,11 +330,10 @@ async fn an_image_is_drawn_over_and_brought_back_by_its_file() {
     assert!(settings.source.is_some() && settings.strength == Some(0.5), "{settings:?}");
     // What it started from can be started from again, for as long as it is there.
     let again = async |made: &ImageView| world.app.image_start(made).await.expect("it is looked for");
-    let job = world.app.image_job(&id).await.expect("it is listed");
-    let started = world.app.image_job_start(&job).await.expect("it is looked for").expect("from an image");
-    assert_eq!((started.image.as_ref(), started.mask.as_ref()), (Some(&image.id), Some(&white)));
     let made = world.app.images_of_job(&id).await.expect("kept").remove(0);
-    assert_eq!(again(&made).await, Some(started));
+    let started = again(&made).await.expect("from an image");
+    assert_eq!((started.image.as_ref(), started.strength, started.has_mask), (Some(&image.id), 0.5, true));
+    assert_eq!(world.app.image_job_start(&job).await.expect("it is looked for"), Some(started), "from its image");
     assert_eq!(again(&image).await, None, "from nothing");
 
     world.app.delete_images(&[image.id]).await.expect("removed");

@@ -133,6 +133,7 @@ fn every_filter_is_decided_by_the_narrow_index() {
         favourites: true,
         size_pixels: Some((64, 64)),
         seed: Some(1),
+        missing: false,
     };
     let after = Some(GalleryCursor { created_ms: i64::MAX, seq: i64::MAX });
     for filter in [GalleryFilter::default(), filter] {
