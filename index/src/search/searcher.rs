@@ -253,7 +253,7 @@ impl Searcher {
             }
             SearchKind::Symbol | SearchKind::Auto => {}
         }
-        let mut answer = self.from_index(request)?;
+        let mut answer = self.of_index(request)?;
         if self.unsure_of_rules {
             let mut gate = Gate::new(&self.root);
             answer.hits.retain(|hit| gate.admits(&hit.path));
@@ -262,7 +262,7 @@ impl Searcher {
     }
 
     /// Answers from the index, and from the live files as far as it is not complete.
-    fn from_index(&self, request: &SearchRequest) -> Result<SearchAnswer, IndexError> {
+    fn of_index(&self, request: &SearchRequest) -> Result<SearchAnswer, IndexError> {
         let by_name = request.kind == SearchKind::Symbol;
         let indexed =
             if by_name { self.symbols(request)? } else { self.as_spelled(request, self.indexed(request)?)? };

@@ -132,7 +132,7 @@ fn files(change: &IndexChange) -> String {
         } else {
             String::new()
         };
-        (!paths.is_empty()).then(|| format!("; {what} {}{more}", shown.join(", "))).unwrap_or_default()
+        if paths.is_empty() { String::new() } else { format!("; {what} {}{more}", shown.join(", ")) }
     };
     let unnamed = if change.more > 0 { format!("; {} more", counted(change.more, "file")) } else { String::new() };
     format!("{}{}{unnamed}", list("read", &change.read), list("gone", &change.gone))
