@@ -8,7 +8,7 @@ use super::requests::{GenerateRequest, ImagePriority, StoredRequest};
 use super::settings::ImageSettings;
 
 /// Characters of a text that stands for an image.
-const ALT_CHARS_MAX: usize = 200;
+const ALT_CHARS_MAX: usize = 160;
 
 /// How far a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,10 +5,11 @@ mod request;
 pub(super) mod saved;
 
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 
 use app::{ImageJobEvent, ImageJobEventKind, ImageJobState, ImageJobView, ImageView};
 use clap::Args;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use hyper::Method;
 use serde_json::json;
 
@@ -57,13 +58,25 @@ impl Generate {
         line.show("starting the daemon");
         let daemon = attach::running_or_started(&context, &self.script.for_daemon()).await?;
         let body = request.body(&daemon.client).await?;
-        let job: ImageJobView = daemon.client.post("/api/v1/images", &body).await?;
+        let asked = daemon.client.post::<ImageJobView>("/api/v1/images", &body);
         if self.no_wait {
+            let job = asked.await?;
             line.clear();
             render::output(&format!("{}\n", job.id))?;
             return Ok(0);
         }
-        let images = self.follow(&daemon.client, &job, line).await?;
+        // Heard from before the job is there until it is over, since nobody else would take it back.
+        let mut interrupt = pin!(tokio::signal::ctrl_c().fuse());
+        let mut asked = pin!(asked);
+        let (job, is_interrupted) = tokio::select! {
+            biased;
+            pressed = &mut interrupt => (asked.await?, pressed.is_ok()),
+            job = &mut asked => (job?, false),
+        };
+        if is_interrupted {
+            return Err(taken_back(&daemon.client, &job, 0).await.into());
+        }
+        let images = follow(&daemon.client, &job, interrupt, line).await?;
         let mut files = Vec::with_capacity(images.len());
         if let Some(output) = &self.output {
             for (at, image) in images.iter().enumerate() {
@@ -84,46 +97,42 @@ impl Generate {
         }
         Ok(0)
     }
+}
 
-    /// Waits until the job is over, and takes it back when the user interrupts.
-    async fn follow(
-        &self,
-        client: &Client,
-        job: &ImageJobView,
-        mut line: ProgressLine,
-    ) -> anyhow::Result<Vec<ImageView>> {
-        let mut events = client.watch::<ImageJobEvent>(&format!("/api/v1/images/jobs/{}/events", job.id)).await?;
-        let mut images = Vec::new();
-        loop {
-            let event = tokio::select! {
-                event = events.next() => event,
-                pressed = tokio::signal::ctrl_c() => match pressed {
-                    Ok(()) => return Err(taken_back(client, job, images.len()).await.into()),
-                    Err(_) => events.next().await,
-                },
-            };
-            let Some(event) = event else {
-                return Err(Failure::new("the news of the job broke off")
-                    .hint("`familiar gallery` shows what is finished; the job goes on")
-                    .into());
-            };
-            match event?.kind {
-                ImageJobEventKind::Saved { image } => images.push(*image),
-                ImageJobEventKind::Ended { state: ImageJobState::Done, .. } => {
-                    line.clear();
-                    // What was saved before we looked was not told here.
-                    let all: Vec<ImageView> =
-                        client.get(&format!("/api/v1/images/jobs/{}/images", job.id)).await?;
-                    return Ok(all);
-                }
-                ImageJobEventKind::Ended { state, error } => {
-                    line.clear();
-                    return Err(ended(state, error, images.len()).into());
-                }
-                kind => {
-                    if let Some(words) = progress::words(&kind, line.is_seen()) {
-                        line.show(&words);
-                    }
+/// Waits until the job is over, and takes it back when the user interrupts.
+async fn follow(
+    client: &Client,
+    job: &ImageJobView,
+    mut interrupt: Pin<&mut impl Future<Output = std::io::Result<()>>>,
+    mut line: ProgressLine,
+) -> anyhow::Result<Vec<ImageView>> {
+    let mut events = client.watch::<ImageJobEvent>(&format!("/api/v1/images/jobs/{}/events", job.id)).await?;
+    let mut images = Vec::new();
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            Ok(()) = &mut interrupt => return Err(taken_back(client, job, images.len()).await.into()),
+        };
+        let Some(event) = event else {
+            return Err(Failure::new("the news of the job broke off")
+                .hint("`familiar gallery` shows what is finished; the job goes on")
+                .into());
+        };
+        match event?.kind {
+            ImageJobEventKind::Saved { image } => images.push(*image),
+            ImageJobEventKind::Ended { state: ImageJobState::Done, .. } => {
+                line.clear();
+                // What was saved before we looked was not told here.
+                let all: Vec<ImageView> = client.get(&format!("/api/v1/images/jobs/{}/images", job.id)).await?;
+                return Ok(all);
+            }
+            ImageJobEventKind::Ended { state, error } => {
+                line.clear();
+                return Err(ended(state, error, images.len()).into());
+            }
+            kind => {
+                if let Some(words) = progress::words(&kind, line.is_seen()) {
+                    line.show(&words);
                 }
             }
         }

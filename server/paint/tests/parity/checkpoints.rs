@@ -176,7 +176,7 @@ fn what_does_not_belong_or_is_missing_is_named() {
             "first_stage_model.loss.logvar",
             "model.alphas_cumprod",
         ] {
-            more(name, &["belong to no part", name]);
+            more(name, &["belongs to no part", name]);
         }
         more("model.diffusion_model.middle_block.1.odd.weight", &["mid_block.attentions.0.odd.weight", "(unet)"]);
         let other = if version == "xl" {
@@ -184,7 +184,7 @@ fn what_does_not_belong_or_is_missing_is_named() {
         } else {
             "conditioner.embedders.1.model.ln_final.bias"
         };
-        more(other, &["belong to no part", other]);
+        more(other, &["belongs to no part", other]);
         match version {
             "1" => {
                 more(
@@ -199,11 +199,11 @@ fn what_does_not_belong_or_is_missing_is_named() {
             }
             "2" => {
                 let next = "cond_stage_model.model.transformer.resblocks.4.ln_1.weight";
-                more(next, &["belong to no part", next]);
+                more(next, &["belongs to no part", next]);
             }
             _ => {
                 let next = "conditioner.embedders.1.model.transformer.resblocks.3.ln_1.weight";
-                more(next, &["belong to no part", next]);
+                more(next, &["belongs to no part", next]);
             }
         }
         let missing = |name: &str, said: &str| {
