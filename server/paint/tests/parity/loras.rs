@@ -7,7 +7,7 @@ use std::path::Path;
 
 use candle_core::quantized::GgmlDType;
 use paint::Stop;
-use paint::pipeline::{Drawing, Pipeline, check, weight_bytes};
+use paint::pipeline::{Drawing, Pipeline, weight_bytes};
 use serde_json::Value;
 use tiny::integers::numbers;
 
