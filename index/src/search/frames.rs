@@ -1,4 +1,5 @@
-//! A traceback as the question: the passages of its frames that lie in the workspace come first, the innermost in front.
+//! A traceback as the question: the passages of its frames that lie in the workspace come first, the innermost in front;
+//! only what words beside it find best comes before them.
 //!
 //! Refuses: frames of other people's files that only happen to be called like one of the workspace.
 
@@ -11,7 +12,7 @@ use crate::parse::qualified::parts;
 use crate::search::place::is_same_passage;
 use crate::search::rank::is_end_of;
 use crate::search::searcher::{Hit, SearchRequest, Searcher};
-use crate::search::traceback::{Frame, frames_of};
+use crate::search::traceback::{Frame, frames_of, has_words};
 
 /// Passages that come first for being frames.
 const FIRST_MAX: usize = 6;
@@ -48,6 +49,13 @@ impl Searcher {
             }
         }
         first.iter_mut().for_each(|one| one.lines.sort_unstable());
+        // Where somebody says what is wrong, what is found by that stands in front.
+        if has_words(&request.query) && !first.is_empty() && !hits.is_empty() {
+            match first.iter().position(|one| is_same_passage(one, &hits[0])) {
+                Some(at) => first[..=at].rotate_right(1),
+                None => first.insert(0, hits.remove(0)),
+            }
+        }
         hits.retain(|hit| !first.iter().any(|one| is_same_passage(one, hit)));
         first.append(&mut hits);
         first.truncate(request.limit.min(HITS_MAX));

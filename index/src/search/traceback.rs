@@ -56,6 +56,13 @@ pub(super) fn frames_of(question: &str) -> Vec<Frame> {
     found
 }
 
+/// Whether a traceback came with words of somebody, such as the title of a report.
+pub(super) fn has_words(question: &str) -> bool {
+    question.lines().any(|line| {
+        !line.trim().is_empty() && frame_of(line).is_none() && !line.starts_with(CAUSE) && is_saying(line)
+    })
+}
+
 /// The line from which on Java tells what caused the exception above.
 const CAUSE: &str = "Caused by:";
 

@@ -125,6 +125,10 @@ fn a_traceback_leads_to_its_frames() {
             "{hits:#?}"
         );
     }
+    // What somebody says of it may find more than where it ended.
+    let titled = search(&index, &format!("decode returns unused text of the decoder\n\n{}", traceback("src")));
+    let first: Vec<_> = titled.iter().take(2).map(|hit| hit.path.as_str()).collect();
+    assert_eq!(first, ["src/json/decoder.py", "src/shop/tank.py"], "{titled:#?}");
     let none = search(&index, &traceback("/nowhere/else").replace("shop/", "other/"));
     assert!(none.iter().all(|hit| !hit.why.contains("frame")), "{none:#?}");
 }
