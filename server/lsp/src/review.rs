@@ -64,6 +64,8 @@ pub(crate) struct Wish {
     pub(crate) target: Range<usize>,
     /// How many versions were asked for before this one.
     pub(crate) variation: u32,
+    /// The comment that asked for it, as it stood in the text; it goes with the edit.
+    pub(crate) comment: Option<String>,
 }
 
 /// One version of an edit.

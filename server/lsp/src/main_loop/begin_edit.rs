@@ -3,9 +3,11 @@
 //!
 //! Refuses: documents that are not open, and clients that apply no edits.
 
+use std::ops::Range;
+
 use app::EditRequest;
 use engine::EditAction;
-use text::Document;
+use text::{Document, Edit};
 use tower_lsp::gen_lsp_types::ProgressToken;
 use tower_lsp::jsonrpc::{Error, Result};
 
@@ -44,7 +46,8 @@ impl MainLoop {
             return Err(request_failed(format!("{} is not open; open it in the editor first", name_of(&uri))));
         };
         let selection = self.bytes_of(&document, &target.part)?;
-        let wish = Wish { action, instruction: target.instruction, target: selection, variation: 0 };
+        let wish =
+            Wish { action, instruction: target.instruction, target: selection, variation: 0, comment: None };
         let (asks_first, several_files) = (target.asks_first, target.several_files);
         let asked = EditAsked { asks_first, several_files, ..EditAsked::default() };
         self.begin_edit_of(uri, document, wish, asked, token)
@@ -63,7 +66,14 @@ impl MainLoop {
         let wish = Wish { target, variation: wish.variation + 1, ..wish };
         let over = Over { proposal: standing.proposal, goes_on: false };
         let asked = EditAsked { over: Some(over), asks_first: Some(false), ..EditAsked::default() };
-        self.begin_edit_of(uri, base, wish, asked, token).map(drop)
+        // The comment is back in the text that is edited again, unless its removal was kept.
+        let text = base.rope().to_string();
+        let comment = wish.comment.as_deref().and_then(|comment| nearest(&text, comment, wish.target.start));
+        match comment {
+            Some(comment) => self.begin_edit_without(comment, uri, &base, wish, asked, token),
+            None => self.begin_edit_of(uri, base, wish, asked, token),
+        }
+        .map(drop)
     }
 
     /// Goes on from an edit that waits: what comes is judged together with it.
@@ -81,7 +91,8 @@ impl MainLoop {
             None => (first, None),
         };
         let earlier = earlier.unwrap_or_else(|| standing.title.clone());
-        let wish = Wish { action: EditAction::Edit, instruction: Some(instruction), target, variation: 0 };
+        let wish =
+            Wish { action: EditAction::Edit, instruction: Some(instruction), target, variation: 0, comment: None };
         let over = Over { proposal: standing.proposal, goes_on: true };
         let asked = EditAsked {
             over: Some(over),
@@ -90,6 +101,30 @@ impl MainLoop {
             ..EditAsked::default()
         };
         self.begin_edit_of(uri, now, wish, asked, token).map(drop)
+    }
+
+    /// Begins an edit of this version of a document without a comment in it, which asks for the edit and goes with it. The
+    /// wish is one of the document with the comment.
+    pub(super) fn begin_edit_without(
+        &mut self,
+        comment: Range<usize>,
+        uri: String,
+        document: &Document,
+        wish: Wish,
+        asked: EditAsked,
+        token: Option<ProgressToken>,
+    ) -> Result<u64> {
+        let misfit = |_| request_failed("The comment cannot be taken out");
+        let removal = Edit::replace(comment.start, comment.end, "").map_err(misfit)?;
+        let without = removal.apply(document.rope()).map_err(misfit)?;
+        let base = Document::new(&uri, document.language_id(), document.version(), &without.to_string());
+        let wish = Wish {
+            target: moved(&wish.target, &removal),
+            comment: Some(document.rope().byte_slice(comment).to_string()),
+            ..wish
+        };
+        let asked = EditAsked { commented: Some(document.clone()), ..asked };
+        self.begin_edit_of(uri, base, wish, asked, token)
     }
 
     /// Begins an edit of this version of a document.
@@ -153,4 +188,11 @@ impl MainLoop {
         }
         Err(request_failed("This editor does not apply edits for language servers"))
     }
+}
+
+/// Where `words` stand in a text, as near before `at` as they do, else as near behind it.
+fn nearest(text: &str, words: &str, at: usize) -> Option<Range<usize>> {
+    let before = text.get(..at).and_then(|before| before.rfind(words));
+    let start = before.or_else(|| text.get(at..)?.find(words).map(|behind| at + behind))?;
+    Some(start..start + words.len())
 }

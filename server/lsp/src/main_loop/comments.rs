@@ -3,7 +3,7 @@
 //! Refuses: a comment that cannot be taken out of the text.
 
 use engine::{EditAction, Trigger, TriggerKind};
-use text::{Document, Edit, position};
+use text::{Document, position};
 use tower_lsp::jsonrpc::{Error, Result};
 
 use super::MainLoop;
@@ -11,7 +11,7 @@ use super::begin_edit::EditAsked;
 use crate::arguments::{Feature, Part, Place, ReviewArguments, Target};
 use crate::jobs::work;
 use crate::messages::{Level, request_failed};
-use crate::review::{Wish, moved};
+use crate::review::Wish;
 use crate::uris::name_of;
 
 impl MainLoop {
@@ -59,13 +59,9 @@ impl MainLoop {
     }
 
     fn begin_commented(&mut self, uri: String, document: &Document, trigger: Trigger) -> Result<u64> {
-        let misfit = |_| request_failed("The comment cannot be taken out");
-        let removal = Edit::replace(trigger.removal.start, trigger.removal.end, "").map_err(misfit)?;
-        let without = removal.apply(document.rope()).map_err(misfit)?;
-        let target = moved(&trigger.target, &removal);
-        let base = Document::new(&uri, document.language_id(), document.version(), &without.to_string());
-        let wish = Wish { action: EditAction::Edit, instruction: Some(trigger.instruction), target, variation: 0 };
-        let asked = EditAsked { commented: Some(document.clone()), ..EditAsked::default() };
-        self.begin_edit_of(uri, base, wish, asked, None)
+        let Trigger { instruction, target, removal, .. } = trigger;
+        let wish =
+            Wish { action: EditAction::Edit, instruction: Some(instruction), target, variation: 0, comment: None };
+        self.begin_edit_without(removal, uri, document, wish, EditAsked::default(), None)
     }
 }
