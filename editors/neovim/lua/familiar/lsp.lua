@@ -74,6 +74,7 @@ local function last_words()
 end
 
 local function start_again()
+  if life.timer and not life.timer:is_closing() then life.timer:close() end
   life.timer = nil
   if M.program() then return vim.lsp.enable(NAME) end
   life.lost = ('%s is not there any more'):format(familiar.options.cmd[1])
@@ -84,6 +85,7 @@ end
 local function ended(code, signal, began)
   if vim.v.exiting ~= vim.NIL or life.stopping then return end
   if code == 0 and (signal == 0 or signal == 15) then return end
+  if life.timer then return end -- Another client of ours ended by the same, and one start is for all.
   if (vim.uv.now() - began) / 1000 > HEALTHY_S then life.restarts = 0 end
   life.restarts = life.restarts + 1
   life.lost = last_words() or (signal ~= 0 and 'signal ' .. signal or 'exit code ' .. code)
@@ -94,7 +96,6 @@ local function ended(code, signal, began)
   end
   local pause_s = PAUSES_S[math.min(life.restarts, #PAUSES_S)]
   familiar.say(('the server ended (%s); it starts again in %d s'):format(life.lost, pause_s), vim.log.levels.WARN)
-  if life.timer then return end -- Another client of ours ended as well; one start is for all.
   life.timer = vim.defer_fn(start_again, pause_s * 1000)
 end
 
@@ -249,6 +250,9 @@ end
 ---@param buffer integer
 ---@param run fun(client: vim.lsp.Client)
 function M.with(buffer, run)
+  if vim.api.nvim_buf_get_name(buffer) == '' then
+    return familiar.say('this buffer has no name yet; `:w NAME` gives it one', vim.log.levels.WARN)
+  end
   local client = M.client(buffer)
   if client then return run(client) end
   local why = why_none(buffer)
@@ -266,7 +270,12 @@ function M.with(buffer, run)
       return true
     end,
   })
-  familiar.start()
+  if life.timer then
+    -- Whoever asks for something does not wait out a pause.
+    start_again()
+  else
+    familiar.start()
+  end
   -- A file of no kind made no event that would have started it.
   if vim.bo[buffer].filetype == '' then vim.lsp.enable(NAME) end
   if not M.client(buffer) then familiar.say('the server is starting; this waits for it') end
