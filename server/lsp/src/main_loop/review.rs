@@ -257,9 +257,13 @@ impl MainLoop {
         if self.client.editor != Editor::Helix {
             return None;
         }
-        let rope = self.documents.get(&params.text_document.uri.0)?.rope();
-        let bytes = text::position::bytes_of(rope, range_of(&params.range), self.client.encoding);
-        is_one_letter(rope, bytes).then(|| {
+        let range = range_of(&params.range);
+        let is_block = match self.documents.get(&params.text_document.uri.0).map(Document::rope) {
+            Some(rope) => is_one_letter(rope, text::position::bytes_of(rope, range, self.client.encoding)),
+            // A server that just started may be asked before it is told of the document.
+            None => range.start.line == range.end.line && range.end.character == range.start.character + 1,
+        };
+        is_block.then(|| {
             let mut collapsed = params.clone();
             collapsed.range.end = collapsed.range.start;
             collapsed
