@@ -100,6 +100,20 @@ function M.changed_from(before)
   end, M.state)
 end
 
+-- Waits until the server has said how a change stands: only then can it be judged.
+function M.stands(words)
+  wait.until_met(words, function()
+    return M.lua(
+      [[
+      for _, mark in ipairs(vim.diagnostic.get(0)) do
+        if mark.message:find(..., 1, true) then return true end
+      end
+      return false]],
+      words
+    )
+  end, M.state)
+end
+
 -- Waits until as many changes wait to be judged.
 function M.judging(count)
   wait.until_met(

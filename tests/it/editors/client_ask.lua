@@ -26,20 +26,6 @@ local function app_changes_from(before)
   end, child.state)
 end
 
--- Waits until the server has said how a change stands: only then can it be judged.
-local function stands(words)
-  wait.until_met(words, function()
-    return child.lua(
-      [[
-      for _, mark in ipairs(vim.diagnostic.get(0)) do
-        if mark.message:find(..., 1, true) then return true end
-      end
-      return false]],
-      words
-    )
-  end, child.state)
-end
-
 child.start('app.py')
 child.lua("require('familiar').setup({ review = 'ask' })")
 child.lua(ANSWER, 'Decide on the changes')
@@ -51,12 +37,12 @@ wait.until_met('the question', function() return child.lua('return vim.g.waved_a
 local asked = app()
 child.keys('gggra')
 local diff = child.shows('+++ b/app.py')
-stands('Change 1 of 2: accept or reject')
+child.stands('Change 1 of 2: accept or reject')
 child.keys('gg]h ak')
 local accepted = app_changes_from(original)
-stands('Change 1 of 2: accepted')
+child.stands('Change 1 of 2: accepted')
 child.keys(']h au')
-stands('Change 2 of 2: not applied')
+child.stands('Change 2 of 2: not applied')
 child.lua('vim.cmd.buffer("app.py")')
 child.keys('u')
 wait.report({ asked = asked, diff = diff, accepted = accepted, undone = app_changes_from(accepted) })

@@ -8,19 +8,6 @@ local SHOW = [[
     end
   end]]
 
-local function marked(words)
-  wait.until_met(words, function()
-    return child.lua(
-      [[
-      for _, mark in ipairs(vim.diagnostic.get(0)) do
-        if mark.message:find(..., 1, true) then return true end
-      end
-      return false]],
-      words
-    )
-  end, child.state)
-end
-
 -- The line under the cursor, after keys that move it.
 local function moved(keys)
   local before = child.lua('return vim.fn.line(".")')
@@ -33,17 +20,17 @@ child.start('app.py')
 child.lua(SHOW)
 child.lua('vim.cmd("%Familiar! edit careful with the fuel, and land in a file of its own name")')
 child.shows('# Familiar: Edit 2 files')
-marked('Change 3 of 3: accept or reject')
+child.stands('Change 3 of 3: accept or reject')
 child.keys('gg')
 local lines = { moved(']h'), moved(']h'), moved(']h'), moved(']h'), moved('[h') }
 local hint = child.shows('accept or reject it with a code action')
 child.keys(' ak')
-marked('Change 3 of 3: accepted')
+child.stands('Change 3 of 3: accepted')
 moved(']h')
 child.keys(' ak')
-marked('Change 1 of 3: accepted')
+child.stands('Change 1 of 3: accepted')
 moved(']h')
 child.keys(' au')
-marked('Change 2 of 3: not applied')
+child.stands('Change 2 of 3: not applied')
 local app = child.lua('return table.concat(vim.api.nvim_buf_get_lines(vim.fn.bufnr("app.py"), 0, -1, false), "\\n")')
 wait.report({ lines = lines, hint = hint, app = app })
